@@ -1,0 +1,69 @@
+"""NumPy on boxes: every box is (x1, y1, x2, y2) in half-open pixels, float32, shape (n, 4)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+def empty_boxes() -> FloatArray:
+    return np.zeros((0, 4), np.float32)
+
+
+def sizes_wh(boxes_xyxy: FloatArray) -> FloatArray:
+    """Width and height of each box, (n, 2), never negative."""
+    return np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0.0)
+
+
+def areas(boxes_xyxy: FloatArray) -> FloatArray:
+    return np.prod(sizes_wh(boxes_xyxy), axis=1)
+
+
+def face_sizes(boxes_xyxy: FloatArray) -> FloatArray:
+    """The size of a face, (n,): the square root of its box's area, so that a turned, narrow face keeps its rank."""
+    return np.sqrt(areas(boxes_xyxy))
+
+
+def clip(boxes_xyxy: FloatArray, size_wh: tuple[float, float]) -> FloatArray:
+    """Boxes cut to a picture of the given size; one wholly outside comes back without area."""
+    width, height = size_wh
+    limit = np.array([width, height, width, height], np.float32)
+    return np.clip(boxes_xyxy, 0.0, limit).astype(np.float32)
+
+
+def enlarge(boxes_xyxy: FloatArray, proportion: FloatArray | float) -> FloatArray:
+    """Boxes grown about their centres, each side by `proportion` of its length in all; not clipped."""
+    grow = sizes_wh(boxes_xyxy) * (np.asarray(proportion, np.float32).reshape(-1, 1) / 2.0)
+    return np.concatenate([boxes_xyxy[:, :2] - grow, boxes_xyxy[:, 2:] + grow], axis=1).astype(np.float32)
+
+
+def intersections(a_xyxy: FloatArray, b_xyxy: FloatArray) -> FloatArray:
+    """Area that each box of `a` shares with each of `b`, (len(a), len(b))."""
+    top_left = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
+    bottom_right = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
+    return np.prod(np.maximum(bottom_right - top_left, 0.0), axis=2)
+
+
+def iou(a_xyxy: FloatArray, b_xyxy: FloatArray) -> FloatArray:
+    """Intersection over union, (len(a), len(b)); boxes without area have none with anything."""
+    shared = intersections(a_xyxy, b_xyxy)
+    union = areas(a_xyxy)[:, None] + areas(b_xyxy)[None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def nms(boxes_xyxy: FloatArray, scores: FloatArray, iou_threshold: float) -> NDArray[np.intp]:
+    """Indices kept by greedy non-maximum suppression, best score first; equal scores keep their order."""
+    order = np.argsort(-scores, kind="stable")
+    boxes = boxes_xyxy[order]
+    alive = np.ones(len(order), bool)
+    box_areas = areas(boxes)
+    for i in range(len(order)):
+        if not alive[i]:
+            continue
+        rest = np.flatnonzero(alive[i + 1 :]) + i + 1
+        shared = intersections(boxes[i : i + 1], boxes[rest])[0]
+        union = box_areas[i] + box_areas[rest] - shared
+        alive[rest[shared > iou_threshold * union]] = False
+    return order[alive]

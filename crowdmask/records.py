@@ -1,0 +1,139 @@
+"""The only types that cross rooms: what a source tells of itself, a frame, its faces, and the verdicts on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.geometry import empty_boxes
+
+
+class SourceKind(str, Enum):
+    VIDEO = "video"
+    PICTURE = "picture"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a source says of itself before the first frame; sizes are of the upright frame."""
+
+    source: str
+    kind: SourceKind
+    width: int
+    height: int
+    rate: Fraction | None = None  # average frames per second; None for pictures and where the file does not tell
+    time_base: Fraction | None = None  # of the time stamps, so that a writer can give them back unrounded
+    frames_expected: int | None = None  # an estimate: the container's word or duration x rate
+    duration_s: float | None = None
+    rotation: int = 0  # degrees counter-clockwise that were applied to make the frame upright
+    codec: str = ""
+    has_audio: bool = False
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of the input that was not analysed, and why."""
+
+    after_frame: int | None  # index of the last good frame before it; None at the very start
+    seconds: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded, upright picture; `image` is (h, w, 3) uint8 BGR and is never written to."""
+
+    index: int
+    seconds: float
+    image: NDArray[np.uint8]
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.image.shape[1], self.image.shape[0]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of one picture: boxes (n, 4) in its pixels, scores (n,), landmarks (n, 5, 2)."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        for name, array, shape in (
+            ("boxes", self.boxes, (n, 4)),
+            ("scores", self.scores, (n,)),
+            ("landmarks", self.landmarks, (n, 5, 2)),
+        ):
+            if array.shape != shape:
+                raise ValueError(f"Faces.{name} must have the shape {shape}, it has {array.shape}")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def none(cls) -> Faces:
+        return cls(empty_boxes(), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+
+    def take(self, indices: NDArray[np.intp] | NDArray[np.bool_]) -> Faces:
+        return Faces(self.boxes[indices], self.scores[indices], self.landmarks[indices])
+
+
+class Verdict(IntEnum):
+    MASKED = 0
+    UNMASKED = 1
+    UNKNOWN = 2
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Faces by verdict; counts add, rates are computed from counts."""
+
+    masked: int = 0
+    unmasked: int = 0
+    unknown: int = 0
+
+    @property
+    def faces(self) -> int:
+        return self.masked + self.unmasked + self.unknown
+
+    @property
+    def compliance(self) -> float | None:
+        """Masked among the judged faces; None where none was judged."""
+        judged = self.masked + self.unmasked
+        return self.masked / judged if judged else None
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.masked + other.masked, self.unmasked + other.unmasked, self.unknown + other.unknown)
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """A frame with its faces judged: `unmasked_prob` (n,) is NaN where a face was too small to ask about."""
+
+    frame: Frame
+    faces: Faces
+    unmasked_prob: NDArray[np.float32]
+    verdicts: NDArray[np.int8]  # values of Verdict, (n,)
+
+    def __post_init__(self) -> None:
+        n = len(self.faces)
+        for name, array in (("unmasked_prob", self.unmasked_prob), ("verdicts", self.verdicts)):
+            if array.shape != (n,):
+                raise ValueError(f"FrameResult.{name} must have the shape ({n},), it has {array.shape}")
+
+    @property
+    def counts(self) -> Counts:
+        masked, unmasked, unknown = (int(np.count_nonzero(self.verdicts == v)) for v in Verdict)
+        return Counts(masked, unmasked, unknown)

@@ -1,0 +1,1 @@
+"""Compliance statistics: typed counts that add, and rates computed from them."""

@@ -1,0 +1,108 @@
+"""Every setting, its default, its range and its one-line help, declared once; frozen objects carry them down."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from crowdmask.errors import SettingsError
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+class Checked:
+    """Refuses values outside the range their field declares."""
+
+    def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            low, high, choices = (f.metadata.get(k) for k in ("low", "high", "choices"))
+            if value is None:
+                continue
+            if choices and value not in choices:
+                raise SettingsError(f"{f.name} is {value!r}: choose one of {', '.join(choices)}")
+            if low is not None and not value >= low or high is not None and not value <= high:
+                span = f"{low} to {high}" if high is not None else f"{low} or more"
+                raise SettingsError(f"{f.name} is {value!r}: it must be {span}")
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True)
+class AnalysisSettings(Checked):
+    """All that decides what the results are: two runs that agree in these give the same CSV."""
+
+    detector: str = setting(
+        "retinaface-mobilenet", "Face detector.", choices=("retinaface-mobilenet", "retinaface-resnet50")
+    )
+    confidence: float = setting(0.5, "Least detector score of a face.", low=0.01, high=0.99)
+    nms_iou: float = setting(0.4, "Overlap (IoU) above which two finds are one face.", low=0.1, high=0.9)
+    detection_size: int = setting(
+        1280, "Longest side in pixels at which faces are looked for; larger frames are shrunk to it.", low=160, high=8192
+    )
+    detection_upscale: float = setting(
+        3.0, "How far a smaller picture may be enlarged towards the detection size.", low=1.0, high=6.0
+    )
+    tiles: int = setting(1, "Cut large frames into this many tiles along the longer side, for small faces.", low=1, high=16)
+    smallest_face: float = setting(10.0, "Faces smaller than this (pixels of the frame) are unknown.", low=0.0, high=1000.0)
+    mask_threshold: float = setting(0.5, "Probability of unmasked from which a face counts as unmasked.", low=0.01, high=0.99)
+    unsure_band: float = setting(0.1, "Width of the band about the threshold in which a face is unknown.", low=0.0, high=0.9)
+    crop_margin: float = setting(0.2, "Margin added to a face's box before it is judged, in parts of its size.", low=0.0, high=2.0)
+    undersized_below: float = setting(24.0, "Faces smaller than this (pixels) are undersized.", low=0.0, high=1000.0)
+    undersized_margin: float = setting(0.3, "Further margin for undersized faces, in parts of their size.", low=0.0, high=4.0)
+    every: int = setting(1, "Analyse every Nth frame.", low=1, high=1_000_000)
+    start_s: float | None = setting(None, "Begin at this time of the video.", low=0.0)
+    end_s: float | None = setting(None, "Stop at this time of the video.", low=0.0)
+    duration_s: float | None = setting(None, "Stop after this much time.", low=0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.end_s is not None and self.duration_s is not None:
+            raise SettingsError("end_s and duration_s contradict each other: give one of them")
+        if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
+            raise SettingsError(f"end_s ({self.end_s}) must come after start_s ({self.start_s or 0.0})")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of them, to tell whether two runs are comparable."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class RuntimeSettings(Checked):
+    """How the work is done; none of these changes a result."""
+
+    window: int = setting(16, "Frames analysed together.", low=1, high=512)
+    batch: int = setting(64, "Faces judged in one pass of the classifier.", low=1, high=1024)
+    threads: int = setting(0, "CPU threads for the networks and the codecs; 0 is all cores.", low=0, high=512)
+    device: str = setting("auto", "Where the networks run.", choices=("auto", "cpu", "gpu"))
+
+
+@dataclass(frozen=True)
+class OutputSettings(Checked):
+    """What is written and how it looks."""
+
+    video: bool = setting(True, "Write the annotated video or picture.")
+    palette: str = setting("safe", "Colours of the boxes: colour-blind-safe, or red and green.", choices=("safe", "classic"))
+    blur: bool = setting(False, "Make every face unrecognisable in the annotated picture.")
+    panel: bool = setting(True, "Show the frame's counts and the running compliance.")
+    preset: str = setting(
+        "veryfast",
+        "x264 preset: faster ones give larger files.",
+        choices=("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"),
+    )
+    crf: int = setting(23, "x264 quality: lower is better and larger.", low=0, high=51)
+    overwrite: bool = setting(False, "Replace results that are already there.")
