@@ -5,10 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import numbers
 from dataclasses import dataclass, field
 from typing import Any
 
 from crowdmask.errors import SettingsError
+
+# What each kind of setting takes (NumPy's numbers too), and its word in a message.
+KINDS: dict[str, tuple[type, str]] = {
+    "str": (str, "text"),
+    "int": (numbers.Integral, "a whole number"),
+    "float": (numbers.Real, "a number"),
+    "bool": (bool, "true or false"),
+}
 
 
 def setting(
@@ -22,20 +32,51 @@ def setting(
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
+def kind_of(f: dataclasses.Field[Any]) -> tuple[str, bool]:
+    """The name of a setting's type, and whether it may also be None."""
+    name, _, rest = str(f.type).partition(" | ")
+    return name, rest == "None"
+
+
+def checked(f: dataclasses.Field[Any], value: Any) -> Any:
+    """The value as the field keeps it; a SettingsError, which does not name the field, where it may not."""
+    kind, optional = kind_of(f)
+    if value is None and optional:
+        return None
+    takes, word = KINDS[kind]
+    if not isinstance(value, takes) or (isinstance(value, bool) and kind != "bool"):
+        raise SettingsError(f"it must be {word}")
+    if kind in ("int", "float"):
+        return _in_range(f, int(value) if kind == "int" else float(value))  # 1 and 1.0 give the same digest
+    choices = f.metadata["choices"]
+    if choices and value not in choices:
+        raise SettingsError(f"choose one of {', '.join(choices)}")
+    return value
+
+
+def _in_range(f: dataclasses.Field[Any], value: float) -> float:
+    low, high = f.metadata["low"], f.metadata["high"]
+    if (low is None or value >= low) and (high is None or value <= high) and math.isfinite(value):
+        return value
+    if high is None:
+        raise SettingsError("it must be finite" if low is None else f"it must be {_plain(low)} or more")
+    raise SettingsError(f"it must be {_plain(low)} to {_plain(high)}")
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
+
+
 class Checked:
-    """Refuses values outside the range their field declares."""
+    """Refuses values outside the range or the type that their field declares."""
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            low, high, choices = (f.metadata.get(k) for k in ("low", "high", "choices"))
-            if value is None:
-                continue
-            if choices and value not in choices:
-                raise SettingsError(f"{f.name} is {value!r}: choose one of {', '.join(choices)}")
-            if low is not None and not value >= low or high is not None and not value <= high:
-                span = f"{low} to {high}" if high is not None else f"{low} or more"
-                raise SettingsError(f"{f.name} is {value!r}: it must be {span}")
+            try:
+                object.__setattr__(self, f.name, checked(f, value))
+            except SettingsError as error:
+                raise SettingsError(f"{f.name} is {value!r}: {error}") from None
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
@@ -51,18 +92,33 @@ class AnalysisSettings(Checked):
     confidence: float = setting(0.5, "Least detector score of a face.", low=0.01, high=0.99)
     nms_iou: float = setting(0.4, "Overlap (IoU) above which two finds are one face.", low=0.1, high=0.9)
     detection_size: int = setting(
-        1280, "Longest side in pixels at which faces are looked for; larger frames are shrunk to it.", low=160, high=8192
+        1280,
+        "Longest side in pixels at which faces are looked for; larger frames are shrunk to it.",
+        low=160,
+        high=8192,
     )
     detection_upscale: float = setting(
         3.0, "How far a smaller picture may be enlarged towards the detection size.", low=1.0, high=6.0
     )
-    tiles: int = setting(1, "Cut large frames into this many tiles along the longer side, for small faces.", low=1, high=16)
-    smallest_face: float = setting(10.0, "Faces smaller than this (pixels of the frame) are unknown.", low=0.0, high=1000.0)
-    mask_threshold: float = setting(0.5, "Probability of unmasked from which a face counts as unmasked.", low=0.01, high=0.99)
-    unsure_band: float = setting(0.1, "Width of the band about the threshold in which a face is unknown.", low=0.0, high=0.9)
-    crop_margin: float = setting(0.2, "Margin added to a face's box before it is judged, in parts of its size.", low=0.0, high=2.0)
+    tiles: int = setting(
+        1, "Cut large frames into this many tiles along the longer side, for small faces.", low=1, high=16
+    )
+    smallest_face: float = setting(
+        10.0, "Faces smaller than this (pixels of the frame) are unknown.", low=0.0, high=1000.0
+    )
+    mask_threshold: float = setting(
+        0.5, "Probability of unmasked from which a face counts as unmasked.", low=0.01, high=0.99
+    )
+    unsure_band: float = setting(
+        0.1, "Width of the band about the threshold in which a face is unknown.", low=0.0, high=0.9
+    )
+    crop_margin: float = setting(
+        0.2, "Margin added to a face's box before it is judged, in parts of its size.", low=0.0, high=2.0
+    )
     undersized_below: float = setting(24.0, "Faces smaller than this (pixels) are undersized.", low=0.0, high=1000.0)
-    undersized_margin: float = setting(0.3, "Further margin for undersized faces, in parts of their size.", low=0.0, high=4.0)
+    undersized_margin: float = setting(
+        0.3, "Further margin for undersized faces, in parts of their size.", low=0.0, high=4.0
+    )
     every: int = setting(1, "Analyse every Nth frame.", low=1, high=1_000_000)
     start_s: float | None = setting(None, "Begin at this time of the video.", low=0.0)
     end_s: float | None = setting(None, "Stop at this time of the video.", low=0.0)
@@ -70,6 +126,8 @@ class AnalysisSettings(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.duration_s == 0:
+            raise SettingsError("duration_s is 0.0: nothing would be analysed, give more than 0")
         if self.end_s is not None and self.duration_s is not None:
             raise SettingsError("end_s and duration_s contradict each other: give one of them")
         if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
@@ -96,7 +154,9 @@ class OutputSettings(Checked):
     """What is written and how it looks."""
 
     video: bool = setting(True, "Write the annotated video or picture.")
-    palette: str = setting("safe", "Colours of the boxes: colour-blind-safe, or red and green.", choices=("safe", "classic"))
+    palette: str = setting(
+        "safe", "Colours of the boxes: colour-blind-safe, or red and green.", choices=("safe", "classic")
+    )
     blur: bool = setting(False, "Make every face unrecognisable in the annotated picture.")
     panel: bool = setting(True, "Show the frame's counts and the running compliance.")
     preset: str = setting(
