@@ -1,0 +1,158 @@
+"""What a label file comes to, whatever its format: pictures with their labelled faces, and what had to be left out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum, IntEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.errors import DatasetError
+from crowdmask.geometry import FloatArray
+
+
+class Label(IntEnum):
+    """MASKED and UNMASKED agree with `records.Verdict`; IGNORE is neither a face nor background."""
+
+    MASKED = 0
+    UNMASKED = 1
+    IGNORE = 2
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class LeftOut(str, Enum):
+    """What a problem cost: the whole picture, one box or some, or nothing."""
+
+    PICTURE = "picture"
+    BOX = "box"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Problem:
+    path: Path
+    reason: str
+    left_out: LeftOut = LeftOut.PICTURE
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """One picture and its boxes (n, 4) xyxy in half-open pixels; `class_names` are the label file's own words."""
+
+    path: Path
+    size_wh: tuple[int, int] | None  # as the label file says; None where it does not
+    boxes: FloatArray
+    labels: NDArray[np.int8]  # values of Label, (n,)
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        if self.boxes.shape != (n, 4) or self.labels.shape != (n,) or len(self.class_names) != n:
+            raise ValueError(
+                f"{self.path}: boxes {self.boxes.shape}, labels {self.labels.shape} "
+                f"and {len(self.class_names)} class names do not belong together"
+            )
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def faces(self) -> NDArray[np.bool_]:
+        """Which boxes are faces to be found, (n,)."""
+        return np.asarray(self.labels != Label.IGNORE)
+
+    def take(self, indices: NDArray[np.intp] | NDArray[np.bool_]) -> LabelledPicture:
+        names = tuple(np.asarray(self.class_names, object)[indices].tolist())
+        return replace(self, boxes=self.boxes[indices], labels=self.labels[indices], class_names=names)
+
+    def with_ignored(self, boxes_xyxy: FloatArray) -> LabelledPicture:
+        """The same picture with further regions that count for nothing."""
+        n = len(boxes_xyxy)
+        return replace(
+            self,
+            boxes=np.concatenate([self.boxes, boxes_xyxy]).astype(np.float32),
+            labels=np.concatenate([self.labels, np.full(n, Label.IGNORE, np.int8)]),
+            class_names=self.class_names + ("ignore",) * n,
+        )
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The usable pictures of a folder in natural order, and every problem met on the way."""
+
+    root: Path
+    pictures: tuple[LabelledPicture, ...]
+    problems: tuple[Problem, ...]
+
+    def count(self, label: Label) -> int:
+        return sum(int(np.count_nonzero(p.labels == label)) for p in self.pictures)
+
+    def left_out(self) -> str:
+        """How much was left out, in words; empty where nothing was."""
+        cost = Counter(p.left_out for p in self.problems)
+        words = [f"{cost[k]} {w}" for k, w in ((LeftOut.PICTURE, "picture(s)"), (LeftOut.BOX, "box(es)")) if cost[k]]
+        return f"{self.root}: left out {' and '.join(words)}" if words else ""
+
+    def only(self, names: Iterable[str]) -> LabelSet:
+        """The pictures with these names (without suffix); a name that the folder lacks is an error."""
+        wanted = set(names)
+        missing = sorted(wanted - {p.name for p in self.pictures} - {p.path.stem for p in self.problems}, key=natural)
+        if missing:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            raise DatasetError(
+                f"{self.root}: no labelled picture named {', '.join(missing[:3])}{more}: does the list belong to this folder?"
+            )
+        pictures = tuple(p for p in self.pictures if p.name in wanted)
+        return LabelSet(self.root, pictures, tuple(p for p in self.problems if p.path.stem in wanted))
+
+    def without(self, names: Iterable[str]) -> LabelSet:
+        """The pictures that do not have these names."""
+        unwanted = set(names)
+        pictures = tuple(p for p in self.pictures if p.name not in unwanted)
+        return LabelSet(self.root, pictures, tuple(p for p in self.problems if p.path.stem not in unwanted))
+
+    def require_both_classes(self) -> None:
+        """Refuses a set that shows only one of masked and unmasked faces: nothing can be learned from it."""
+        for label, other in ((Label.MASKED, Label.UNMASKED), (Label.UNMASKED, Label.MASKED)):
+            if not self.count(label):
+                raise DatasetError(
+                    f"{self.root}: no {label.word} face among {self.count(other)} {other.word} ones: "
+                    "add pictures that show both, or map a class name with --label NAME=" + label.word
+                )
+
+
+@dataclass(frozen=True)
+class LabelledCrop:
+    path: Path
+    label: Label
+    class_name: str
+
+
+@dataclass(frozen=True)
+class CropSet:
+    """Face crops sorted into a folder per class."""
+
+    root: Path
+    crops: tuple[LabelledCrop, ...]
+    problems: tuple[Problem, ...]
+
+    def count(self, label: Label) -> int:
+        return sum(c.label == label for c in self.crops)
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorting key under which 2.jpg comes before 10.jpg."""
+    parts = re.split(r"(\d+)", name)
+    return tuple((0, int(p), p) if i % 2 else (1, 0, p.casefold()) for i, p in enumerate(parts) if p)

@@ -1,0 +1,52 @@
+"""Reads Pascal VOC: an XML file per picture, in `annotations/` beside `images/` or side by side with the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from crowdmask.labels.boxes import RawBox, labelled
+from crowdmask.labels.files import paired
+from crowdmask.labels.records import LabelledPicture, Problem
+from crowdmask.labels.table import LabelTable
+
+FOLDERS = ("annotations", "Annotations", "labels", "xmls", "xml")
+
+
+def read_voc(root: Path, table: LabelTable) -> tuple[list[LabelledPicture], list[Problem]]:
+    """Coordinates are taken as they stand, as half-open pixels counted from 0, as today's tools write them."""
+    pictures: list[LabelledPicture] = []
+    problems: list[Problem] = []
+    pairs, orphans = paired(root, FOLDERS, ".xml")
+    for picture, label in pairs:
+        if label is None:
+            problems.append(Problem(picture, "no annotation file: one without objects says that it shows no face"))
+            continue
+        try:
+            size_wh, raw = _parse(label)
+        except (ElementTree.ParseError, ValueError, OSError) as error:
+            problems.append(Problem(label, f"the annotation file does not parse: {error}"))
+            continue
+        result, found = labelled(picture, size_wh, raw, table, label)
+        pictures.append(result)
+        problems += found
+    problems += [Problem(label, "no picture belongs to this annotation file") for label in orphans]
+    return pictures, problems
+
+
+def _parse(path: Path) -> tuple[tuple[int, int] | None, list[RawBox]]:
+    top = ElementTree.parse(path).getroot()
+    if top.tag != "annotation":
+        raise ValueError(f"its top element is <{top.tag}>, not <annotation>")
+    width, height = (int(float(top.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
+    raw = []
+    for i, item in enumerate(top.iter("object"), start=1):
+        corners = [item.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax")]
+        name = (item.findtext("name") or "").strip()
+        if None in corners or not name:
+            raise ValueError(f"object {i} lacks its name or a corner of its box")
+        x1, y1, x2, y2 = (float(text or "") for text in corners)
+        difficult = (item.findtext("difficult") or "0").strip() not in ("", "0")
+        raw.append(RawBox((x1, y1, x2, y2), name, difficult))
+    # some exporters write 0 for a size they did not look up
+    return ((width, height) if width > 0 and height > 0 else None), raw
