@@ -13,7 +13,7 @@ from typing import Any
 from crowdmask.errors import SettingsError
 
 # What each kind of setting takes (NumPy's numbers too), and its word in a message.
-KINDS: dict[str, tuple[type, str]] = {
+KINDS: dict[str, tuple[Any, str]] = {
     "str": (str, "text"),
     "int": (numbers.Integral, "a whole number"),
     "float": (numbers.Real, "a number"),
@@ -127,11 +127,11 @@ class AnalysisSettings(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.duration_s == 0:
-            raise SettingsError("duration_s is 0.0: nothing would be analysed, give more than 0")
+            raise SettingsError("the duration is 0: nothing would be analysed, give more than that")
         if self.end_s is not None and self.duration_s is not None:
-            raise SettingsError("end_s and duration_s contradict each other: give one of them")
+            raise SettingsError("end and duration contradict each other: give one of them")
         if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
-            raise SettingsError(f"end_s ({self.end_s}) must come after start_s ({self.start_s or 0.0})")
+            raise SettingsError(f"the end ({self.end_s:g} s) must come after the start ({self.start_s or 0.0:g} s)")
 
     @property
     def digest(self) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from crowdmask import __version__
 from crowdmask.errors import CrowdmaskError, SettingsError
@@ -14,14 +16,10 @@ EXIT_FAILED, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 COMMANDS = {  # name: (module, one-line help), so that `--help` imports none of them
     "analyze": ("crowdmask.cli.analyze", "Find and judge every face in videos and pictures."),
-    "stats": ("crowdmask.cli.stats", "Compliance statistics over time from finished runs."),
-    "report": ("crowdmask.cli.report", "One HTML page about a run."),
-    "status": ("crowdmask.cli.status", "How far a batch has come."),
-    "merge": ("crowdmask.cli.merge", "Join the runs of several machines."),
-    "purge": ("crowdmask.cli.purge", "Delete what can show a person, keep the counts."),
     "weights": ("crowdmask.cli.weights", "List, verify and fetch the networks' weights."),
     "evaluate": ("crowdmask.cli.evaluate", "Judge the networks on labelled pictures."),
     "train": ("crowdmask.cli.train", "Train the networks on your own pictures."),
+    "completion": ("crowdmask.cli.completion", "Print the shell's completion script (bash, zsh, fish)."),
 }
 
 
@@ -41,25 +39,56 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [CompletionItem(n, help=text) for n, (_, text) in COMMANDS.items() if n.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, prog_name="crowdmask")
-def crowdmask() -> None:
+@click.pass_context
+def crowdmask(ctx: click.Context) -> None:
     """Count masked and unmasked faces in crowd video and CCTV stills."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(args: list[str] | None = None) -> None:
+    """Runs the command and leaves the process with its exit code."""
+    arguments = sys.argv[1:] if args is None else args
     try:
-        code = crowdmask.main(args, prog_name="crowdmask", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("crowdmask: interrupted", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except CrowdmaskError as error:
-        if "-v" in (args if args is not None else sys.argv):
-            raise
-        click.echo(f"crowdmask: {error}", err=True)
-        sys.exit(EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED)
+        code = crowdmask.main(arguments, prog_name="crowdmask", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does: nothing to say, and nothing more to be flushed at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
+    except (Exception, KeyboardInterrupt) as error:
+        if "-v" in arguments or "--verbose" in arguments:
+            import traceback
+
+            traceback.print_exception(error)
+        message, code = told(error)
+        click.echo(f"crowdmask: {message}", err=True)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def told(error: BaseException) -> tuple[str, int]:
+    """What to say of an error, in one line, and the exit code it asks for."""
+    if isinstance(error, click.UsageError):
+        where = error.ctx.command_path if error.ctx is not None else "crowdmask"
+        return f"{one_line(error.format_message())} (see `{where} --help`)", EXIT_USAGE
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return "interrupted", EXIT_INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return one_line(error.format_message()), error.exit_code
+    if isinstance(error, CrowdmaskError):
+        return one_line(str(error)), EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
+    if isinstance(error, MemoryError):
+        return "out of memory: try a smaller --window, --batch or --detection-size", EXIT_FAILED
+    fault = one_line(f"{type(error).__name__}: {error}")
+    return f"this should not happen, please report it with the output of -v: {fault}", EXIT_FAILED
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
