@@ -1,0 +1,24 @@
+"""Fixtures every test may use: short synthetic clips, made once per run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av.logging
+import pytest
+
+from tests.factories import write_clip
+
+av.logging.set_level(av.logging.FATAL)  # FFmpeg's own complaints about the broken clips that tests make
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for clips that several tests read and none writes to."""
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="session")
+def clip(clips: Path) -> Path:
+    """25 frames of 96x64 at 25 fps with sound; B-frames, a keyframe every 12."""
+    return Path(write_clip(clips / "plain.mp4", audio="aac"))
