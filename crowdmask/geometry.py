@@ -14,11 +14,13 @@ def empty_boxes() -> FloatArray:
 
 def sizes_wh(boxes_xyxy: FloatArray) -> FloatArray:
     """Width and height of each box, (n, 2), never negative."""
-    return np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0.0)
+    sizes: FloatArray = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0.0)
+    return sizes
 
 
 def areas(boxes_xyxy: FloatArray) -> FloatArray:
-    return np.prod(sizes_wh(boxes_xyxy), axis=1)
+    products: FloatArray = np.prod(sizes_wh(boxes_xyxy), axis=1)
+    return products
 
 
 def face_sizes(boxes_xyxy: FloatArray) -> FloatArray:
@@ -43,14 +45,16 @@ def intersections(a_xyxy: FloatArray, b_xyxy: FloatArray) -> FloatArray:
     """Area that each box of `a` shares with each of `b`, (len(a), len(b))."""
     top_left = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
     bottom_right = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    return np.prod(np.maximum(bottom_right - top_left, 0.0), axis=2)
+    shared: FloatArray = np.prod(np.maximum(bottom_right - top_left, 0.0), axis=2)
+    return shared
 
 
 def iou(a_xyxy: FloatArray, b_xyxy: FloatArray) -> FloatArray:
     """Intersection over union, (len(a), len(b)); boxes without area have none with anything."""
     shared = intersections(a_xyxy, b_xyxy)
     union = areas(a_xyxy)[:, None] + areas(b_xyxy)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    ratios: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratios
 
 
 def nms(boxes_xyxy: FloatArray, scores: FloatArray, iou_threshold: float) -> NDArray[np.intp]:

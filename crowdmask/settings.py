@@ -28,8 +28,11 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    path: str | None = None,
 ) -> Any:
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    """A field of a settings class; `path` is "file" or "dir" where the text names one."""
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "path": path}
+    return field(default=default, metadata=metadata)
 
 
 def kind_of(f: dataclasses.Field[Any]) -> tuple[str, bool]:

@@ -89,7 +89,7 @@ class SettingType(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # 
             self.fail(f"{value!r}: {error}", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        if "path" in self.field.metadata:
+        if self.field.metadata["path"]:
             return [CompletionItem(incomplete, type=self.field.metadata["path"])]
         return [CompletionItem(c) for c in self.field.metadata["choices"] or () if c.startswith(incomplete)]
 
@@ -149,7 +149,7 @@ def _option(f: SettingField, section: str) -> Callable[[Command], Command]:
 def _metavar(f: SettingField) -> str:
     if f.metadata["choices"]:
         return "[" + "|".join(f.metadata["choices"]) + "]"
-    if "path" in f.metadata:
+    if f.metadata["path"]:
         return "PATH"
     return "TIME" if is_time(f) else METAVARS[kind_of(f)[0]]
 

@@ -1,0 +1,162 @@
+"""Decides, before anything runs, where each input's results go, so that no two results and no input share a name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from crowdmask.errors import SettingsError
+from crowdmask.records import SourceKind
+from crowdmask.settings import Checked, setting
+
+OWN = re.compile(r"\.crowdmask\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
+PICTURES_READ = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES_WRITTEN = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Destinations(Checked):
+    """Where the results are to go; nothing given means beside the input."""
+
+    out: str | None = setting(None, "Name of the annotated video or picture (one input only).", path="file")
+    out_dir: str | None = setting(None, "Folder for all results; made where it is missing.", path="dir")
+    detections: str | None = setting(
+        None, "Write every face of all inputs to this file (.csv or .parquet).", path="file"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.out is not None and self.out_dir is not None:
+            raise SettingsError("--out and --out-dir contradict each other: give one of them")
+        if self.detections is not None and Path(self.detections).suffix.lower() not in (".csv", ".parquet"):
+            raise SettingsError(
+                f"{self.detections}: detections are written as CSV or Parquet, name it .csv or .parquet"
+            )
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that one input's results go to."""
+
+    annotated: Path | None
+    frames_csv: Path
+    summary: Path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(path for path in (self.annotated, self.frames_csv, self.summary) if path is not None)
+
+
+def is_own_output(name: str) -> bool:
+    """Whether this is a file that crowdmask wrote, which it never takes for an input."""
+    return OWN.search(name) is not None
+
+
+def kind_by_name(source: str) -> SourceKind:
+    """What an input is, as far as its name tells; a file named like a camera's number is a file."""
+    if ADDRESS.match(source) or (source.isdecimal() and not Path(source).exists()):
+        return SourceKind.STREAM
+    return SourceKind.PICTURE if Path(source).suffix.lower() in PICTURES_READ else SourceKind.VIDEO
+
+
+def shown(source: str) -> str:
+    """The input's name without the password that a stream's address may hold."""
+    if not ADDRESS.match(source):
+        return source
+    parts = urlsplit(source)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def name_outputs(sources: Sequence[str], destinations: Destinations, *, annotated: bool) -> list[Outputs]:
+    """Outputs for each of the sources, which are all different files; `annotated` is False for numbers only."""
+    if destinations.out is not None:
+        if len(sources) != 1:
+            raise SettingsError(f"--out names one result and there are {len(sources)} inputs: use --out-dir")
+        return [_outputs_named(Path(destinations.out), kind_by_name(sources[0]), annotated)]
+    return [
+        _outputs_at(base, source, annotated)
+        for base, source in zip(_bases(sources, destinations.out_dir), sources, strict=True)
+    ]
+
+
+def _outputs_named(out: Path, kind: SourceKind, annotated: bool) -> Outputs:
+    if out.is_dir():
+        raise SettingsError(f"{out}: --out names a file and this is a folder: use --out-dir")
+    allowed = PICTURES_WRITTEN if kind is SourceKind.PICTURE else (".mp4",)
+    suffix = out.suffix.lower()
+    if annotated and suffix not in allowed:
+        what = "picture" if kind is SourceKind.PICTURE else "video"
+        raise SettingsError(f"{out}: the annotated {what} is written as {' or '.join(allowed)}: name it so")
+    known = suffix in (".mp4", ".csv", ".json", *PICTURES_WRITTEN)
+    base = out.with_suffix("") if known else out
+    return Outputs(out if annotated else None, _add(base, ".csv"), _add(base, ".json"))
+
+
+def _outputs_at(base: Path, source: str, annotated: bool) -> Outputs:
+    base = _add(base, ".crowdmask")
+    return Outputs(_add(base, _suffix(source)) if annotated else None, _add(base, ".csv"), _add(base, ".json"))
+
+
+def _suffix(source: str) -> str:
+    if kind_by_name(source) is not SourceKind.PICTURE:
+        return ".mp4"
+    suffix = Path(source).suffix.lower()
+    return suffix if suffix in PICTURES_WRITTEN else ".jpg"
+
+
+def _add(base: Path, ending: str) -> Path:
+    return base.with_name(base.name + ending)
+
+
+def _bases(sources: Sequence[str], out_dir: str | None) -> list[Path]:
+    """Where each source's results begin: its stem, and only where two would meet the whole name or the folder too."""
+    candidates = _candidates(sources, out_dir)
+    level = [0] * len(sources)
+    while True:
+        bases = [names[n] for names, n in zip(candidates, level, strict=True)]
+        taken = Counter(_same_file(base) for base in bases)
+        meeting = [i for i, base in enumerate(bases) if taken[_same_file(base)] > 1]
+        if not meeting:
+            return bases
+        movable = [i for i in meeting if level[i] + 1 < len(candidates[i])]
+        if not movable:
+            names = " and ".join(shown(sources[i]) for i in meeting[:2])
+            raise SettingsError(f"{names}: their results would have the same names: analyse them in two calls")
+        for i in movable:
+            level[i] += 1
+
+
+def _same_file(path: Path) -> str:
+    return os.path.abspath(path).casefold()  # many file systems do not tell A from a
+
+
+def _candidates(sources: Sequence[str], out_dir: str | None) -> list[list[Path]]:
+    parents = [Path(os.path.abspath(s)).parent for s in sources if kind_by_name(s) is not SourceKind.STREAM]
+    top = Path(os.path.commonpath(parents)) if parents else Path()
+    candidates = []
+    for source in sources:
+        if kind_by_name(source) is SourceKind.STREAM:
+            candidates.append([Path(out_dir or ".") / _stream_name(source)])
+            continue
+        path = Path(source)
+        if out_dir is None:
+            candidates.append([path.parent / path.stem, path])
+            continue
+        mirrored = Path(out_dir) / Path(os.path.abspath(path)).parent.relative_to(top)
+        candidates.append(
+            [Path(out_dir) / path.stem, Path(out_dir) / path.name, mirrored / path.stem, mirrored / path.name]
+        )
+    return candidates
+
+
+def _stream_name(source: str) -> str:
+    if not ADDRESS.match(source):
+        return f"camera-{source}"
+    parts = urlsplit(shown(source))
+    return re.sub(r"[^\w.-]+", "-", f"{parts.netloc}{parts.path}").strip("-.") or "stream"

@@ -1,0 +1,58 @@
+"""Lets a signal end the work where it may be ended: between results, never in the midst of writing one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ABORTED = 130
+
+
+class Stop:
+    """The first signal raises KeyboardInterrupt at the next breakable place, the second ends the process at once."""
+
+    def __init__(self, say: Callable[[str], None] = lambda message: None) -> None:
+        self._say = say
+        self._breakable = False
+        self.asked = False
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Takes SIGINT and SIGTERM for as long as it is open; elsewhere than on the main thread it does nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def breakable(self) -> Iterator[None]:
+        """A stretch of the work that a signal may break off; one that came before it breaks it off here."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self._breakable = True
+        try:
+            yield
+        finally:
+            self._breakable = False
+
+    def ask(self) -> None:
+        self.asked = True
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            self._say("aborted")
+            os._exit(ABORTED)  # a clean exit would wait for the very thread that hangs
+        self.ask()
+        self._say("finishing the files; a second Ctrl-C aborts at once")
+        if self._breakable:
+            raise KeyboardInterrupt

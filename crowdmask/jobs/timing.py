@@ -1,0 +1,82 @@
+"""Collects how long each stage was at work, on whichever thread, for the summary and for -v."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.engine.protocols import FaceDetector, MaskClassifier
+from crowdmask.records import Faces
+
+Item = TypeVar("Item")
+
+
+class StageTimes:
+    """Busy seconds by stage; stages overlap, so that their sum may well exceed the time that passed."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._busy: dict[str, float] = {}  # each stage runs on one thread, so each entry has one writer
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(name, time.perf_counter() - begun)
+
+    def add(self, name: str, seconds: float) -> None:
+        self._busy[name] = self._busy.get(name, 0.0) + seconds
+
+    def over(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
+        """The same items; the time that it takes to get each counts for the stage."""
+        iterator = iter(items)
+        while True:
+            with self.stage(name):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+    @property
+    def wall_s(self) -> float:
+        return time.perf_counter() - self._begun
+
+    @property
+    def busy_s(self) -> dict[str, float]:
+        return dict(self._busy)
+
+
+class TimedDetector:
+    """A detector whose time is counted."""
+
+    def __init__(self, detector: FaceDetector, times: StageTimes) -> None:
+        self._detector = detector
+        self._times = times
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        with self._times.stage("detect"):
+            return self._detector.detect(images)
+
+
+class TimedClassifier:
+    """A classifier whose time is counted."""
+
+    def __init__(self, classifier: MaskClassifier, times: StageTimes) -> None:
+        self._classifier = classifier
+        self._times = times
+
+    @property
+    def input_size(self) -> int:
+        return self._classifier.input_size
+
+    def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self._times.stage("classify"):
+            return self._classifier.unmasked_prob(crops)
