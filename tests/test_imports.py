@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "settings": {"errors"},
     "media": GROUND,
     "nets": GROUND,
-    "labels": GROUND,
+    "labels": GROUND | {"media"},  # to know the size of a picture whose labels are in parts of it
     "engine": GROUND | {"media", "nets"},
     "results": GROUND | {"media", "nets", "engine"},
     "jobs": GROUND | {"media", "nets", "engine", "results"},

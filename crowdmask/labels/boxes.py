@@ -69,8 +69,8 @@ def _checked(picture: LabelledPicture, problems: list[Problem], named: Path) -> 
     boxes = picture.boxes
     limit = picture.size_wh or (np.inf, np.inf)
     cut = clip(boxes, limit)
-    finite = np.isfinite(boxes).all(axis=1)
-    solid = finite & (areas(boxes) > 0)
+    finite = np.asarray(np.isfinite(boxes).all(axis=1))
+    solid = np.asarray(finite & (areas(boxes) > 0))
     inside = np.asarray(areas(np.where(solid[:, None], cut, 0.0).astype(np.float32)) > 0)
     for i in np.flatnonzero(~inside):
         where = ", ".join(f"{v:g}" for v in boxes[i])

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from crowdmask.errors import DatasetError
-from crowdmask.labels.files import files_below, pictures_below
-from crowdmask.labels.records import LabelSet, natural
+from crowdmask.errors import DatasetError, SettingsError
+from crowdmask.labels import coco, voc, yolo
+from crowdmask.labels.files import paired, pictures_below
+from crowdmask.labels.records import LabelledPicture, LabelSet, Problem, natural
 from crowdmask.labels.table import LabelTable
-from crowdmask.labels.voc import read_voc
+
+Reader = Callable[[Path, LabelTable], tuple[list[LabelledPicture], list[Problem]]]
+READERS: dict[str, Reader] = {"voc": voc.read_voc, "yolo": yolo.read_yolo, "coco": coco.read_coco}
 
 
-def read_labels(root: Path, table: LabelTable | None = None) -> LabelSet:
-    """The labelled pictures of a folder; what cannot be used is left out and named, and nothing left is an error."""
-    table = table or LabelTable()
+def read_labels(root: Path, table: LabelTable | None = None, form: str | None = None) -> LabelSet:
+    """The labelled pictures of a folder; what cannot be used is left out and named, and nothing left is an error.
+
+    `form` is voc, yolo or coco; without it the folder's files tell.
+    """
+    if form is not None and form not in READERS:
+        raise SettingsError(f"label format {form!r}: choose one of {', '.join(READERS)}")
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder: give the folder that holds the pictures and their labels")
     if not pictures_below(root):
         raise DatasetError(f"{root}: the folder holds no pictures")
-    if not files_below(root, frozenset({".xml"})):
-        raise DatasetError(f"{root}: the folder holds pictures but no label files")
-    found, problems = read_voc(root, table)
-    if not found:
-        raise DatasetError(
-            f"{root}: none of the labels can be used; the first of {len(problems)} problems: {problems[0]}"
-        )
-    found.sort(key=lambda p: natural(p.path.relative_to(root).as_posix()))
-    return LabelSet(root, tuple(found), tuple(problems))
+    pictures, problems = READERS[form or find_format(root)](root, table or LabelTable())
+    if not pictures:
+        first = f"; the first of {len(problems)} problem(s): {problems[0]}" if problems else ""
+        raise DatasetError(f"{root}: no picture has labels that can be used{first}")
+    pictures.sort(key=lambda p: natural(p.path.relative_to(root).as_posix()))
+    return LabelSet(root, tuple(pictures), tuple(problems))
+
+
+def find_format(root: Path) -> str:
+    """The format that a folder's files show; label files that belong to pictures by name come before one for all."""
+    claimed = {
+        "voc": sum(label is not None for _, label in paired(root, voc.FOLDERS, ".xml")[0]),
+        "yolo": sum(label is not None for _, label in paired(root, yolo.FOLDERS, ".txt", yolo.NOT_LABELS)[0]),
+    }
+    best = max(claimed, key=lambda form: claimed[form])
+    if claimed[best]:
+        return best
+    if coco.coco_files(root):
+        return "coco"
+    raise DatasetError(
+        f"{root}: the folder holds pictures but no labels: a Pascal VOC .xml or a YOLO .txt for each picture "
+        "(beside it, or in annotations/ or labels/), or a COCO .json, is expected"
+    )

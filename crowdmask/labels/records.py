@@ -112,7 +112,8 @@ class LabelSet:
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             raise DatasetError(
-                f"{self.root}: no labelled picture named {', '.join(missing[:3])}{more}: does the list belong to this folder?"
+                f"{self.root}: no labelled picture is named {', '.join(missing[:3])}{more}: "
+                "does the list belong to this folder?"
             )
         pictures = tuple(p for p in self.pictures if p.name in wanted)
         return LabelSet(self.root, pictures, tuple(p for p in self.problems if p.path.stem in wanted))

@@ -19,7 +19,7 @@ else:
 
 _MASKED = """
     with_mask mask masked mask_on face_mask face_with_mask wearing_mask withmask correct_mask mask_correct
-    correctly_masked mask_weared_correct mask_worn_correctly correctly_worn_mask with_mask_correct masked_face proper_mask
+    correctly_masked mask_weared_correct mask_worn_correctly correctly_worn_mask masked_face proper_mask
 """
 _UNMASKED = """
     without_mask no_mask nomask mask_off unmasked face_no_mask face_without_mask not_masked not_wearing_mask withoutmask
@@ -65,7 +65,7 @@ class LabelTable:
         return LabelTable(MappingProxyType(labels))
 
     def with_options(self, options: Iterable[str]) -> LabelTable:
-        """Changed by command-line words: `NAME=masked|unmasked|ignore`, or the path of a TOML or JSON file of such pairs."""
+        """Changed by `NAME=masked|unmasked|ignore`, or by the path of a TOML or JSON file of such pairs."""
         table = self
         for option in options:
             name, equals, word = option.rpartition("=")
