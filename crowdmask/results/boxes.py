@@ -1,0 +1,92 @@
+"""Boxes around faces, for `annotate` and its panel: a verdict's colour and line style, with dark edges all round."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.records import Verdict
+from crowdmask.results.palette import BLACK, LINES, Bgr, Line
+
+Image = NDArray[np.uint8]
+Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in half-open whole pixels
+
+
+def line_width(shape: tuple[int, ...], box: Rectangle) -> int:
+    """Pixels: the same share of any frame, but thin about small faces."""
+    for_frame = round(min(shape[:2]) / 400)
+    for_face = round(min(box[2] - box[0], box[3] - box[1]) / 14)
+    return max(1, min(for_frame, for_face))
+
+
+def reach(verdict: Verdict, line: int) -> int:
+    """Pixels from a box to the outermost that `draw_box` paints about it."""
+    return line * (2 if LINES[verdict] is Line.CORNERED else 1) + _edge(line)
+
+
+def draw_box(image: Image, box: Rectangle, verdict: Verdict, colour: Bgr, line: int) -> None:
+    """Draw outside of the box as far as the frame allows; the box must lie in the frame."""
+    style = LINES[verdict]
+    frame = _grown(box, line, image.shape)
+    edge = _edge(line)
+    if style is Line.DASHED:
+        for bar in _dashes(frame, line):
+            fill(image, _grown(bar, edge, image.shape), BLACK)
+        for bar in _dashes(frame, line):
+            fill(image, bar, colour)
+        return
+    corners = _corners(_grown(frame, line, image.shape), 2 * line) if style is Line.CORNERED else []
+    bars = [*_sides(frame, line), *corners]
+    for bar in bars:
+        fill(image, _grown(bar, edge, image.shape), BLACK)
+    for bar in bars:
+        fill(image, bar, colour)
+
+
+def _edge(line: int) -> int:
+    return max(1, line // 2)
+
+
+def fill(image: Image, bar: Rectangle, colour: Bgr) -> None:
+    x1, y1, x2, y2 = bar
+    if x2 > x1 and y2 > y1:
+        cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), colour, cv2.FILLED)
+
+
+def _grown(box: Rectangle, by: int, shape: tuple[int, ...]) -> Rectangle:
+    x1, y1, x2, y2 = box
+    return max(0, x1 - by), max(0, y1 - by), min(shape[1], x2 + by), min(shape[0], y2 + by)
+
+
+def _sides(box: Rectangle, line: int) -> list[Rectangle]:
+    x1, y1, x2, y2 = box
+    return [(x1, y1, x2, y1 + line), (x1, y2 - line, x2, y2), (x1, y1, x1 + line, y2), (x2 - line, y1, x2, y2)]
+
+
+def _corners(box: Rectangle, line: int) -> list[Rectangle]:
+    x1, y1, x2, y2 = box
+    across, down = (max(line + 1, round(0.25 * side)) for side in (x2 - x1, y2 - y1))
+    return [
+        bar
+        for left, right, near_x in ((x1, x1 + across, x1), (x2 - across, x2, x2 - line))
+        for top, bottom, near_y in ((y1, y1 + down, y1), (y2 - down, y2, y2 - line))
+        for bar in ((left, near_y, right, near_y + line), (near_x, top, near_x + line, bottom))
+    ]
+
+
+def _dashes(box: Rectangle, line: int) -> list[Rectangle]:
+    x1, y1, x2, y2 = box
+    across, down = _strokes(x1, x2, line), _strokes(y1, y2, line)
+    return [
+        *((a, y, b, y + line) for a, b in across for y in (y1, y2 - line)),
+        *((x, a, x + line, b) for a, b in down for x in (x1, x2 - line)),
+    ]
+
+
+def _strokes(start: int, stop: int, line: int) -> list[tuple[int, int]]:
+    """Strokes and gaps of about equal length, a stroke at both ends so that corners are closed."""
+    length = stop - start
+    pieces = 2 * max(1, round(length / (10 * line + 6))) + 1
+    ends = [start + round(length * k / pieces) for k in range(pieces + 1)]
+    return [(ends[k], ends[k + 1]) for k in range(0, pieces, 2)]

@@ -1,0 +1,71 @@
+"""Small text for `annotate`: set once at four times its size, shrunk, kept, and then only copied into frames."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.results.palette import Bgr
+
+Image = NDArray[np.uint8]
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FINER = 4
+_STROKE = 0.14  # of the capitals' height
+SMALLEST_CAPITALS = 7  # pixels; below it figures run together
+
+
+@lru_cache(maxsize=1)
+def _capitals_at_scale_one() -> float:
+    """Height of a capital in pixels, measured: OpenCV 5 sets another face than OpenCV 4 under the same name."""
+    canvas = np.zeros((400, 400), np.uint8)
+    cv2.putText(canvas, "M", (50, 300), _FONT, 8.0, 255, 1)
+    rows = np.flatnonzero(canvas.any(axis=1))
+    return float(rows[-1] - rows[0] + 1) / 8.0
+
+
+def line_height(capitals: int) -> int:
+    """Height in pixels of a line whose capitals have the given height: room above, and for g and p below."""
+    return capitals + 2 * descent(capitals)
+
+
+def descent(capitals: int) -> int:
+    return max(2, round(capitals * 0.4))
+
+
+@lru_cache(maxsize=1024)
+def coverage(text: str, capitals: int) -> Image:
+    """How much of each pixel the text covers, (line height, w) uint8; read only."""
+    tall = capitals * _FINER
+    scale = tall / _capitals_at_scale_one()
+    stroke = max(1, round(tall * _STROKE))
+    (width, _), _ = cv2.getTextSize(text, _FONT, scale, stroke)
+    rows = line_height(capitals) * _FINER
+    canvas = np.zeros((rows, width + 2 * tall), np.uint8)
+    baseline = rows - descent(capitals) * _FINER
+    cv2.putText(canvas, text, (tall, baseline), _FONT, scale, 255, stroke, cv2.LINE_AA)
+    inked = np.flatnonzero(canvas.any(axis=0))
+    canvas = canvas[:, inked[0] : inked[-1] + 1] if len(inked) else canvas[:, :1]
+    columns = max(1, -(-canvas.shape[1] // _FINER))
+    canvas = np.pad(canvas, ((0, 0), (0, columns * _FINER - canvas.shape[1])))
+    return _read_only(
+        np.asarray(cv2.resize(canvas, (columns, line_height(capitals)), interpolation=cv2.INTER_AREA), np.uint8)
+    )
+
+
+@lru_cache(maxsize=1024)
+def plate(text: str, capitals: int, ink: Bgr, paper: Bgr) -> Image:
+    """The text on a plate of its own colour, (h, w, 3) BGR; read only."""
+    side = max(2, capitals // 2)
+    covered = np.pad(coverage(text, capitals), ((0, 0), (side, side)))[..., None] / np.float32(255.0)
+    return _read_only(
+        np.rint(covered * np.asarray(ink, np.float32) + (1 - covered) * np.asarray(paper, np.float32)).astype(np.uint8)
+    )
+
+
+def _read_only(image: Image) -> Image:
+    image.flags.writeable = False
+    return image
