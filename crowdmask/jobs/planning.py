@@ -1,0 +1,78 @@
+"""Turns the inputs of a call into tasks, and refuses what would lose data before any work starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from crowdmask.errors import OutputError, SettingsError
+from crowdmask.jobs.naming import Destinations, is_own_output, kind_by_name, name_outputs
+from crowdmask.jobs.tasks import Task
+from crowdmask.records import SourceKind
+from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+
+log = logging.getLogger(__name__)
+
+
+def plan(
+    inputs: Sequence[str],
+    destinations: Destinations,
+    analysis: AnalysisSettings,
+    runtime: RuntimeSettings,
+    output: OutputSettings,
+) -> Iterator[Task]:
+    """One task for each input, in the order given; everything is checked before the first is handed out."""
+    sources = list(expand(inputs))
+    if not sources:
+        raise SettingsError("there is nothing to analyse: every input is one of crowdmask's own outputs")
+    named = name_outputs(sources, destinations, annotated=output.video)
+    tasks = [
+        Task(source, kind_by_name(source), outputs, analysis, runtime, output)
+        for source, outputs in zip(sources, named, strict=True)
+    ]
+    _check(tasks, destinations.detections, output.overwrite)
+    return iter(tasks)
+
+
+def expand(inputs: Sequence[str]) -> Iterator[str]:
+    """Each input once, without crowdmask's own outputs. Folders enter here."""
+    seen: set[str] = set()
+    for given in inputs:
+        if kind_by_name(given) is SourceKind.STREAM:
+            identity = given
+        elif Path(given).is_dir():
+            raise SettingsError(f"{given}: this is a folder: name the files in it, such as {Path(given) / '*.mp4'}")
+        elif is_own_output(given):
+            log.warning("%s: left out, crowdmask wrote it", given)
+            continue
+        else:
+            identity = os.path.realpath(given)
+        if identity in seen:
+            log.info("%s: given twice, analysed once", given)
+            continue
+        seen.add(identity)
+        yield given
+
+
+def _check(tasks: Sequence[Task], detections: str | None, overwrite: bool) -> None:
+    outputs = [path for task in tasks for path in task.outputs.paths]
+    if detections is not None:
+        if any(_same(Path(detections), path) for path in outputs):
+            raise SettingsError(f"{detections}: another result has this name: give --detections another")
+        outputs.append(Path(detections))
+    sources = {os.path.realpath(task.source) for task in tasks if task.kind is not SourceKind.STREAM}
+    for path in outputs:
+        if os.path.realpath(path) in sources:
+            raise SettingsError(f"{path}: this result would replace an input: give it another name")
+    existing = [path for path in outputs if path.exists()]
+    if existing and not overwrite:
+        more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
+        raise OutputError(
+            f"{existing[0]}{more}: it is there already: give --overwrite to replace it, or --out-dir for another folder"
+        )
+
+
+def _same(a: Path, b: Path) -> bool:
+    return os.path.realpath(a) == os.path.realpath(b)

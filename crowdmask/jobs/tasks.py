@@ -1,0 +1,46 @@
+"""What one input's work is and what came of it: plain values that can be sent to another process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from crowdmask.jobs.naming import Outputs, shown
+from crowdmask.records import SourceKind
+from crowdmask.results.statistics import ComplianceStats
+from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+
+
+@dataclass(frozen=True)
+class Task:
+    """One input, where its results go, and how it is to be analysed."""
+
+    source: str
+    kind: SourceKind  # as far as the name tells; the opened source has the last word
+    outputs: Outputs
+    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
+    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+
+    @property
+    def name(self) -> str:
+        """The input as it may be shown and written down."""
+        return shown(self.source)
+
+
+class State(str, Enum):
+    DONE = "done"
+    INTERRUPTED = "interrupted"  # ended early on request; its files are whole as far as they go
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one task."""
+
+    task: Task
+    state: State
+    stats: ComplianceStats = field(default_factory=ComplianceStats)
+    summary: dict[str, Any] | None = None  # None where the work failed
+    error: str = ""
