@@ -13,6 +13,8 @@ $(VENV)/.installed: setup.cfg
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	# Without its dependencies: they bring a second OpenCV, which would lie in the same folder as the first.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'retina-face>=0.0.19,<0.1'
 	touch $@
 
 demo: $(VENV)/.installed
