@@ -33,6 +33,9 @@ class VideoInfo:
     rotation: int = 0  # degrees counter-clockwise that were applied to make the frame upright
     codec: str = ""
     has_audio: bool = False
+    pixel_aspect: Fraction = Fraction(1)  # width : height of a pixel of the stored picture, before any rotation
+    colour: tuple[int, int, int] = (2, 2, 2)  # primaries, transfer, matrix of the frames (ITU-T H.273); 2 is unknown
+    starts_at_s: float = 0.0  # where the container's own clock stands at second zero, to keep sound in step
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Frame:
     index: int
     seconds: float
     image: NDArray[np.uint8]
+    lasts_s: float | None = None  # how long it is shown, where the stream tells
 
     @property
     def size_wh(self) -> tuple[int, int]:

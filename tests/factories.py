@@ -1,4 +1,4 @@
-"""Makes what tests need: synthetic frames that carry their own index, clips of them, faces, results, and fake networks."""
+"""Makes what tests need: frames that carry their own index, clips of them, faces, results, and fake networks."""
 
 from __future__ import annotations
 

@@ -1,0 +1,113 @@
+"""How every file comes into being: written as NAME.part, made durable, and given its name only when it is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crowdmask.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space or choose another folder",
+    errno.EDQUOT: "the disk quota is used up: free some space or choose another folder",
+    errno.EACCES: "no permission to write there: choose another folder",
+    errno.EPERM: "no permission to write there: choose another folder",
+    errno.EROFS: "the disk is read-only: choose another folder",
+    errno.ENOENT: "the folder does not exist: create it first",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: choose another path",
+    errno.EEXIST: "a part of the path is a file, not a folder: choose another path",
+    errno.EISDIR: "it is a folder: give the name of a file",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+    errno.EFBIG: "the file is too large for this disk: choose another one",
+    errno.EIO: "the disk failed while writing: check it or choose another one",
+}
+
+
+def part_of(path: str | os.PathLike[str]) -> Path:
+    """Where `path` grows until it is whole: the same folder, so that the final rename is atomic."""
+    path = Path(path)
+    return path.with_name(path.name + ".part")
+
+
+def as_output_error(error: OSError, path: str | os.PathLike[str]) -> OutputError:
+    """The error as one line: what, which path, and what to do about it."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    reason = remedy or f"{error.strerror or error}: check the disk and the path"
+    return OutputError(f"cannot write {os.fspath(path)}: {reason}")
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Any failure to write inside becomes an OutputError about `path`."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise as_output_error(error, path) from error
+
+
+def ensure_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Create the folder of `path` and prove that a file can be made there, before hours of work are spent."""
+    path = Path(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not overwrite and path.exists():
+            raise OutputError(f"{path} exists already: give another path, or --overwrite to replace it")
+        part = part_of(path)
+        was_there = part.exists()
+        with open(part, "ab"):
+            pass
+        if not was_there:
+            part.unlink()
+    return path
+
+
+def refuse_own_input(path: str | os.PathLike[str], source: str | os.PathLike[str] | None) -> None:
+    """Raise OutputError where `path` is the file being read, by any name or link."""
+    if source is None:
+        return
+    try:
+        same = os.path.samefile(path, source)
+    except (OSError, ValueError):
+        same = False  # one of them is no file: a stream, or an output not there yet
+    if same or os.path.abspath(path) == os.path.abspath(source):
+        raise OutputError(f"{os.fspath(path)} is the input itself: choose another output path")
+
+
+def commit(path: str | os.PathLike[str], part: str | os.PathLike[str] | None = None) -> Path:
+    """Give a whole file its name: its bytes are on the disk first, then one atomic rename, then the folder."""
+    path, part = Path(path), Path(part) if part is not None else part_of(path)
+    with writing(path):
+        handle = os.open(part, os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    return path
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Write a small file at once: its name never shows anything but all of it."""
+    with writing(path):
+        part_of(path).write_bytes(data)
+    return commit(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # some network file systems cannot; the rename itself has happened
+    finally:
+        os.close(handle)
