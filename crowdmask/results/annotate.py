@@ -26,8 +26,8 @@ from crowdmask.records import Counts, FrameResult, Verdict
 from crowdmask.results import panel
 from crowdmask.results.anonymise import blur_faces
 from crowdmask.results.boxes import Rectangle, draw_box, line_width, reach
-from crowdmask.results.lettering import SMALLEST_CAPITALS, plate
-from crowdmask.results.palette import PALETTES, Bgr, Palette, ink_on
+from crowdmask.results.lettering import SMALLEST_CAPITALS, plate, plate_wh
+from crowdmask.results.palette import PALETTES, Palette, ink_on
 from crowdmask.settings import OutputSettings
 
 Image = NDArray[np.uint8]
@@ -123,20 +123,19 @@ def _draw_labels(image: Image, faces: list[_Face], palette: Palette, capitals: i
     for i, face in enumerate(faces):
         colour = palette.of(face.verdict)
         gap = reach(face.verdict, line_width(image.shape, face.box))
-        others = np.delete(obstacles[:used], i, axis=0)
-        for label in _labels(face, capitals, smallest, colour):
-            spots = _spots(face.box, (label.shape[1], label.shape[0]), gap, size_wh)
-            place = next((spot for spot in spots if not _hits(spot, others)), None)
+        for text, size in _labels(face, capitals, smallest):
+            spots = _spots(face.box, plate_wh(text, size), gap, size_wh)
+            place = _first_free(spots, obstacles[:used], own=i)
             if place is not None:
                 x1, y1, x2, y2 = place
-                image[y1:y2, x1:x2] = label
+                image[y1:y2, x1:x2] = plate(text, size, ink_on(colour), colour)
                 obstacles[used] = place
                 used += 1
                 break
 
 
-def _labels(face: _Face, capitals: int, smallest: int, colour: Bgr) -> Iterator[Image]:
-    """The labels a face could carry, best first, none wider than it may be."""
+def _labels(face: _Face, capitals: int, smallest: int) -> Iterator[tuple[str, int]]:
+    """What a face's label could say and in which size, best first, none wider than it may be."""
     widest = WIDEST_LABEL * (face.box[2] - face.box[0])
     if widest < 2 * smallest:
         return
@@ -144,29 +143,32 @@ def _labels(face: _Face, capitals: int, smallest: int, colour: Bgr) -> Iterator[
     words, number = wordings(face.verdict, face.unmasked_prob)
     for text, sizes in ((words, (capitals, middle, smallest)), (number, (middle, smallest))):
         for size in dict.fromkeys(sizes) if text else ():
-            label = plate(text, size, ink_on(colour), colour)
-            if label.shape[1] <= widest:
-                yield label
+            if plate_wh(text, size)[0] <= widest:
+                yield text, size
 
 
-def _spots(box: Rectangle, label_wh: Size, gap: int, frame_wh: Size) -> Iterator[Rectangle]:
+def _spots(box: Rectangle, label_wh: Size, gap: int, frame_wh: Size) -> list[Rectangle]:
     """Places in the frame for a label: above the box, below it, or inside; flush left or right."""
     x1, y1, x2, y2 = box
     wide, high = label_wh
     width, height = frame_wh
     if wide > width or high > height:
-        return
-    for top in (y1 - gap - high, y2 + gap):
-        if 0 <= top <= height - high:
-            for edge in (x1 - gap, x2 + gap - wide):
-                left = min(max(edge, 0), width - wide)
-                yield left, top, left + wide, top + high
+        return []
+    lefts = [min(max(edge, 0), width - wide) for edge in (x1 - gap, x2 + gap - wide)]
+    tops = [top for top in (y1 - gap - high, y2 + gap) if 0 <= top <= height - high]
+    spots = [(left, top, left + wide, top + high) for top in tops for left in lefts]
     if wide <= x2 - x1 and wide * high <= MOST_HIDDEN * (x2 - x1) * (y2 - y1):
-        yield x1, y1, x1 + wide, y1 + high
-        yield x1, y2 - high, x1 + wide, y2
+        spots += [(x1, y1, x1 + wide, y1 + high), (x1, y2 - high, x1 + wide, y2)]
+    return spots
 
 
-def _hits(spot: Rectangle, others: NDArray[np.int32]) -> bool:
-    left, top, right, bottom = spot
-    apart = (others[:, 0] >= right) | (others[:, 2] <= left) | (others[:, 1] >= bottom) | (others[:, 3] <= top)
-    return not bool(apart.all())
+def _first_free(spots: list[Rectangle], obstacles: NDArray[np.int32], own: int) -> Rectangle | None:
+    """The first spot that touches none of the obstacles but a face's own box."""
+    if not spots:
+        return None
+    left, top, right, bottom = np.asarray(spots, np.int32).T[:, :, None]
+    x1, y1, x2, y2 = obstacles.T
+    hits = (x1 < right) & (x2 > left) & (y1 < bottom) & (y2 > top)
+    hits[:, own] = False
+    free = np.flatnonzero(~hits.any(axis=1))
+    return spots[free[0]] if len(free) else None

@@ -29,29 +29,21 @@ def draw_box(image: Image, box: Rectangle, verdict: Verdict, colour: Bgr, line: 
     """Draw outside of the box as far as the frame allows; the box must lie in the frame."""
     style = LINES[verdict]
     frame = _grown(box, line, image.shape)
-    edge = _edge(line)
     if style is Line.DASHED:
-        for bar in _dashes(frame, line):
-            fill(image, _grown(bar, edge, image.shape), BLACK)
-        for bar in _dashes(frame, line):
-            fill(image, bar, colour)
-        return
-    corners = _corners(_grown(frame, line, image.shape), 2 * line) if style is Line.CORNERED else []
-    bars = [*_sides(frame, line), *corners]
-    for bar in bars:
-        fill(image, _grown(bar, edge, image.shape), BLACK)
-    for bar in bars:
-        fill(image, bar, colour)
+        bars = _dashes(frame, line)
+    elif style is Line.CORNERED:
+        bars = _sides(frame, line) + _corners(_grown(frame, line, image.shape), 2 * line)
+    else:
+        bars = _sides(frame, line)
+    edge = _edge(line)
+    for x1, y1, x2, y2 in bars:
+        cv2.rectangle(image, (x1 - edge, y1 - edge), (x2 - 1 + edge, y2 - 1 + edge), BLACK, cv2.FILLED)
+    for x1, y1, x2, y2 in bars:
+        cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), colour, cv2.FILLED)
 
 
 def _edge(line: int) -> int:
     return max(1, line // 2)
-
-
-def fill(image: Image, bar: Rectangle, colour: Bgr) -> None:
-    x1, y1, x2, y2 = bar
-    if x2 > x1 and y2 > y1:
-        cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), colour, cv2.FILLED)
 
 
 def _grown(box: Rectangle, by: int, shape: tuple[int, ...]) -> Rectangle:

@@ -48,22 +48,48 @@ def coverage(text: str, capitals: int) -> Image:
     baseline = rows - descent(capitals) * _FINER
     cv2.putText(canvas, text, (tall, baseline), _FONT, scale, 255, stroke, cv2.LINE_AA)
     inked = np.flatnonzero(canvas.any(axis=0))
-    canvas = canvas[:, inked[0] : inked[-1] + 1] if len(inked) else canvas[:, :1]
-    columns = max(1, -(-canvas.shape[1] // _FINER))
-    canvas = np.pad(canvas, ((0, 0), (0, columns * _FINER - canvas.shape[1])))
+    first, last = (inked[0], inked[-1] + 1) if len(inked) else (0, 1)
+    columns = -(-(last - first) // _FINER)
+    whole = canvas[:, first : first + columns * _FINER]
     return _read_only(
-        np.asarray(cv2.resize(canvas, (columns, line_height(capitals)), interpolation=cv2.INTER_AREA), np.uint8)
+        np.asarray(cv2.resize(whole, (columns, line_height(capitals)), interpolation=cv2.INTER_AREA), np.uint8)
     )
+
+
+def plate_wh(text: str, capitals: int) -> tuple[int, int]:
+    """Width and height that `plate` will have."""
+    words = [coverage(word, capitals).shape[1] for word in text.split()]
+    return sum(words) + (len(words) - 1) * _space(capitals) + 2 * _side(capitals), line_height(capitals)
+
+
+def plate(text: str, capitals: int, ink: Bgr, paper: Bgr) -> Image:
+    """The text on a plate of its own colour, (h, w, 3) BGR.
+
+    It is put together from words, so that what is kept stays small: the numbers change with every frame.
+    """
+    width, height = plate_wh(text, capitals)
+    image = np.empty((height, width, 3), np.uint8)
+    image[:] = paper
+    left = _side(capitals)
+    for word in text.split():
+        inked = _inked(word, capitals, ink, paper)
+        image[:, left : left + inked.shape[1]] = inked
+        left += inked.shape[1] + _space(capitals)
+    return image
+
+
+def _side(capitals: int) -> int:
+    return max(2, capitals // 2)
+
+
+def _space(capitals: int) -> int:
+    return max(3, round(capitals * 0.5))
 
 
 @lru_cache(maxsize=1024)
-def plate(text: str, capitals: int, ink: Bgr, paper: Bgr) -> Image:
-    """The text on a plate of its own colour, (h, w, 3) BGR; read only."""
-    side = max(2, capitals // 2)
-    covered = np.pad(coverage(text, capitals), ((0, 0), (side, side)))[..., None] / np.float32(255.0)
-    return _read_only(
-        np.rint(covered * np.asarray(ink, np.float32) + (1 - covered) * np.asarray(paper, np.float32)).astype(np.uint8)
-    )
+def _inked(word: str, capitals: int, ink: Bgr, paper: Bgr) -> Image:
+    share = coverage(word, capitals)[..., None] / 255.0
+    return _read_only(np.rint(share * np.array(ink) + (1.0 - share) * np.array(paper)).astype(np.uint8))
 
 
 def _read_only(image: Image) -> Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from crowdmask.records import Verdict
 
@@ -54,6 +55,7 @@ def contrast(one: Bgr, other: Bgr) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+@lru_cache(maxsize=16)
 def ink_on(paper: Bgr) -> Bgr:
     """Black or white, whichever reads better on the colour."""
     return max((WHITE, BLACK), key=lambda ink: contrast(ink, paper))
