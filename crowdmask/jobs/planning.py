@@ -66,6 +66,9 @@ def _check(tasks: Sequence[Task], detections: str | None, overwrite: bool) -> No
     for path in outputs:
         if os.path.realpath(path) in sources:
             raise SettingsError(f"{path}: this result would replace an input: give it another name")
+    for path in outputs:
+        if path.is_dir():
+            raise OutputError(f"{path}: it is a folder, and a result is to have this name: give another with --out-dir")
     existing = [path for path in outputs if path.exists()]
     if existing and not overwrite:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""

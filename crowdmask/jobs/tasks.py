@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from crowdmask.jobs.naming import Outputs, shown
-from crowdmask.records import SourceKind
+from crowdmask.records import Gap, SourceKind
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
@@ -37,10 +37,14 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one task."""
+    """What came of one task; of a failed one, the statistics of what was good before."""
 
     task: Task
     state: State
-    stats: ComplianceStats = field(default_factory=ComplianceStats)
-    summary: dict[str, Any] | None = None  # None where the work failed
+    stats: ComplianceStats
+    until_s: float | None = None  # time of the last frame analysed
+    gaps: tuple[Gap, ...] = ()
+    wall_s: float = 0.0
+    busy_s: dict[str, float] = field(default_factory=dict)  # by stage; stages overlap
+    summary: dict[str, Any] | None = None  # what was written, None where the work failed
     error: str = ""

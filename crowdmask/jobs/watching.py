@@ -1,0 +1,20 @@
+"""What a run tells its caller while it works; the command line turns it into a progress bar."""
+
+from __future__ import annotations
+
+from crowdmask.jobs.tasks import Outcome, Task
+from crowdmask.records import FrameResult, VideoInfo
+from crowdmask.results.statistics import ComplianceStats
+
+
+class Watch:
+    """Hears of each step and does nothing; the methods are there to be replaced."""
+
+    def opened(self, task: Task, info: VideoInfo) -> None:
+        """An input could be opened and its analysis begins."""
+
+    def saw(self, result: FrameResult, stats: ComplianceStats) -> None:
+        """A frame is done and written down; `stats` are those of its input so far."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """An input is done, one way or the other."""
