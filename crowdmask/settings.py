@@ -169,3 +169,16 @@ class OutputSettings(Checked):
     )
     crf: int = setting(23, "x264 quality: lower is better and larger.", low=0, high=51)
     overwrite: bool = setting(False, "Replace results that are already there.")
+
+
+@dataclass(frozen=True)
+class TimeAndPlaceSettings(Checked):
+    """How a batch knows when and where its inputs were taken."""
+
+    timezone: str | None = setting(None, "Zone of local times, such as Europe/Paris; without it this machine's.")
+    time_format: str | None = setting(
+        None, "How file names tell the time, as in %Y%m%d_%H%M%S; `unix` and `unixms` for seconds and milliseconds."
+    )
+    camera_pattern: str | None = setting(
+        None, "Regular expression whose group `camera` finds the camera in a path; without it the parent folder."
+    )
