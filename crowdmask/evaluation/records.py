@@ -1,0 +1,128 @@
+"""What judging gives: judged faces on the way in, one `Evaluation` with every measure on the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.evaluation.metrics import Calibration, Confusion, CountError, Hits, PrecisionRecall, Roc
+from crowdmask.labels.records import Label
+from crowdmask.records import Faces, FrameResult, Verdict
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The faces found in one picture with the classifier's word on each; NaN and UNKNOWN where it was not asked."""
+
+    faces: Faces
+    unmasked_prob: NDArray[np.float32]
+    verdicts: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, result: FrameResult) -> Judged:
+        return cls(result.faces, result.unmasked_prob, result.verdicts)
+
+    @classmethod
+    def unasked(cls, faces: Faces) -> Judged:
+        """Faces alone, for measuring a detector without a classifier."""
+        n = len(faces)
+        return cls(faces, np.full(n, np.nan, np.float32), np.full(n, Verdict.UNKNOWN, np.int8))
+
+    def above(self, confidence: float) -> Judged:
+        kept = self.faces.scores >= confidence
+        return Judged(self.faces.take(kept), self.unmasked_prob[kept], self.verdicts[kept])
+
+
+@dataclass(frozen=True)
+class AveragePrecisions:
+    faces: float | None
+    masked: float | None
+    unmasked: float | None
+
+    @property
+    def mean(self) -> float | None:
+        """Of masked and unmasked; None where a class is missing."""
+        return None if self.masked is None or self.unmasked is None else (self.masked + self.unmasked) / 2.0
+
+
+@dataclass(frozen=True)
+class SizeBand:
+    """The labelled faces of one range of sizes, in pixels: how many, how many found, and the verdicts on those."""
+
+    low: float
+    high: float
+    labelled: int
+    found: int
+    found_at_any_score: int
+    confusion: Confusion
+
+    @property
+    def name(self) -> str:
+        if self.low == 0:
+            return f"<{self.high:g}"
+        return f">={self.low:g}" if np.isinf(self.high) else f"{self.low:g}-{self.high:g}"
+
+    @property
+    def recall(self) -> float | None:
+        return self.found / self.labelled if self.labelled else None
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """What became of the faces that the label files call by one name."""
+
+    name: str
+    label: Label
+    labelled: int
+    found: int
+    masked: int
+    unmasked: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What another confidence would give."""
+
+    confidence: float
+    faces: Hits
+    unmasked: Hits
+
+
+@dataclass(frozen=True)
+class PictureErrors:
+    """The faults in one picture at the operating point."""
+
+    missed: int
+    false_finds: int
+    wrong_verdicts: int
+
+    @property
+    def total(self) -> int:
+        return self.missed + self.false_finds + self.wrong_verdicts
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every measure on a set of pictures. All but `ap` and the curves are at the operating point `confidence`."""
+
+    pictures: int
+    confidence: float
+    match_iou: float
+    labelled: dict[str, int]  # masked, unmasked, ignore
+    ap: AveragePrecisions  # from every find that was made, down to the lowest score
+    ap_at_cut: AveragePrecisions  # from the finds above the confidence alone
+    faces: Hits
+    unmasked: Hits  # end to end: a verdict of unmasked on a face that is labelled unmasked
+    confusion: Confusion
+    sizes: tuple[SizeBand, ...]
+    class_names: tuple[ClassName, ...]
+    face_counts: CountError
+    unmasked_counts: CountError
+    calibration: Calibration
+    roc: Roc
+    curves: dict[str, PrecisionRecall]  # faces, masked, unmasked
+    cuts: tuple[Cut, ...]
+    errors: tuple[PictureErrors, ...]  # in the order of the pictures
