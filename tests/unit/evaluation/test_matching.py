@@ -70,11 +70,9 @@ def test_box_without_area_is_wrong() -> None:
     assert found.face.tolist() == [-1] and found.ignored.tolist() == [False]
 
 
-corner = st.integers(0, 12)
+corner, side = st.integers(0, 12), st.integers(1, 8)
 some_boxes = st.lists(
-    st.tuples(corner, corner, st.integers(1, 8), st.integers(1, 8)).map(
-        lambda r: (r[0], r[1], r[0] + r[2], r[1] + r[3])
-    ),
+    st.tuples(corner, corner, side, side).map(lambda r: (r[0], r[1], r[0] + r[2], r[1] + r[3])),
     max_size=8,
 )
 

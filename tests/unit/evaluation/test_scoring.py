@@ -15,8 +15,8 @@ from crowdmask.labels.records import Label, LabelledPicture
 from crowdmask.records import Faces, Verdict
 from tests.factories import make_faces
 
-M, U, I = Label.MASKED, Label.UNMASKED, Label.IGNORE
-NAMES = {M: "with_mask", U: "without_mask", I: "ignore"}
+M, U, X = Label.MASKED, Label.UNMASKED, Label.IGNORE
+NAMES = {M: "with_mask", U: "without_mask", X: "ignore"}
 
 
 def at(x: float, size: float = 20) -> tuple[float, float, float, float]:
@@ -58,7 +58,7 @@ def test_as_many_predictions_as_pictures() -> None:
 
 def test_everything_on_one_scene() -> None:
     """Four faces; of six finds above the cut one is a double, one lies in an ignored region."""
-    picture = truth((0, M), (100, U), (200, U), (300, M), (400, I))
+    picture = truth((0, M), (100, U), (200, U), (300, M), (400, X))
     finds = judged(
         (0, 0.9, 0.1),  # masked, right
         (100, 0.8, 0.9),  # unmasked, right
@@ -102,7 +102,7 @@ def test_unknown_is_neither_masked_nor_unmasked() -> None:
 
 def test_verdict_on_a_face_beside_an_ignored_region_still_counts() -> None:
     """A masked face inside a region to ignore, called unmasked, is a wrong find of unmasked."""
-    told = score([judged((0, 0.9, 0.9))], [truth((0, M), (0, I), (100, U))])
+    told = score([judged((0, 0.9, 0.9))], [truth((0, M), (0, X), (100, U))])
     assert told.unmasked == Hits(0, 1, 1)
     assert told.curves["unmasked"].precision.tolist() == [0.0]
 
@@ -129,7 +129,7 @@ def test_recall_by_size() -> None:
 
 
 def test_verdicts_by_the_label_files_own_names() -> None:
-    picture = truth((0, U), (100, U), (200, M), (300, I))
+    picture = truth((0, U), (100, U), (200, M), (300, X))
     picture = LabelledPicture(
         picture.path, None, picture.boxes, picture.labels, ("worn_wrong", "bare", "mask", "ignore")
     )
