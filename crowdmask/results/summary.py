@@ -1,0 +1,185 @@
+"""The summary JSON of one input: what was found, how it was done, and what was left out; written whole or not at all.
+
+Its fields:
+
+- `schema_version`: of this file; rises when a field changes its meaning or goes. `schemas` has those of the CSVs.
+- `created_at`: when it was written, UTC, ISO 8601.
+- `state`: `whole`, or `interrupted` where the work was ended early on request; `until_s` is then the last frame's time.
+- `source`: what the input says of itself. Sizes are upright; `rotation` is what was applied to make it so, in degrees
+  counter-clockwise; `frames_expected` is the container's word or an estimate.
+- `counts`: `frames` analysed, `frames_with_faces`, `faces` = `masked` + `unmasked` + `unknown`, `judged` = `masked` +
+  `unmasked`. A face is counted in every frame it is in: these are sightings, not persons.
+- `compliance`: `rate` = masked / judged, and its 95 % Wilson interval `low` to `high`, all null where nothing was
+  judged. The interval takes every sighting for a trial of its own, so it is the least uncertainty there is.
+- `per_frame`: mean `faces` and mean and `peak_unmasked` faces in a frame, the latter with its place.
+- `worst_moments`: frames with the most unmasked faces, worst first, at least ten seconds apart.
+- `not_analysed`: `gaps` are stretches that could not be decoded: the last good frame before, its time in seconds, and
+  the reason. `by_request` says what the settings left out.
+- `settings`: `analysis` decides what the results are, `digest` is its SHA-256; `runtime` and `output` change no count.
+- `weights`: the networks' files, with SHA-256.
+- `versions`: of crowdmask and what it computes with; null where something is not installed.
+- `speed`: frames and faces in `wall_s` seconds, and `busy_s`, the seconds each stage was at work. Stages overlap, so
+  that these may add up to more than `wall_s`.
+- `outputs`: the files written besides, by kind.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+from crowdmask import __version__
+from crowdmask.media.parts import write_whole
+from crowdmask.records import Gap, VideoInfo
+from crowdmask.results import detections, frames_csv
+from crowdmask.results.statistics import ComplianceStats
+from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+
+SCHEMA_VERSION = 1
+
+_DISTRIBUTIONS = {  # the same library comes under several names
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm", "tf-nightly"),
+    "keras": ("keras", "keras-nightly"),
+    "numpy": ("numpy",),
+    "opencv": (
+        "opencv-python-headless",
+        "opencv-python",
+        "opencv-contrib-python-headless",
+        "opencv-contrib-python",
+    ),
+    "av": ("av",),
+}
+
+
+@dataclass(frozen=True)
+class WeightsUsed:
+    name: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """How the analysis of one input went."""
+
+    wall_s: float
+    busy_s: Mapping[str, float] = field(default_factory=dict)  # by stage
+    gaps: Sequence[Gap] = ()
+    interrupted: bool = False
+    until_s: float | None = None  # time of the last frame analysed
+
+
+def summarise(
+    info: VideoInfo,
+    stats: ComplianceStats,
+    work: Work,
+    *,
+    analysis: AnalysisSettings,
+    runtime: RuntimeSettings,
+    output: OutputSettings,
+    weights: Sequence[WeightsUsed] = (),
+    outputs: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The summary as plain values, ready for JSON; its fields are told at the top of this module."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "schemas": {"frames_csv": frames_csv.SCHEMA_VERSION, "detections": detections.SCHEMA_VERSION},
+        "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "state": "interrupted" if work.interrupted else "whole",
+        "until_s": _rounded(work.until_s, 6),
+        "source": _source(info),
+        "counts": counts_of(stats),
+        "compliance": compliance_of(stats),
+        "per_frame": {
+            "faces": _rounded(stats.faces_per_frame, 4),
+            "unmasked": _rounded(stats.unmasked_per_frame, 4),
+            "peak_unmasked": None if stats.peak is None else stats.peak.as_dict(),
+        },
+        "worst_moments": [moment.as_dict() for moment in stats.worst_moments],
+        "not_analysed": {
+            "gaps": [{**dataclasses.asdict(gap), "seconds": _rounded(gap.seconds, 6)} for gap in work.gaps],
+            "by_request": {name: getattr(analysis, name) for name in ("every", "start_s", "end_s", "duration_s")},
+        },
+        "settings": {
+            "analysis": analysis.as_dict(),
+            "digest": analysis.digest,
+            "runtime": runtime.as_dict(),
+            "output": output.as_dict(),
+        },
+        "weights": [dataclasses.asdict(used) for used in weights],
+        "versions": versions(),
+        "speed": _speed(stats, work),
+        "outputs": dict(outputs or {}),
+    }
+
+
+def write_summary(path: str | os.PathLike[str], summary: Mapping[str, Any]) -> None:
+    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
+    # a file name that is no valid UTF-8 carries surrogates, which no JSON reader takes
+    write_whole(path, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def counts_of(stats: ComplianceStats) -> dict[str, int]:
+    names = ("frames", "frames_with_faces", "faces", "masked", "unmasked", "unknown", "judged")
+    return {name: getattr(stats, name) for name in names}
+
+
+def compliance_of(stats: ComplianceStats) -> dict[str, float | None]:
+    low, high = stats.interval or (None, None)
+    return {"rate": _rounded(stats.compliance, 6), "low": _rounded(low, 6), "high": _rounded(high, 6)}
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str | None]:
+    """Asked of the installed packages' metadata: importing TensorFlow takes seconds."""
+    found = {name: _version_of(names) for name, names in _DISTRIBUTIONS.items()}
+    system = f"{platform.system()} {platform.machine()}"
+    return {"crowdmask": __version__, "python": platform.python_version(), **found, "system": system}
+
+
+def _version_of(distributions: Sequence[str]) -> str | None:
+    for name in distributions:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _source(info: VideoInfo) -> dict[str, Any]:
+    return {
+        "path": info.source,
+        "kind": info.kind.value,
+        "width": info.width,
+        "height": info.height,
+        "fps": None if info.rate is None else _rounded(float(info.rate), 6),
+        "duration_s": _rounded(info.duration_s, 6),
+        "frames_expected": info.frames_expected,
+        "rotation": info.rotation,
+        "codec": info.codec,
+        "has_audio": info.has_audio,
+    }
+
+
+def _speed(stats: ComplianceStats, work: Work) -> dict[str, Any]:
+    per_second = stats.frames / work.wall_s if work.wall_s > 0 else None
+    return {
+        "frames": stats.frames,
+        "faces": stats.faces,
+        "wall_s": _rounded(work.wall_s, 3),
+        "fps": _rounded(per_second, 3),
+        "busy_s": {stage: _rounded(seconds, 3) for stage, seconds in work.busy_s.items()},
+        "cpus": os.cpu_count(),
+    }
+
+
+def _rounded(value: float | None, places: int) -> float | None:
+    return None if value is None else round(value, places)
