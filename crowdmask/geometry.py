@@ -71,3 +71,28 @@ def nms(boxes_xyxy: FloatArray, scores: FloatArray, iou_threshold: float) -> NDA
         union = box_areas[i] + box_areas[rest] - shared
         alive[rest[shared > iou_threshold * union]] = False
     return order[alive]
+
+
+def crop_boxes(
+    boxes_xyxy: FloatArray,
+    size_wh: tuple[int, int],
+    *,
+    margin: float,
+    undersized_below: float,
+    undersized_margin: float,
+) -> NDArray[np.int32]:
+    """What is cut out to judge each face, (n, 4) whole pixels inside the picture, at least one pixel each.
+
+    A square about the face's centre over its longer side, grown by `margin`, and by `undersized_margin` more where
+    the face is smaller than `undersized_below`; then clamped to the picture.
+    """
+    sides = sizes_wh(boxes_xyxy).max(axis=1, initial=0.0)
+    undersized = face_sizes(boxes_xyxy) < undersized_below
+    half = sides * (1.0 + margin + undersized * undersized_margin) / 2.0
+    centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2.0
+    low = np.floor(centres - half[:, None] + 0.5)
+    high = np.floor(centres + half[:, None] + 0.5)
+    limit = np.array(size_wh, np.float32)
+    low = np.clip(low, 0, limit - 1)
+    high = np.clip(np.maximum(high, low + 1), 1, limit)
+    return np.concatenate([low, high], axis=1).astype(np.int32)

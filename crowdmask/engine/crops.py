@@ -1,0 +1,29 @@
+"""Cuts the faces out of a frame as the classifier wants them; training cuts its crops here too."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.geometry import FloatArray, crop_boxes
+from crowdmask.settings import AnalysisSettings
+
+
+def cut_crops(
+    image: NDArray[np.uint8], boxes_xyxy: FloatArray, settings: AnalysisSettings, size: int
+) -> NDArray[np.uint8]:
+    """Crops (n, size, size, 3) uint8 BGR about the boxes; undersized faces are enlarged before the cut."""
+    where = crop_boxes(
+        boxes_xyxy,
+        (image.shape[1], image.shape[0]),
+        margin=settings.crop_margin,
+        undersized_below=settings.undersized_below,
+        undersized_margin=settings.undersized_margin,
+    )
+    crops = np.empty((len(where), size, size, 3), np.uint8)
+    for crop, (x1, y1, x2, y2) in zip(crops, where):
+        piece = image[y1:y2, x1:x2]
+        shrinks = piece.shape[0] > size and piece.shape[1] > size
+        cv2.resize(piece, (size, size), dst=crop, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return crops

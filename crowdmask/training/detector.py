@@ -1,0 +1,108 @@
+"""Trains the face detector: crops, anchor targets, mined losses, and the starting network as teacher of landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from crowdmask.nets.checkpoint import arrays_of, assign_arrays, load_original_retinaface, load_weights, read_arrays
+from crowdmask.nets.retinaface import RetinaFaceGraph, build_retinaface
+from crowdmask.training.detector_crops import DetectorCrop, DetectorCrops
+from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss
+from crowdmask.training.targets import anchor_targets
+
+NEGATIVES_PER_FACE = 7.0
+BOX_WEIGHT, LANDMARK_WEIGHT = 1.0, 0.25
+
+
+def load_start(network: keras.Model, path: Path) -> None:
+    """Start from the public PyTorch checkpoint's arrays or from weights of our own."""
+    if any(name.startswith("body.") for name in read_arrays(path)):
+        load_original_retinaface(network, path)
+    else:
+        load_weights(network, path)
+
+
+
+class DetectorLesson(keras.Model):  # type: ignore[misc]
+    """The network and its teacher, with the loss of both."""
+
+    def __init__(self, network: keras.Model, teacher: keras.Model | None) -> None:
+        super().__init__(name="lesson")
+        self.network = network
+        self.teacher = teacher
+        if teacher is not None:
+            teacher.trainable = False
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return self.network(inputs, training=training)
+
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
+        kinds, boxes = y["kinds"], y["boxes"]
+        loss = mined_face_loss(y_pred["face"], kinds, NEGATIVES_PER_FACE)
+        loss += BOX_WEIGHT * box_loss(y_pred["box"], boxes, kinds)
+        if self.teacher is not None:
+            # a quarter of the batch is enough to keep what the network already knows
+            some = max(1, x.shape[0] // 4)
+            taught = self.teacher(x[:some], training=False)
+            loss += LANDMARK_WEIGHT * landmark_loss(
+                y_pred["landmarks"][:some], ops.stop_gradient(taught["landmarks"]), kinds[:some], taught["face"]
+            )
+        return loss
+
+
+class DetectorTrainee:
+    """The detector with its training and validation crops."""
+
+    def __init__(
+        self,
+        graph: RetinaFaceGraph,
+        start: Path | None,
+        training: DetectorCrops,
+        validation: DetectorCrops,
+        *,
+        side: int,
+        batch: int,
+        seed: int,
+        validation_crops: int = 256,
+    ) -> None:
+        self._graph, self._side, self._batch, self._seed = graph, side, batch, seed
+        self.network = build_retinaface(graph)
+        self._teacher: keras.Model | None = None
+        if start is not None:
+            load_start(self.network, start)
+            self._teacher = build_retinaface(graph)
+            assign_arrays(self._teacher, arrays_of(self.network), str(start))
+        self._training = training
+        fixed = [validation.draw(np.random.default_rng((seed, 1, i))) for i in range(validation_crops)]
+        self._held_out = [self._pack(fixed[i : i + batch]) for i in range(0, len(fixed), batch)]
+
+    def compile(self, optimizer: keras.optimizers.Optimizer) -> keras.Model:
+        lesson = DetectorLesson(self.network, self._teacher)
+        lesson.compile(optimizer=optimizer)
+        return lesson
+
+    def batch(self, step: int) -> tuple[Any, Any]:
+        return self._pack(
+            [self._training.draw(np.random.default_rng((self._seed, 0, step, i))) for i in range(self._batch)]
+        )
+
+    def _pack(self, crops: Sequence[DetectorCrop]) -> tuple[Any, Any]:
+        targets = [anchor_targets(self._graph.anchors, self._side, c.faces, c.ignored) for c in crops]
+        x = np.stack([c.image for c in crops]).astype(np.float32)
+        return x, {"kinds": np.stack([t[0] for t in targets]), "boxes": np.stack([t[1] for t in targets])}
+
+    def validate(self) -> dict[str, float]:
+        parts = []
+        for x, y in self._held_out:
+            out = self.network.predict_on_batch(x)
+            face = mined_face_loss(out["face"], y["kinds"], NEGATIVES_PER_FACE)
+            box = box_loss(out["box"], y["boxes"], y["kinds"])
+            parts.append([float(ops.convert_to_numpy(v)) for v in (face, box)])
+        face_mean, box_mean = np.mean(parts, axis=0)
+        return {"loss": float(face_mean + BOX_WEIGHT * box_mean), "face": float(face_mean), "box": float(box_mean)}

@@ -1,0 +1,44 @@
+"""What the detector is punished for, in keras.ops, so that any backend can train it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from crowdmask.training.targets import BACKGROUND, FACE
+
+Tensor = Any
+
+
+def smooth_l1(error: Tensor) -> Tensor:
+    size = ops.abs(error)
+    return ops.where(size < 1.0, 0.5 * size * size, size - 0.5)
+
+
+def mined_face_loss(logits: Tensor, kinds: Tensor, negatives_per_face: float) -> Tensor:
+    """Cross entropy over the faces and, of the background, only the anchors that look most like faces."""
+    is_face = ops.cast(ops.equal(kinds, FACE), "float32")
+    is_background = ops.cast(ops.equal(kinds, BACKGROUND), "float32")
+    faces = ops.maximum(ops.sum(is_face), 1.0)
+    face_loss = ops.sum(ops.softplus(-logits) * is_face)
+    background_loss = ops.reshape(ops.softplus(logits) * is_background, (-1,))
+    hardest = ops.flip(ops.sort(ops.stop_gradient(background_loss)))
+    count = ops.minimum(faces * negatives_per_face, ops.cast(ops.shape(hardest)[0] - 1, "float32"))
+    cut = ops.take(hardest, ops.cast(count, "int32"))
+    mined = ops.where(background_loss > cut, background_loss, 0.0)
+    return (face_loss + ops.sum(mined)) / faces
+
+
+def box_loss(offsets: Tensor, wanted: Tensor, kinds: Tensor) -> Tensor:
+    """Smooth L1 over the faces' anchors."""
+    is_face = ops.cast(ops.equal(kinds, FACE), "float32")
+    total = ops.sum(ops.sum(smooth_l1(offsets - wanted), axis=-1) * is_face)
+    return total / ops.maximum(ops.sum(is_face), 1.0)
+
+
+def landmark_loss(points: Tensor, taught: Tensor, kinds: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Smooth L1 to the teacher's points, where there is a face and the teacher is sure of it."""
+    sure = ops.cast(ops.logical_and(ops.equal(kinds, FACE), teacher_logits > 0.0), "float32")
+    total = ops.sum(ops.sum(smooth_l1(points - taught), axis=-1) * sure)
+    return total / ops.maximum(ops.sum(sure), 1.0)
