@@ -13,9 +13,9 @@ Image = NDArray[np.uint8]
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in half-open whole pixels
 
 
-def line_width(shape: tuple[int, ...], box: Rectangle) -> int:
+def line_width(frame_wh: tuple[int, int], box: Rectangle) -> int:
     """Pixels: the same share of any frame, but thin about small faces."""
-    for_frame = round(min(shape[:2]) / 400)
+    for_frame = round(min(frame_wh) / 400)
     for_face = round(min(box[2] - box[0], box[3] - box[1]) / 14)
     return max(1, min(for_frame, for_face))
 

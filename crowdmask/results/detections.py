@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self  # in typing from Python 3.11 on
 
 from crowdmask import __version__
-from crowdmask.errors import SettingsError
+from crowdmask.errors import OutputError, SettingsError
 from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.records import FrameResult, Verdict
 from crowdmask.results.csv_part import CsvPart, decimals
@@ -34,6 +35,10 @@ COLUMNS = {
     "verdict": "masked, unmasked or unknown",
 }
 ROW_GROUP = 65_536  # rows held back until they are written to Parquet; about 4 MB
+
+
+class DetectionsError(OutputError):
+    """The file that all inputs of a call share cannot be written, so that none of them can be done as asked."""
 
 
 class Detections(Protocol):
@@ -56,6 +61,14 @@ def open_detections(path: str | os.PathLike[str]) -> Detections:
     raise SettingsError(f"cannot tell the format of {os.fspath(path)}: let its name end in .csv or .parquet")
 
 
+@contextlib.contextmanager
+def _shared() -> Iterator[None]:
+    try:
+        yield
+    except OutputError as error:
+        raise DetectionsError(*error.args) from error
+
+
 class DetectionsCsv:
     """Rows are on disk as they are made, in NAME.part until the file is whole."""
 
@@ -63,13 +76,15 @@ class DetectionsCsv:
         self._part = CsvPart(path, COLUMNS)
 
     def __enter__(self) -> Self:
-        self._part.__enter__()
+        with _shared():
+            self._part.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._part.__exit__(kind, error, trace)
+        with _shared():
+            self._part.__exit__(kind, error, trace)
 
     def write(self, source: str, result: FrameResult) -> None:
         place = [source, result.frame.index, decimals(result.frame.seconds, 6)]
@@ -83,7 +98,8 @@ class DetectionsCsv:
         ):
             edges = [decimals(edge, 2) for edge in box]
             shown = "" if math.isnan(prob) else decimals(prob, 4)
-            self._part.row([*place, *edges, decimals(score, 4), shown, Verdict(verdict).word])
+            with _shared():
+                self._part.row([*place, *edges, decimals(score, 4), shown, Verdict(verdict).word])
 
 
 class DetectionsParquet:
@@ -112,7 +128,7 @@ class DetectionsParquet:
         self._rows = 0
 
     def __enter__(self) -> Self:
-        with writing(self._path):
+        with _shared(), writing(self._path):
             file: BinaryIO = self._stack.enter_context(open(part_of(self._path), "wb"))
             self._writer = self._pq.ParquetWriter(file, self._schema, compression="zstd")
         return self
@@ -121,10 +137,11 @@ class DetectionsParquet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            with writing(self._path), self._stack:
-                self._flush()
-                self._writer.close()
-            commit(self._path)
+            with _shared():
+                with writing(self._path), self._stack:
+                    self._flush()
+                    self._writer.close()
+                commit(self._path)
             return
         # the error under way is the one to tell; what can be saved besides is
         with contextlib.suppress(OSError, self._pa.ArrowException), self._stack:
@@ -151,7 +168,7 @@ class DetectionsParquet:
         self._sources.append((source, n))
         self._rows += n
         if self._rows >= ROW_GROUP:
-            with writing(self._path):
+            with _shared(), writing(self._path):
                 self._flush()
 
     def _flush(self) -> None:

@@ -31,6 +31,7 @@ RUN_COLUMNS = {  # after the others, so that a column has one place in either fi
     "source": "the input, as it was given or found",
     "camera": "the camera's name",
     "captured_at": "when the frame was taken, ISO 8601 with milliseconds and offset; empty where nothing tells",
+    "captured_from": "what tells captured_at: exif, container, name or file; empty where nothing does",
 }
 
 
@@ -41,6 +42,7 @@ class Origin:
     source: str
     camera: str = ""
     captured_at: datetime | None = None  # with a time zone
+    captured_from: str = ""
 
     def __post_init__(self) -> None:
         if self.captured_at is not None and self.captured_at.utcoffset() is None:
@@ -83,5 +85,6 @@ def row_of(frame: int, seconds: float, counts: Counts, origin: Origin | None = N
     row = [str(frame), decimals(seconds, 6), *row, "" if rate is None else decimals(rate, 4)]
     if origin is not None:
         taken = origin.captured_at
-        row += [origin.source, origin.camera, "" if taken is None else taken.isoformat(timespec="milliseconds")]
+        shown = "" if taken is None else taken.isoformat(timespec="milliseconds")
+        row += [origin.source, origin.camera, shown, origin.captured_from]
     return row

@@ -1,0 +1,134 @@
+"""Decides what is written beside each face and where, for `annotate`, which tells the rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask import geometry
+from crowdmask.records import FrameResult, Verdict
+from crowdmask.results.boxes import Rectangle, line_width, reach
+from crowdmask.results.lettering import SMALLEST_CAPITALS, plate_wh
+
+Size = tuple[int, int]  # width, height
+
+WIDEST_LABEL = 1.6  # of its face's width
+MOST_HIDDEN = 0.2  # of a face, by its own label
+
+
+@dataclass(frozen=True)
+class JudgedFace:
+    """A face in whole pixels, cut to the frame."""
+
+    box: Rectangle
+    verdict: Verdict
+    unmasked_prob: float
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Unmasked faces first, then the larger ones."""
+        x1, y1, x2, y2 = self.box
+        return self.verdict is not Verdict.UNMASKED, -(x2 - x1) * (y2 - y1)
+
+
+@dataclass(frozen=True)
+class Label:
+    text: str
+    capitals: int
+    place: Rectangle
+    verdict: Verdict
+
+
+def visible_faces(result: FrameResult) -> list[JudgedFace]:
+    """Faces with whole pixels in the frame, in the order in which they choose a place for their label."""
+    clipped = geometry.clip(result.faces.boxes, result.frame.size_wh)
+    corners = np.rint(clipped).astype(int).tolist()
+    faces = [
+        JudgedFace((x1, y1, x2, y2), Verdict(verdict), prob)
+        for (x1, y1, x2, y2), verdict, prob in zip(
+            corners, result.verdicts.tolist(), result.unmasked_prob.tolist(), strict=True
+        )
+        if x2 > x1 and y2 > y1
+    ]
+    return sorted(faces, key=lambda face: face.rank)
+
+
+def percent(probability: float) -> str:
+    """Whole percent; a network is never certain, so neither 0 nor 100."""
+    return f"{min(99, max(1, round(100 * probability)))}%"
+
+
+def wordings(verdict: Verdict, unmasked_prob: float) -> tuple[str, str]:
+    """What a label says, in full and in short; the short one is empty where there is no number."""
+    if math.isnan(unmasked_prob):
+        return verdict.word, ""
+    if verdict is Verdict.UNKNOWN:
+        number = f"({percent(unmasked_prob)})"
+    else:
+        number = percent(unmasked_prob if verdict is Verdict.UNMASKED else 1.0 - unmasked_prob)
+    return f"{verdict.word} {number}", number
+
+
+def place_labels(faces: Sequence[JudgedFace], frame_wh: Size, capitals: int, taken: Sequence[Rectangle]) -> list[Label]:
+    """At most one label for each face, free of all other faces, of each other, and of what is `taken`."""
+    fixed = [face.box for face in faces] + list(taken)
+    obstacles = np.zeros((len(fixed) + len(faces), 4), np.int32)
+    obstacles[: len(fixed)] = np.reshape(fixed, (-1, 4))
+    used = len(fixed)
+    labels: list[Label] = []
+    for i, face in enumerate(faces):
+        gap = reach(face.verdict, line_width(frame_wh, face.box))
+        for text, size in _texts(face, capitals):
+            spots = _spots(face.box, plate_wh(text, size), gap, frame_wh)
+            place = _first_free(spots, obstacles[:used], own=i)
+            if place is not None:
+                labels.append(Label(text, size, place, face.verdict))
+                obstacles[used] = place
+                used += 1
+                break
+    return labels
+
+
+def _texts(face: JudgedFace, capitals: int) -> Iterator[tuple[str, int]]:
+    """What a face's label could say and in which size, best first, none wider than it may be."""
+    smallest = max(SMALLEST_CAPITALS, capitals // 2)
+    widest = WIDEST_LABEL * (face.box[2] - face.box[0])
+    if widest < 2 * smallest:
+        return
+    middle = (capitals + smallest) // 2
+    words, number = wordings(face.verdict, face.unmasked_prob)
+    for text, sizes in ((words, (capitals, middle, smallest)), (number, (middle, smallest))):
+        for size in dict.fromkeys(sizes) if text else ():
+            if plate_wh(text, size)[0] <= widest:
+                yield text, size
+
+
+def _spots(box: Rectangle, label_wh: Size, gap: int, frame_wh: Size) -> list[Rectangle]:
+    """Places in the frame for a label: above the box, below it, or inside; flush left or right."""
+    x1, y1, x2, y2 = box
+    wide, high = label_wh
+    width, height = frame_wh
+    if wide > width or high > height:
+        return []
+    lefts = [min(max(edge, 0), width - wide) for edge in (x1 - gap, x2 + gap - wide)]
+    tops = [top for top in (y1 - gap - high, y2 + gap) if 0 <= top <= height - high]
+    spots = [(left, top, left + wide, top + high) for top in tops for left in lefts]
+    if wide <= x2 - x1 and wide * high <= MOST_HIDDEN * (x2 - x1) * (y2 - y1):
+        spots += [(x1, y1, x1 + wide, y1 + high), (x1, y2 - high, x1 + wide, y2)]
+    return spots
+
+
+def _first_free(spots: list[Rectangle], obstacles: NDArray[np.int32], own: int) -> Rectangle | None:
+    """The first spot that touches none of the obstacles but a face's own box."""
+    if not spots:
+        return None
+    left, top, right, bottom = np.asarray(spots, np.int32).T[:, :, None]
+    x1, y1, x2, y2 = obstacles.T
+    hits = (x1 < right) & (x2 > left) & (y1 < bottom) & (y2 > top)
+    hits[:, own] = False
+    free = np.flatnonzero(~hits.any(axis=1))
+    return spots[free[0]] if len(free) else None

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import csv
+import math
+import os
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from crowdmask.errors import OutputError, SettingsError
+from crowdmask.records import FrameResult
+from crowdmask.results import detections
+from crowdmask.results.detections import COLUMNS, DetectionsError, open_detections
+from tests.factories import make_result
+
+NAN = float("nan")
+
+
+def two_faces(index: int = 4) -> FrameResult:
+    boxes = [(1.234, 2.0, 30.5, 40.006), (-0.001, 0.0, 8.0, 9.0)]
+    return make_result(None, boxes, [0.12344, NAN], index=index, seconds=0.16, scores=[0.98766, 0.5])
+
+
+@pytest.mark.parametrize("name", ["faces.csv", "faces.parquet"])
+def test_nobody_found_leaves_a_readable_file_without_rows(tmp_path: Path, name: str) -> None:
+    with open_detections(tmp_path / name) as sink:
+        sink.write("a.mp4", make_result())
+    assert os.listdir(tmp_path) == [name]
+    if name.endswith("csv"):
+        assert (tmp_path / name).read_text() == ",".join(COLUMNS) + "\n"
+    else:
+        table = pq.read_table(tmp_path / name)
+        assert (table.num_rows, table.column_names) == (0, list(COLUMNS))
+
+
+def test_csv_rows_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "faces.csv"
+    with open_detections(path) as sink:
+        sink.write("in, a.mp4", two_faces())
+        sink.write("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75]))
+    assert path.read_text() == (
+        "source,frame,time_s,x1,y1,x2,y2,score,unmasked_prob,verdict\n"
+        '"in, a.mp4",4,0.160000,1.23,2.00,30.50,40.01,0.9877,0.1234,masked\n'
+        '"in, a.mp4",4,0.160000,0.00,0.00,8.00,9.00,0.5000,,unknown\n'
+        "b.jpg,0,0.000000,1.00,2.00,3.00,4.00,0.9000,0.7500,unmasked\n"
+    )
+
+
+def test_parquet_holds_the_same_with_types(tmp_path: Path) -> None:
+    path = tmp_path / "faces.parquet"
+    with open_detections(path) as sink:
+        sink.write("a.mp4", two_faces())
+        sink.write("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75]))
+    table = pq.read_table(path)
+    assert table.column_names == list(COLUMNS)
+    assert [str(table.schema.field(n).type) for n in ("source", "frame", "time_s", "x1", "unmasked_prob")] == [
+        "string",
+        "int64",
+        "double",
+        "float",
+        "float",
+    ]
+    rows = table.to_pylist()
+    assert [r["source"] for r in rows] == ["a.mp4", "a.mp4", "b.jpg"]
+    assert [r["frame"] for r in rows] == [4, 4, 0]
+    assert [r["verdict"] for r in rows] == ["masked", "unknown", "unmasked"]
+    assert rows[0]["x1"] == pytest.approx(1.234)
+    assert rows[0]["unmasked_prob"] == pytest.approx(0.12344)
+    assert rows[1]["unmasked_prob"] is None
+    assert table.schema.metadata[b"crowdmask.schema_version"] == b"1"
+
+
+def test_both_formats_agree(tmp_path: Path) -> None:
+    results = [two_faces(i) for i in range(5)]
+    for name in ("f.csv", "f.parquet"):
+        with open_detections(tmp_path / name) as sink:
+            for result in results:
+                sink.write("a.mp4", result)
+    with open(tmp_path / "f.csv", newline="") as file:
+        plain = list(csv.DictReader(file))
+    typed = pq.read_table(tmp_path / "f.parquet").to_pylist()
+    assert len(plain) == len(typed) == 10
+    for one, other in zip(plain, typed, strict=True):
+        assert (one["source"], int(one["frame"]), one["verdict"]) == (other["source"], other["frame"], other["verdict"])
+        assert float(one["score"]) == pytest.approx(other["score"], abs=5e-5)
+        prob = float(one["unmasked_prob"] or "nan")
+        assert prob == pytest.approx(other["unmasked_prob"] or math.nan, abs=1e-4, nan_ok=True)
+
+
+def test_parquet_is_written_in_groups_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detections, "ROW_GROUP", 10)
+    path = tmp_path / "f.parquet"
+    with open_detections(path) as sink:
+        for i in range(23):
+            sink.write("a.mp4", two_faces(i))
+            assert len(sink._held) < 10  # type: ignore[attr-defined]
+    file = pq.ParquetFile(path)
+    assert [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)] == [10, 10, 10, 10, 6]
+    assert file.read().column("frame").to_pylist() == [i for i in range(23) for _ in range(2)]
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
+def test_an_error_keeps_what_was_good_and_readable(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RuntimeError, match="half-way"), open_detections(tmp_path / name) as sink:
+        sink.write("a.mp4", two_faces())
+        raise RuntimeError("half-way")
+    assert os.listdir(tmp_path) == [name + ".part"]
+    part = tmp_path / (name + ".part")
+    if name.endswith("csv"):
+        assert len(part.read_text().splitlines()) == 3
+    else:
+        assert pq.ParquetFile(part).read().num_rows == 2
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
+def test_a_missing_folder_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DetectionsError, match="no-such"), open_detections(tmp_path / "no-such" / name):
+        pass
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
+def test_a_full_disk_is_an_error_of_the_shared_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / (name + ".part")).symlink_to("/dev/full")
+    with pytest.raises(DetectionsError, match="full") as caught, open_detections(tmp_path / name) as sink:
+        sink.write("a.mp4", two_faces())
+    assert isinstance(caught.value, OutputError)
+    assert not (tmp_path / name).exists()
+
+
+def test_another_suffix_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"faces\.xlsx.*\.csv or \.parquet"):
+        open_detections("faces.xlsx")
+
+
+def test_without_pyarrow_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SettingsError, match=r"crowdmask\[parquet\].*\.csv"):
+        open_detections(tmp_path / "f.parquet")
+    assert os.listdir(tmp_path) == []

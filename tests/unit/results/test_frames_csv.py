@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import csv
+import errno
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from crowdmask.errors import OutputError
+from crowdmask.records import Counts
+from crowdmask.results import csv_part
+from crowdmask.results.csv_part import CsvPart, decimals
+from crowdmask.results.frames_csv import COLUMNS, RUN_COLUMNS, FramesCsv, Origin, row_of
+from tests.factories import make_result
+
+HEADER = "frame,time_s,faces,masked,unmasked,unknown,compliance\n"
+BOX = (1, 1, 5, 5)
+
+
+def test_no_frames_leave_the_header(tmp_path: Path) -> None:
+    with FramesCsv(tmp_path / "a.csv"):
+        pass
+    assert (tmp_path / "a.csv").read_bytes() == HEADER.encode()
+    assert sorted(os.listdir(tmp_path)) == ["a.csv"]
+
+
+def test_rows_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with FramesCsv(path) as sink:
+        sink.write(make_result(index=0, seconds=0.0))
+        sink.write(make_result(boxes=[BOX] * 3, unmasked_prob=[0.1, 0.2, 0.9], index=1, seconds=1 / 30))
+        sink.write(make_result(boxes=[BOX], unmasked_prob=[float("nan")], index=2, seconds=7200.5))
+    assert path.read_text() == HEADER + (
+        "0,0.000000,0,0,0,0,\n"  # nobody there: a row, and no rate
+        "1,0.033333,3,2,1,0,0.6667\n"
+        "2,7200.500000,1,0,0,1,\n"  # somebody there, but not judged: no rate either
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [(0.0, 6, "0.000000"), (-0.0, 2, "0.00"), (-1e-9, 6, "0.000000"), (-0.5, 2, "-0.50"), (1.0, 4, "1.0000")],
+)
+def test_decimals(value: float, places: int, text: str) -> None:
+    assert decimals(value, places) == text
+
+
+def test_rows_are_on_disk_as_they_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with FramesCsv(path) as sink:
+        sink.add(0, 0.0, Counts(1, 0, 0))
+        assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,1,1,0,0,1.0000\n"
+        assert not path.exists()
+
+
+def test_an_error_keeps_the_rows_in_part(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), FramesCsv(tmp_path / "a.csv") as sink:
+        sink.add(0, 0.0, Counts())
+        raise RuntimeError("half-way")
+    assert os.listdir(tmp_path) == ["a.csv.part"]
+    assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,0,0,0,0,\n"
+
+
+def test_a_new_run_begins_anew_over_an_old_part(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.part").write_text("old rows, longer than the new ones\n" * 9)
+    with FramesCsv(tmp_path / "a.csv"):
+        pass
+    assert (tmp_path / "a.csv").read_text() == HEADER
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no-such"), FramesCsv(tmp_path / "no-such" / "a.csv"):
+        pass
+
+
+def test_a_full_disk_leaves_whole_rows_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_write = os.write
+    room = len(HEADER) + len("0,0.000000,0,0,0,0,\n") + 5  # the second row fits by five bytes
+
+    def write(handle: int, data: bytes) -> int:
+        nonlocal room
+        if room == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = real_write(handle, bytes(data)[:room])
+        room -= written
+        return written
+
+    monkeypatch.setattr(csv_part.os, "write", write)
+    with pytest.raises(OutputError, match=r"a\.csv.*full"), FramesCsv(tmp_path / "a.csv") as sink:
+        sink.add(0, 0.0, Counts())
+        sink.add(1, 0.04, Counts())
+    assert os.listdir(tmp_path) == ["a.csv.part"]
+    assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,0,0,0,0,\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_the_systems_own_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.part").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="full"), FramesCsv(tmp_path / "a.csv"):
+        pass
+
+
+def test_rows_are_forced_to_disk_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, forced = [100.0], []
+    monkeypatch.setattr(csv_part.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(csv_part.os, "fsync", forced.append)
+    with CsvPart(tmp_path / "a.csv", ["a"]) as part:
+        part.row([1])
+        assert forced == []
+        now[0] += csv_part.SYNC_SECONDS + 1
+        part.row([2])
+        part.row([3])
+        assert len(forced) == 1
+
+
+def test_a_whole_run_tells_the_origin_of_each_row(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    zone = timezone(timedelta(hours=1))
+    taken = datetime(2026, 11, 20, 8, 0, 0, 40_000, zone)
+    with FramesCsv(path, of_run=True) as sink:
+        sink.add(0, 0.0, Counts(1, 1, 0), Origin('hall "B", 2/a b.jpg', "hall", taken, "exif"))
+        sink.write(make_result(index=3, seconds=0.12), Origin("b.mp4"))
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [*COLUMNS, *RUN_COLUMNS]
+    assert rows[0]["source"] == 'hall "B", 2/a b.jpg'
+    assert rows[0]["captured_at"] == "2026-11-20T08:00:00.040+01:00"
+    assert rows[0]["captured_from"] == "exif"
+    assert (rows[1]["source"], rows[1]["camera"], rows[1]["captured_at"]) == ("b.mp4", "", "")
+
+
+def test_the_columns_of_one_video_come_first_in_a_run() -> None:
+    assert row_of(4, 0.16, Counts(3, 1, 0), Origin("a"))[: len(COLUMNS)] == row_of(4, 0.16, Counts(3, 1, 0))
+
+
+def test_names_that_are_no_utf8_do_not_spoil_the_file(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    with FramesCsv(tmp_path / "run.csv", of_run=True) as sink:
+        sink.add(0, 0.0, Counts(), Origin(name))
+    assert "caf\\udce9.jpg" in (tmp_path / "run.csv").read_text("utf-8")
+
+
+def test_origins_are_of_runs_only(tmp_path: Path) -> None:
+    with FramesCsv(tmp_path / "a.csv") as sink, pytest.raises(ValueError, match="origin"):
+        sink.add(0, 0.0, Counts(), Origin("a"))
+    with FramesCsv(tmp_path / "b.csv", of_run=True) as sink, pytest.raises(ValueError, match="origin"):
+        sink.add(0, 0.0, Counts())
+    with pytest.raises(ValueError, match="time zone"):
+        Origin("a", captured_at=datetime(2026, 11, 20))

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crowdmask import __version__
+from crowdmask.errors import OutputError
+from crowdmask.records import Counts, Gap, SourceKind, VideoInfo
+from crowdmask.results import summary as module
+from crowdmask.results.statistics import ComplianceStats
+from crowdmask.results.summary import WeightsUsed, Work, summarise, versions, write_summary
+from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+
+INFO = VideoInfo("crowd.mp4", SourceKind.VIDEO, 1280, 720, Fraction(30000, 1001), Fraction(1, 30000), 300, 10.01)
+
+
+def make_summary(stats: ComplianceStats, work: Work, **more: Any) -> dict[str, Any]:
+    settings = {"analysis": AnalysisSettings(every=2), "runtime": RuntimeSettings(), "output": OutputSettings()}
+    return summarise(INFO, stats, work, **{**settings, **more})
+
+
+def test_an_empty_run_has_nulls_and_is_valid_json(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    write_summary(path, make_summary(ComplianceStats(), Work(wall_s=0.0)))
+    read = json.loads(path.read_text())
+    assert read["state"] == "whole"
+    assert read["counts"]["frames"] == 0
+    assert read["compliance"] == {"rate": None, "low": None, "high": None}
+    assert read["per_frame"] == {"faces": None, "unmasked": None, "peak_unmasked": None}
+    assert read["worst_moments"] == []
+    assert read["not_analysed"]["gaps"] == []
+    assert read["speed"]["fps"] is None
+
+
+def test_the_numbers_by_hand(tmp_path: Path) -> None:
+    stats = ComplianceStats()
+    stats.add(0, 0.0, Counts(5, 0, 1))
+    stats.add(1, 1 / 30, Counts(3, 2, 0))
+    stats.add(2, 2 / 30, Counts())
+    work = Work(1.5, {"detect": 1.23456}, [Gap(1, 0.05, "damaged"), Gap(None, None, "no keyframe")], True, 2 / 30)
+    used = [WeightsUsed("detector", "d.npz", "ab" * 32)]
+    path = tmp_path / "s.json"
+    write_summary(path, make_summary(stats, work, weights=used, outputs={"frames_csv": "crowd.crowdmask.csv"}))
+    read = json.loads(path.read_text())
+    assert read["state"] == "interrupted"
+    assert read["until_s"] == 0.066667
+    assert read["source"]["path"] == "crowd.mp4"
+    assert read["source"]["fps"] == 29.97003
+    assert read["counts"] == {
+        "frames": 3,
+        "frames_with_faces": 2,
+        "faces": 11,
+        "masked": 8,
+        "unmasked": 2,
+        "unknown": 1,
+        "judged": 10,
+    }
+    assert read["compliance"]["rate"] == 0.8
+    assert (read["compliance"]["low"], read["compliance"]["high"]) == pytest.approx((0.4902, 0.9433), abs=5e-5)
+    assert read["per_frame"]["peak_unmasked"]["frame"] == 1
+    assert read["per_frame"]["faces"] == 3.6667
+    assert [m["frame"] for m in read["worst_moments"]] == [1]
+    assert read["not_analysed"]["gaps"] == [
+        {"after_frame": 1, "seconds": 0.05, "reason": "damaged"},
+        {"after_frame": None, "seconds": None, "reason": "no keyframe"},
+    ]
+    assert read["not_analysed"]["by_request"]["every"] == 2
+    assert read["settings"]["digest"] == AnalysisSettings(every=2).digest
+    assert read["settings"]["analysis"]["every"] == 2
+    assert read["weights"] == [{"name": "detector", "file": "d.npz", "sha256": "ab" * 32}]
+    assert read["speed"]["fps"] == 2.0
+    assert read["speed"]["busy_s"] == {"detect": 1.235}
+    assert read["outputs"] == {"frames_csv": "crowd.crowdmask.csv"}
+
+
+def test_every_field_is_documented() -> None:
+    told = module.__doc__ or ""
+    for name in make_summary(ComplianceStats(), Work(0.0)):
+        assert f"`{name}`" in told
+
+
+def test_versions_are_told_without_importing_tensorflow() -> None:
+    found = versions()
+    assert found["crowdmask"] == __version__
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert all(found[name] for name in ("tensorflow", "keras", "numpy", "opencv", "av"))
+    code = (
+        "import sys; from crowdmask.results.summary import versions; versions();"
+        "print(sorted(set(sys.modules) & {'tensorflow', 'keras'}))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_what_is_not_installed_is_null() -> None:
+    assert module._version_of(("no-such-distribution-of-crowdmask",)) is None
+
+
+def test_the_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    summary = make_summary(ComplianceStats(), Work(0.0))
+    with pytest.raises(ValueError, match="JSON"):
+        write_summary(tmp_path / "s.json", {**summary, "until_s": float("nan")})
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(OutputError, match="no-such"):
+        write_summary(tmp_path / "no-such" / "s.json", summary)
+
+
+def test_a_name_that_is_no_utf8_leaves_valid_json(tmp_path: Path) -> None:
+    write_summary(tmp_path / "s.json", {"path": os.fsdecode(b"caf\xe9.mp4"), "cause": "été"})
+    read = json.loads((tmp_path / "s.json").read_text("utf-8"))
+    assert read == {"path": "caf\udce9.mp4", "cause": "été"}
