@@ -65,8 +65,9 @@ class RetinaFaceResNet50:
     ) -> Faces:
         boxes, scores, landmarks = decode(outputs, self._settings.confidence)
         ratio = np.divide(picture_wh, network_wh, dtype=np.float32)
-        boxes = clip(boxes, network_wh) * np.tile(ratio, 2)
-        kept = np.flatnonzero(np.all(sizes_wh(boxes) > 0, axis=1))
+        boxes = clip(boxes, network_wh)
+        kept = np.flatnonzero(np.all(sizes_wh(boxes) >= 1, axis=1))  # the border leaves less of one that lies outside
+        boxes *= np.tile(ratio, 2)
         kept = kept[nms(boxes[kept], scores[kept], self._settings.nms_iou)]
         return Faces(boxes[kept], scores[kept], landmarks[kept] * ratio)
 
