@@ -1,18 +1,23 @@
-"""Makes faces unrecognisable in a picture that `annotate` may write to."""
+"""Makes faces unrecognisable in a picture that `annotate` may write to, and tells where else faces may still be."""
 
 from __future__ import annotations
+
+from collections import deque
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask import geometry
+from crowdmask.geometry import FloatArray
+from crowdmask.records import FrameResult
 
 MARGIN = 0.4  # added to each side's length in all: hair, ears and chin tell a person too
 CELLS = 4  # along the shorter side. Networks still recognise faces in mosaics of 16 and more (McPherson et al. 2016)
+LINGER_SECONDS = 0.5
 
 
-def blur_faces(image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> None:
+def blur_faces(image: NDArray[np.uint8], boxes_xyxy: FloatArray) -> None:
     """Overwrite each box and a margin with a few averages of it, run into one another; nothing finer is left."""
     height, width = image.shape[:2]
     grown = geometry.clip(geometry.enlarge(boxes_xyxy, MARGIN), (width, height))
@@ -25,3 +30,24 @@ def blur_faces(image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> Non
         cells_wh = (max(1, round((x2 - x1) / cell)), max(1, round((y2 - y1) / cell)))
         averages = cv2.resize(region, cells_wh, interpolation=cv2.INTER_AREA)
         region[:] = cv2.resize(averages, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
+
+
+class LingeringBlur:
+    """Keeps hiding the place of a face for a moment after the detector loses it: one open frame would undo the rest."""
+
+    def __init__(self, seconds: float = LINGER_SECONDS) -> None:
+        self._seconds = seconds
+        self._seen: deque[tuple[float, FloatArray]] = deque()
+
+    def also(self, result: FrameResult) -> FloatArray:
+        """Boxes (n, 4) of faces seen lately, without those that one of the frame's own boxes still covers."""
+        now = result.frame.seconds
+        while self._seen and not 0 <= now - self._seen[0][0] <= self._seconds:
+            self._seen.popleft()
+        lately = np.concatenate([boxes for _, boxes in reversed(self._seen)] or [geometry.empty_boxes()])
+        lately = lately[geometry.nms(lately, np.ones(len(lately), np.float32), 0.5)]
+        own = result.faces.boxes
+        self._seen.append((now, own))
+        if len(own) and len(lately):
+            lately = lately[geometry.iou(lately, own).max(axis=1) < 0.2]
+        return lately

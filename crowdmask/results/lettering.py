@@ -18,13 +18,19 @@ _STROKE = 0.14  # of the capitals' height
 SMALLEST_CAPITALS = 7  # pixels; below it figures run together
 
 
-@lru_cache(maxsize=1)
-def _capitals_at_scale_one() -> float:
-    """Height of a capital in pixels, measured: OpenCV 5 sets another face than OpenCV 4 under the same name."""
-    canvas = np.zeros((400, 400), np.uint8)
-    cv2.putText(canvas, "M", (50, 300), _FONT, 8.0, 255, 1)
-    rows = np.flatnonzero(canvas.any(axis=1))
-    return float(rows[-1] - rows[0] + 1) / 8.0
+@lru_cache(maxsize=64)
+def _scale_for(tall: int, stroke: int) -> float:
+    """OpenCV's font scale for capitals of a height in pixels, stroke included.
+
+    It is measured, for OpenCV 5 sets another face than OpenCV 4 under the same name, and only 4 adds the stroke.
+    """
+    scale = tall / 22.0
+    for _ in range(2):
+        canvas = np.zeros((3 * tall, 4 * tall), np.uint8)
+        cv2.putText(canvas, "M", (tall, 2 * tall), _FONT, scale, 255, stroke, cv2.LINE_AA)
+        rows = np.flatnonzero((canvas > 127).any(axis=1))
+        scale *= tall / (rows[-1] - rows[0] + 1)
+    return float(scale)
 
 
 def line_height(capitals: int) -> int:
@@ -40,8 +46,8 @@ def descent(capitals: int) -> int:
 def coverage(text: str, capitals: int) -> Image:
     """How much of each pixel the text covers, (line height, w) uint8; read only."""
     tall = capitals * _FINER
-    scale = tall / _capitals_at_scale_one()
     stroke = max(1, round(tall * _STROKE))
+    scale = _scale_for(tall, stroke)
     (width, _), _ = cv2.getTextSize(text, _FONT, scale, stroke)
     rows = line_height(capitals) * _FINER
     canvas = np.zeros((rows, width + 2 * tall), np.uint8)

@@ -13,7 +13,7 @@ from crowdmask.results.palette import Palette
 
 Image = NDArray[np.uint8]
 
-DARKEN = 0.3  # what is left of the picture beneath
+DARKEN = 0.35  # what is left of the picture beneath
 LARGEST = 0.5  # of the frame, either way; where the panel needs more it is left out
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from crowdmask.records import Counts
 from crowdmask.results.annotate import annotate
-from crowdmask.results.anonymise import CELLS, blur_faces
+from crowdmask.results.anonymise import CELLS, LINGER_SECONDS, LingeringBlur, blur_faces
 from crowdmask.settings import OutputSettings
 from tests.factories import make_faces, make_result
 
@@ -73,3 +73,38 @@ def test_unknown_faces_are_hidden_as_well_and_other_places_on_demand() -> None:
     more = annotate(result, Counts(), settings, also_blur=elsewhere)
     assert (more[:, 120:160] != hidden[:, 120:160]).any()
     assert np.array_equal(more[:, :100], hidden[:, :100])
+
+
+def seen(lingering: LingeringBlur, seconds: float, *boxes: tuple[float, float, float, float]) -> list[list[float]]:
+    result = make_result(None, boxes, [0.1] * len(boxes), seconds=seconds)
+    return lingering.also(result).tolist()
+
+
+def test_a_lost_face_stays_hidden_for_a_moment() -> None:
+    lingering = LingeringBlur()
+    assert seen(lingering, 0.0) == []
+    assert seen(lingering, 0.04, (10, 10, 30, 30)) == []
+    assert seen(lingering, 0.08) == [[10, 10, 30, 30]]
+    assert seen(lingering, 0.04 + LINGER_SECONDS) == [[10, 10, 30, 30]]
+    assert seen(lingering, 0.08 + LINGER_SECONDS) == []
+
+
+def test_a_face_that_is_still_found_leaves_no_trail() -> None:
+    lingering = LingeringBlur()
+    seen(lingering, 0.0, (10, 10, 30, 30))
+    assert seen(lingering, 0.04, (12, 10, 32, 30)) == []
+    assert seen(lingering, 0.08, (14, 10, 34, 30), (60, 10, 80, 30)) == []
+    assert seen(lingering, 0.12, (16, 10, 36, 30)) == [[60, 10, 80, 30]]
+
+
+def test_a_place_is_told_once_however_often_it_was_seen() -> None:
+    lingering = LingeringBlur()
+    for i in range(10):
+        seen(lingering, i * 0.04, (10 + i, 10, 30 + i, 30))
+    assert seen(lingering, 0.4) == [[19, 10, 39, 30]]
+
+
+def test_times_that_go_back_forget_what_was() -> None:
+    lingering = LingeringBlur()
+    seen(lingering, 100.0, (10, 10, 30, 30))
+    assert seen(lingering, 3.0) == []
