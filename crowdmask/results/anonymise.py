@@ -45,7 +45,7 @@ class LingeringBlur:
         while self._seen and not 0 <= now - self._seen[0][0] <= self._seconds:
             self._seen.popleft()
         lately = np.concatenate([boxes for _, boxes in reversed(self._seen)] or [geometry.empty_boxes()])
-        lately = lately[geometry.nms(lately, np.ones(len(lately), np.float32), 0.5)]
+        lately = lately[geometry.nms(lately, np.ones(len(lately), np.float32), 0.3)]
         own = result.faces.boxes
         self._seen.append((now, own))
         if len(own) and len(lately):
