@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -16,6 +17,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 COMMANDS = {  # name: (module, one-line help), so that `--help` imports none of them
     "analyze": ("crowdmask.cli.analyze", "Find and judge every face in videos and pictures."),
+    "stats": ("crowdmask.cli.stats", "Compliance statistics over time from finished runs."),
     "weights": ("crowdmask.cli.weights", "List, verify and fetch the networks' weights."),
     "evaluate": ("crowdmask.cli.evaluate", "Judge the networks on labelled pictures."),
     "train": ("crowdmask.cli.train", "Train the networks on your own pictures."),
@@ -53,11 +55,11 @@ def crowdmask(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-def main(args: list[str] | None = None) -> None:
-    """Runs the command and leaves the process with its exit code."""
+def main(args: list[str] | None = None, networks: Any = None) -> None:
+    """Runs the command and leaves the process with its exit code; `networks` stand in for those in `weights/`."""
     arguments = sys.argv[1:] if args is None else args
     try:
-        code = crowdmask.main(arguments, prog_name="crowdmask", standalone_mode=False)
+        code = crowdmask.main(arguments, prog_name="crowdmask", standalone_mode=False, obj=networks)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output left, as `head` does: nothing to say, and nothing more to be flushed at the exit.
@@ -91,4 +93,9 @@ def told(error: BaseException) -> tuple[str, int]:
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """The text with each byte of a path that is no character shown as a question mark."""
+    return text.encode("utf-8", "replace").decode()

@@ -97,7 +97,7 @@ class SettingType(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # 
 class SectionOption(click.Option):
     """An option that knows under which heading `--help` shows it."""
 
-    def __init__(self, *args: Any, section: str = "Other", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, section: str = "General", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
 
@@ -109,8 +109,8 @@ class SectionedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
-                sections.setdefault(getattr(param, "section", "Other"), []).append(record)
+            if isinstance(param, click.Option) and record is not None:
+                sections.setdefault(getattr(param, "section", "General"), []).append(record)
         for section, records in sections.items():
             with formatter.section(section):
                 formatter.write_dl(records)
@@ -130,10 +130,9 @@ def setting_options(settings: type[Any], section: str) -> Callable[[Command], Co
 def _option(f: SettingField, section: str) -> Callable[[Command], Command]:
     key, help_text = key_of(f), f.metadata["help"]
     if kind_of(f)[0] == "bool":
-        name = f"--no-{key}" if f.default else f"--{key}"
+        note = "  [default: on]" if f.default else ""
         pair = f"--{key}/--no-{key}"
-        shown = f"{help_text} [default: {'on' if f.default else 'off'}; {name}]" if f.default else help_text
-        return click.option(pair, f.name, default=None, help=shown, cls=SectionOption, section=section)
+        return click.option(pair, f.name, default=None, help=help_text + note, cls=SectionOption, section=section)
     return click.option(
         f"--{key}",
         f.name,

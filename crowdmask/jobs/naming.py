@@ -8,36 +8,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from crowdmask.errors import SettingsError
+from crowdmask.jobs.destinations import Destinations
+from crowdmask.media.opening import is_address, is_camera, local_path, shown
+from crowdmask.media.pictures import SUFFIXES, is_picture
 from crowdmask.records import SourceKind
-from crowdmask.settings import Checked, setting
 
 OWN = re.compile(r"\.crowdmask\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
-PICTURES_READ = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff")
-PICTURES_WRITTEN = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Destinations(Checked):
-    """Where the results are to go; nothing given means beside the input."""
-
-    out: str | None = setting(None, "Name of the annotated video or picture (one input only).", path="file")
-    out_dir: str | None = setting(None, "Folder for all results; made where it is missing.", path="dir")
-    detections: str | None = setting(
-        None, "Write every face of all inputs to this file (.csv or .parquet).", path="file"
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.out is not None and self.out_dir is not None:
-            raise SettingsError("--out and --out-dir contradict each other: give one of them")
-        if self.detections is not None and Path(self.detections).suffix.lower() not in (".csv", ".parquet"):
-            raise SettingsError(
-                f"{self.detections}: detections are written as CSV or Parquet, name it .csv or .parquet"
-            )
+PICTURES_READ = (*SUFFIXES, ".jpe", ".jfif", ".dib")
 
 
 @dataclass(frozen=True)
@@ -58,19 +38,21 @@ def is_own_output(name: str) -> bool:
     return OWN.search(name) is not None
 
 
-def kind_by_name(source: str) -> SourceKind:
-    """What an input is, as far as its name tells; a file named like a camera's number is a file."""
-    if ADDRESS.match(source) or (source.isdecimal() and not Path(source).exists()):
+def is_stream(source: str) -> bool:
+    """Whether an input is a camera or an address, and no file."""
+    return is_address(source) or is_camera(source)
+
+
+def kind_of(source: str) -> SourceKind:
+    """What an input is: a file by its content, one that cannot be read by its name, so that its failure is its own."""
+    if is_stream(source):
         return SourceKind.STREAM
-    return SourceKind.PICTURE if Path(source).suffix.lower() in PICTURES_READ else SourceKind.VIDEO
-
-
-def shown(source: str) -> str:
-    """The input's name without the password that a stream's address may hold."""
-    if not ADDRESS.match(source):
-        return source
-    parts = urlsplit(source)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    path = local_path(source)
+    try:
+        picture = is_picture(path)
+    except OSError:
+        picture = path.suffix.lower() in PICTURES_READ
+    return SourceKind.PICTURE if picture else SourceKind.VIDEO
 
 
 def name_outputs(sources: Sequence[str], destinations: Destinations, *, annotated: bool) -> list[Outputs]:
@@ -78,7 +60,7 @@ def name_outputs(sources: Sequence[str], destinations: Destinations, *, annotate
     if destinations.out is not None:
         if len(sources) != 1:
             raise SettingsError(f"--out names one result and there are {len(sources)} inputs: use --out-dir")
-        return [_outputs_named(Path(destinations.out), kind_by_name(sources[0]), annotated)]
+        return [_outputs_named(Path(destinations.out), kind_of(sources[0]), annotated)]
     return [
         _outputs_at(base, source, annotated)
         for base, source in zip(_bases(sources, destinations.out_dir), sources, strict=True)
@@ -88,12 +70,12 @@ def name_outputs(sources: Sequence[str], destinations: Destinations, *, annotate
 def _outputs_named(out: Path, kind: SourceKind, annotated: bool) -> Outputs:
     if out.is_dir():
         raise SettingsError(f"{out}: --out names a file and this is a folder: use --out-dir")
-    allowed = PICTURES_WRITTEN if kind is SourceKind.PICTURE else (".mp4",)
+    allowed = SUFFIXES if kind is SourceKind.PICTURE else (".mp4",)
     suffix = out.suffix.lower()
     if annotated and suffix not in allowed:
         what = "picture" if kind is SourceKind.PICTURE else "video"
         raise SettingsError(f"{out}: the annotated {what} is written as {' or '.join(allowed)}: name it so")
-    known = suffix in (".mp4", ".csv", ".json", *PICTURES_WRITTEN)
+    known = suffix in (".mp4", ".csv", ".json", *SUFFIXES)
     base = out.with_suffix("") if known else out
     return Outputs(out if annotated else None, _add(base, ".csv"), _add(base, ".json"))
 
@@ -104,10 +86,10 @@ def _outputs_at(base: Path, source: str, annotated: bool) -> Outputs:
 
 
 def _suffix(source: str) -> str:
-    if kind_by_name(source) is not SourceKind.PICTURE:
+    if kind_of(source) is not SourceKind.PICTURE:
         return ".mp4"
-    suffix = Path(source).suffix.lower()
-    return suffix if suffix in PICTURES_WRITTEN else ".jpg"
+    suffix = local_path(source).suffix.lower()
+    return suffix if suffix in SUFFIXES else ".jpg"
 
 
 def _add(base: Path, ending: str) -> Path:
@@ -137,14 +119,14 @@ def _same_file(path: Path) -> str:
 
 
 def _candidates(sources: Sequence[str], out_dir: str | None) -> list[list[Path]]:
-    parents = [Path(os.path.abspath(s)).parent for s in sources if kind_by_name(s) is not SourceKind.STREAM]
+    parents = [Path(os.path.abspath(local_path(s))).parent for s in sources if not is_stream(s)]
     top = Path(os.path.commonpath(parents)) if parents else Path()
     candidates = []
     for source in sources:
-        if kind_by_name(source) is SourceKind.STREAM:
+        if is_stream(source):
             candidates.append([Path(out_dir or ".") / _stream_name(source)])
             continue
-        path = Path(source)
+        path = local_path(source)
         if out_dir is None:
             candidates.append([path.parent / path.stem, path])
             continue
@@ -156,7 +138,8 @@ def _candidates(sources: Sequence[str], out_dir: str | None) -> list[list[Path]]
 
 
 def _stream_name(source: str) -> str:
-    if not ADDRESS.match(source):
+    if is_camera(source):
         return f"camera-{source}"
-    parts = urlsplit(shown(source))
-    return re.sub(r"[^\w.-]+", "-", f"{parts.netloc}{parts.path}").strip("-.") or "stream"
+    parts = urlsplit(source)
+    host = parts.netloc.rpartition("@")[2]  # without the user and the password
+    return re.sub(r"[^\w.-]+", "-", f"{host}{parts.path}").strip("-.") or "stream"

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
+from crowdmask.results.summary import WeightsUsed
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
-Networks = Callable[[AnalysisSettings, RuntimeSettings], tuple[FaceDetector, MaskClassifier]]
+
+@dataclass(frozen=True)
+class Pair:
+    """A detector and a classifier that are ready to work, and the files that they come from."""
+
+    detector: FaceDetector
+    classifier: MaskClassifier
+    weights: tuple[WeightsUsed, ...] = ()
+
+
+Networks = Callable[[AnalysisSettings, RuntimeSettings], Pair]
 
 
 @lru_cache(maxsize=1)
-def own_networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> tuple[FaceDetector, MaskClassifier]:
-    """This process's networks for these settings."""
-    from crowdmask.engine.load import load_classifier, load_detector
+def own_networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
+    """The project's networks for these settings, kept for every further input of this process."""
+    from crowdmask.engine.load import CLASSIFIER, load_classifier, load_detector
+    from crowdmask.nets.weights import Manifest
 
-    return load_detector(analysis, runtime), load_classifier(analysis, runtime)
+    detector, classifier = load_detector(analysis, runtime), load_classifier(analysis, runtime)
+    entries = [Manifest.load().entry(name) for name in (analysis.detector, CLASSIFIER)]
+    weights = tuple(WeightsUsed(entry.name, entry.file, entry.sha256) for entry in entries)
+    return Pair(detector, classifier, weights)

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crowdmask.errors import OutputError, SettingsError
-from crowdmask.jobs.naming import Destinations, is_own_output, kind_by_name, name_outputs
+from crowdmask.jobs.destinations import Destinations
+from crowdmask.jobs.naming import is_own_output, is_stream, kind_of, name_outputs
 from crowdmask.jobs.tasks import Task
+from crowdmask.media.opening import local_path
 from crowdmask.records import SourceKind
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
@@ -29,7 +31,7 @@ def plan(
         raise SettingsError("there is nothing to analyse: every input is one of crowdmask's own outputs")
     named = name_outputs(sources, destinations, annotated=output.video)
     tasks = [
-        Task(source, kind_by_name(source), outputs, analysis, runtime, output)
+        Task(source, kind_of(source), outputs, analysis, runtime, output)
         for source, outputs in zip(sources, named, strict=True)
     ]
     _check(tasks, destinations.detections, output.overwrite)
@@ -40,15 +42,15 @@ def expand(inputs: Sequence[str]) -> Iterator[str]:
     """Each input once, without crowdmask's own outputs. Folders enter here."""
     seen: set[str] = set()
     for given in inputs:
-        if kind_by_name(given) is SourceKind.STREAM:
+        if is_stream(given):
             identity = given
-        elif Path(given).is_dir():
+        elif local_path(given).is_dir():
             raise SettingsError(f"{given}: this is a folder: name the files in it, such as {Path(given) / '*.mp4'}")
         elif is_own_output(given):
             log.warning("%s: left out, crowdmask wrote it", given)
             continue
         else:
-            identity = os.path.realpath(given)
+            identity = os.path.realpath(local_path(given))
         if identity in seen:
             log.info("%s: given twice, analysed once", given)
             continue
@@ -62,7 +64,7 @@ def _check(tasks: Sequence[Task], detections: str | None, overwrite: bool) -> No
         if any(_same(Path(detections), path) for path in outputs):
             raise SettingsError(f"{detections}: another result has this name: give --detections another")
         outputs.append(Path(detections))
-    sources = {os.path.realpath(task.source) for task in tasks if task.kind is not SourceKind.STREAM}
+    sources = {os.path.realpath(local_path(task.source)) for task in tasks if task.kind is not SourceKind.STREAM}
     for path in outputs:
         if os.path.realpath(path) in sources:
             raise SettingsError(f"{path}: this result would replace an input: give it another name")

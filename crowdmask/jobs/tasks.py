@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from crowdmask.jobs.naming import Outputs, shown
+from crowdmask.jobs.naming import Outputs
+from crowdmask.media.opening import shown
 from crowdmask.records import Gap, SourceKind
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
@@ -17,7 +18,7 @@ class Task:
     """One input, where its results go, and how it is to be analysed."""
 
     source: str
-    kind: SourceKind  # as far as the name tells; the opened source has the last word
+    kind: SourceKind
     outputs: Outputs
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)

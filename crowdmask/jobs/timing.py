@@ -15,6 +15,10 @@ from crowdmask.records import Faces
 
 Item = TypeVar("Item")
 
+# Stages: decode has its own thread, as draw and encode have; the leading thread does the rest, one after the other.
+BEFORE = ("open", "load")
+LEADING = ("wait_for_frames", "detect", "classify", "hand_over", "finish")
+
 
 class StageTimes:
     """Busy seconds by stage; stages overlap, so that their sum may well exceed the time that passed."""
@@ -37,21 +41,29 @@ class StageTimes:
     def over(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
         """The same items; the time that it takes to get each counts for the stage."""
         iterator = iter(items)
-        while True:
-            with self.stage(name):
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
-            yield item
+        try:
+            while True:
+                with self.stage(name):
+                    try:
+                        item = next(iterator)
+                    except StopIteration:
+                        return
+                yield item
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
 
     @property
-    def wall_s(self) -> float:
-        return time.perf_counter() - self._begun
+    def analysis_s(self) -> float:
+        """Time that passed, but for opening the input and loading the networks."""
+        return time.perf_counter() - self._begun - sum(self._busy.get(name, 0.0) for name in BEFORE)
 
     @property
     def busy_s(self) -> dict[str, float]:
-        return dict(self._busy)
+        """Seconds by stage; `other` is what none of the leading thread's stages accounts for."""
+        leading = sum(self._busy.get(name, 0.0) for name in LEADING)
+        return {**self._busy, "other": max(0.0, self.analysis_s - leading)}
 
 
 class TimedDetector:

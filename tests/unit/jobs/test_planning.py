@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import OutputError, SettingsError
-from crowdmask.jobs.naming import Destinations
+from crowdmask.jobs.destinations import Destinations
 from crowdmask.jobs.planning import plan
 from crowdmask.jobs.tasks import Task
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings

@@ -1,0 +1,129 @@
+"""`crowdmask analyze`: from options to settings to jobs, and what came of it to the terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crowdmask.cli.main import COMMANDS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
+from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
+from crowdmask.errors import CrowdmaskError
+from crowdmask.jobs.destinations import Destinations
+from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crowdmask.jobs.networks import Networks
+    from crowdmask.jobs.tasks import Outcome, Task
+
+KINDS = (AnalysisSettings, RuntimeSettings, OutputSettings, Destinations)
+EPILOG = """\b
+Examples:
+  crowdmask analyze video.mp4
+  crowdmask analyze *.jpg --out-dir results --detections results/faces.parquet
+  crowdmask analyze long.mkv --start 00:10:00 --duration 90 --every 5 --blur
+  crowdmask analyze rtsp://camera.local/live --duration 60 --out minute.mp4
+
+Every option can also be set by a variable (CROWDMASK_MASK_THRESHOLD=0.6) or in the [analyze] table of crowdmask.toml
+in the current folder or the user's config folder. Exit codes: 0 good, 1 failed, 2 usage, 3 some inputs failed,
+130 interrupted."""
+
+
+@click.command(name="analyze", cls=SectionedCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
+@click.argument("inputs", nargs=-1, required=True, type=click.Path())
+@setting_options(Destinations, "Where the results go")
+@setting_options(OutputSettings, "What is written, and how it looks")
+@setting_options(AnalysisSettings, "What is analysed, and how it is judged")
+@setting_options(RuntimeSettings, "How the work is done")
+@click.option(
+    "--config",
+    "config_file",
+    metavar="PATH",
+    type=click.Path(),
+    cls=SectionOption,
+    help="Read settings from this file.",
+)
+@click.option("-q", "--quiet", is_flag=True, cls=SectionOption, help="Say nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, cls=SectionOption, help="Say where the time goes; give tracebacks.")
+@click.option("--json", "as_json", is_flag=True, cls=SectionOption, help="Print the summary as JSON and nothing else.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    inputs: tuple[str, ...],
+    config_file: str | None,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Find every face in videos and pictures and judge whether it wears a mask.
+
+    INPUTS are videos, pictures, a camera's number or a stream's address. Beside each, or in --out-dir, the command
+    writes an annotated copy (.crowdmask.mp4), the counts of every frame (.csv) and a summary (.json).
+    """
+    from crowdmask.cli.config import build, settle
+    from crowdmask.cli.noise import hush
+
+    settled = settle(given, *KINDS, command="analyze", commands=COMMANDS, file=config_file)
+    hush()  # before the next lines import what is noisy
+    from crowdmask.cli.closing import print_closing, print_json
+    from crowdmask.cli.progress import logging_to_stderr
+    from crowdmask.jobs.planning import plan
+
+    destinations = build(Destinations, settled)
+    with logging_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING):
+        tasks = list(
+            plan(
+                inputs,
+                destinations,
+                build(AnalysisSettings, settled),
+                build(RuntimeSettings, settled),
+                build(OutputSettings, settled),
+            )
+        )
+        outcomes, code = _run(tasks, destinations.detections, networks=ctx.obj, bar=not quiet)
+    if as_json:
+        print_json(outcomes)
+    elif not quiet:
+        print_closing(outcomes, destinations.detections, with_times=verbose)
+    return code
+
+
+def _run(
+    tasks: Sequence[Task], detections: str | None, *, networks: Networks | None, bar: bool
+) -> tuple[list[Outcome], int]:
+    """The outcomes and the exit code; what was done before a failure that ends the run is among them."""
+    from crowdmask.cli.progress import Progress, say
+    from crowdmask.jobs.networks import own_networks
+    from crowdmask.jobs.run import run
+    from crowdmask.jobs.stopping import Stop
+
+    stop = Stop(say)
+    outcomes: list[Outcome] = []
+    with stop.on_signals(), Progress(tasks, shown=bar and sys.stderr.isatty()) as progress:
+        try:
+            for outcome in run(tasks, detections, networks=networks or own_networks, watch=progress, stop=stop):
+                outcomes.append(outcome)
+                if outcome.error:
+                    say(one_line(outcome.error))
+        except CrowdmaskError as error:
+            if not outcomes:
+                raise
+            say(one_line(str(error)))
+            return outcomes, EXIT_FAILED
+    return outcomes, EXIT_INTERRUPTED if stop.asked else exit_code(outcomes)
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    failed = sum(outcome.state == "failed" for outcome in outcomes)
+    if any(outcome.state == "interrupted" for outcome in outcomes):
+        return EXIT_INTERRUPTED
+    if failed:
+        return EXIT_FAILED if failed == len(outcomes) else EXIT_SOME_FAILED
+    return 0

@@ -1,0 +1,120 @@
+"""What the user reads when the work is done: a short summary for people, or JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import add
+from pathlib import PurePath
+
+import click
+
+from crowdmask.cli.main import printable
+from crowdmask.jobs.tasks import Outcome, State
+from crowdmask.results.statistics import ComplianceStats
+
+LABEL_WIDTH = 12
+
+
+def print_json(outcomes: Sequence[Outcome]) -> None:
+    """The summary of the one input, or a list with one for each of several."""
+    written = [
+        outcome.summary if outcome.summary is not None else {"source": outcome.task.name, "error": outcome.error}
+        for outcome in outcomes
+    ]
+    click.echo(json.dumps(written[0] if len(written) == 1 else written, indent=2))
+
+
+def print_closing(outcomes: Sequence[Outcome], detections: str | None, *, with_times: bool) -> None:
+    good = [outcome for outcome in outcomes if outcome.state is not State.FAILED]
+    if len(outcomes) == 1:
+        for outcome in good:
+            _print_one(outcome)
+    else:
+        _print_several(outcomes, good)
+    if detections is not None and good:
+        _line("detections", detections)
+    if with_times:
+        _print_times(outcomes)
+
+
+def _print_one(outcome: Outcome) -> None:
+    stats, outputs = outcome.stats, outcome.task.outputs
+    click.secho(printable(outcome.task.name), bold=True)
+    if outcome.state is State.INTERRUPTED:
+        until = "before the first frame" if outcome.until_s is None else f"at {clock(outcome.until_s)}"
+        _line("interrupted", f"{until}; the files are whole as far as they go")
+    _print_counts(stats, outcome.wall_s)
+    peak = stats.peak
+    if peak is not None and stats.frames > 1:
+        _line("worst", f"{peak.counts.unmasked} unmasked at {clock(peak.seconds)} (frame {peak.frame})")
+    gaps = outcome.gaps
+    if gaps:
+        more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
+        _line("not read", f"{gaps[0].reason}{more}")
+    if outputs.annotated is not None:
+        _line("annotated", str(outputs.annotated))
+    _line("frames", str(outputs.frames_csv))
+    _line("summary", str(outputs.summary))
+
+
+def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        name = printable(PurePath(outcome.task.name).name or outcome.task.name)
+        if outcome.state is State.FAILED:
+            click.echo(f"{click.style('✗', fg='red')} {name}: failed")
+            continue
+        mark = "✓" if outcome.state is State.DONE else "…"
+        stats = outcome.stats
+        click.echo(
+            f"{mark} {name}: {plural(stats.frames, 'frame')}, {_counts(stats)}, compliance {percent(stats.compliance)}"
+        )
+    if not good:
+        return
+    total = reduce(add, (outcome.stats for outcome in good), ComplianceStats())
+    click.secho(f"{len(good)} of {plural(len(outcomes), 'input')}", bold=True)
+    _print_counts(total, sum(outcome.wall_s for outcome in good))
+    folders = dict.fromkeys(str(outcome.task.outputs.frames_csv.parent) for outcome in good)
+    _line("results", ", ".join(list(folders)[:3]) + (" …" if len(folders) > 3 else ""))
+
+
+def _print_counts(stats: ComplianceStats, wall_s: float) -> None:
+    speed = f" in {wall_s:.1f} s" + (f" ({stats.frames / wall_s:.1f}/s)" if stats.frames > 1 and wall_s > 0 else "")
+    _line("analysed", plural(stats.frames, "frame") + speed)
+    _line("faces", f"{stats.faces:,}: {_counts(stats)}")
+    judged = f"of {plural(stats.judged, 'judged face')} wore a mask" if stats.judged else "no face could be judged"
+    _line("compliance", f"{percent(stats.compliance)} {judged}" if stats.judged else judged)
+
+
+def _print_times(outcomes: Iterable[Outcome]) -> None:
+    busy: dict[str, float] = {}
+    for outcome in outcomes:
+        for stage, seconds in outcome.busy_s.items():
+            busy[stage] = busy.get(stage, 0.0) + seconds
+    wall = sum(outcome.wall_s for outcome in outcomes)
+    click.echo(f"time at work by stage, of {wall:.1f} s in all (stages overlap):", err=True)
+    for stage, seconds in busy.items():
+        click.echo(f"  {stage:<{LABEL_WIDTH}}{seconds:8.2f} s", err=True)
+
+
+def _counts(stats: ComplianceStats) -> str:
+    return f"{stats.masked:,} masked, {stats.unmasked:,} unmasked, {stats.unknown:,} unknown"
+
+
+def _line(label: str, text: str) -> None:
+    click.echo(f"  {click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}{printable(text)}")
+
+
+def percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{100 * rate:.1f} %"
+
+
+def plural(n: int, word: str) -> str:
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours:02d}:{minutes:02d}:{rest:04.1f}"

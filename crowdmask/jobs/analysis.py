@@ -1,0 +1,200 @@
+"""Takes one input from its first frame to its files on disk; made so that another process can do it as well."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from crowdmask.engine.pipeline import analyse
+from crowdmask.engine.protocols import Sink, Source
+from crowdmask.errors import CrowdmaskError, SourceError, WeightsError
+from crowdmask.jobs.networks import Networks, Pair, own_networks
+from crowdmask.jobs.stopping import Stop
+from crowdmask.jobs.tasks import Outcome, State, Task
+from crowdmask.jobs.timing import StageTimes, TimedClassifier, TimedDetector
+from crowdmask.jobs.watching import Watch
+from crowdmask.media.ahead import ahead
+from crowdmask.media.parts import ensure_writable, part_of
+from crowdmask.media.sources import open_source
+from crowdmask.records import FrameResult, SourceKind, VideoInfo
+from crowdmask.results import summary
+from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
+from crowdmask.results.detections import Detections, DetectionsError
+from crowdmask.results.frames_csv import FramesCsv
+from crowdmask.results.statistics import ComplianceStats
+
+log = logging.getLogger(__name__)
+
+
+def analyse_file(
+    task: Task,
+    *,
+    networks: Networks = own_networks,
+    watch: Watch | None = None,
+    stop: Stop | None = None,
+    detections: Detections | None = None,
+) -> Outcome:
+    """Does one task whole. Its own failure is in the outcome; one that would befall every task is raised."""
+    work = _Work(task, networks, watch or Watch(), stop or Stop(), detections)
+    try:
+        work.do()
+    except (WeightsError, DetectionsError):
+        work.remove_empty_parts()
+        raise
+    except Exception as error:  # whatever is the matter with one input, the others are not to suffer from it
+        log.debug("%s: failed", task.name, exc_info=True)
+        work.remove_empty_parts()
+        return work.outcome(State.FAILED, work.told(error))
+    return work.outcome(State.INTERRUPTED if work.interrupted else State.DONE)
+
+
+@dataclass
+class _Work:
+    """One task under way, and what is still known of it when it fails."""
+
+    task: Task
+    networks: Networks
+    watch: Watch
+    stop: Stop
+    detections: Detections | None
+    stats: ComplianceStats = field(default_factory=ComplianceStats)
+    times: StageTimes = field(default_factory=StageTimes)
+    source: Source | None = None
+    until_s: float | None = None
+    interrupted: bool = False
+    summary: dict[str, Any] | None = None
+
+    def do(self) -> None:
+        task = self.task
+        for path in task.outputs.paths:
+            ensure_writable(path, overwrite=task.output.overwrite)
+        try:
+            with self.stop.breakable(), self.times.stage("open"):
+                self.source = open_source(task.source, task.analysis, threads=task.runtime.threads)
+            with self.source as source:
+                self.watch.opened(task, source.info)
+                with self.stop.breakable(), self.times.stage("load"):
+                    pair = self.networks(task.analysis, task.runtime)
+                self._write_frames(source, pair)
+        except KeyboardInterrupt:  # before there was anything to write
+            self.interrupted = True
+            self.remove_empty_parts()
+            return
+        self.summary = self._summarise(source.info, pair)
+        summary.write_summary(self.task.outputs.summary, self.summary)
+
+    def _write_frames(self, source: Source, pair: Pair) -> None:
+        """Every frame into every sink; after an interruption the sinks end as they do after the last frame."""
+        with ExitStack() as sinks:
+            written = [sinks.enter_context(sink) for sink in self._sinks(source.info)]
+            try:
+                with closing(self._results(source, pair)) as results:
+                    for result in results:
+                        with self.times.stage("hand_over"):
+                            self._write(result, written)
+                        self.watch.saw(result, self.stats)
+            except KeyboardInterrupt:
+                if self.stats.frames == 0:
+                    raise
+                self.interrupted = True
+            if self.stats.frames == 0:
+                raise SourceError(self._nothing_there(source))
+            with self.times.stage("finish"):
+                sinks.pop_all().close()
+
+    def _results(self, source: Source, pair: Pair) -> Generator[FrameResult, None, None]:
+        """Judged frames; decoding runs ahead, and each wait for one may be broken off."""
+        task, times = self.task, self.times
+        detector, classifier = TimedDetector(pair.detector, times), TimedClassifier(pair.classifier, times)
+        with ahead(times.over("decode", source), task.runtime.window) as frames:
+            waited_for = times.over("wait_for_frames", frames)
+            results = iter(analyse(waited_for, detector, classifier, task.analysis, task.runtime))
+            while True:
+                with self.stop.breakable():
+                    result = next(results, None)
+                if result is None:
+                    return
+                yield result
+
+    def _sinks(self, info: VideoInfo) -> list[Sink]:
+        task, runtime = self.task, self.task.runtime
+        sinks: list[Sink] = [FramesCsv(task.outputs.frames_csv)]
+        if task.outputs.annotated is None:
+            return sinks
+        path = task.outputs.annotated
+        if task.kind is SourceKind.PICTURE:
+            return [*sinks, AnnotatedPicture(path, task.output, stage=self.times.stage)]
+        sound = task.source if task.kind is SourceKind.VIDEO and info.has_audio else None
+        video = AnnotatedVideo(
+            path, info, task.output, audio_from=sound, threads=runtime.threads, stage=self.times.stage
+        )
+        return [*sinks, video]
+
+    def _write(self, result: FrameResult, sinks: list[Sink]) -> None:
+        for sink in sinks:
+            sink.write(result)
+        if self.detections is not None:
+            self.detections.write(self.task.name, result)
+        self.stats.update(result, self.task.name)
+        self.until_s = result.frame.seconds
+
+    def _summarise(self, info: VideoInfo, pair: Pair) -> dict[str, Any]:
+        outputs = self.task.outputs
+        named = {"annotated": outputs.annotated, "frames_csv": outputs.frames_csv}
+        gaps = self.source.gaps if self.source is not None else ()
+        went = summary.Work(self.times.analysis_s, self.times.busy_s, gaps, self.interrupted, self.until_s)
+        return summary.summarise(
+            info,
+            self.stats,
+            went,
+            analysis=self.task.analysis,
+            runtime=self.task.runtime,
+            output=self.task.output,
+            weights=pair.weights,
+            outputs={kind: str(path) for kind, path in named.items() if path is not None},
+        )
+
+    def _nothing_there(self, source: Source) -> str:
+        if source.gaps:
+            return f"{self.task.name}: no frame could be decoded ({source.gaps[0].reason}): play it or copy it again"
+        length = f", which lasts {source.info.duration_s:.1f} s" if source.info.duration_s else ""
+        return f"{self.task.name}{length}: no frame lies in the part asked for: check --start, --end and --duration"
+
+    def outcome(self, state: State, error: str = "") -> Outcome:
+        gaps = tuple(self.source.gaps) if self.source is not None else ()
+        return Outcome(
+            self.task,
+            state,
+            self.stats,
+            until_s=self.until_s,
+            gaps=gaps,
+            wall_s=self.times.analysis_s,
+            busy_s=self.times.busy_s,
+            summary=self.summary,
+            error=error,
+        )
+
+    def told(self, error: Exception) -> str:
+        """The failure in one line that names the input, and what is left of the work before it."""
+        if isinstance(error, (CrowdmaskError, OSError)):
+            text = str(error)
+        elif isinstance(error, MemoryError):
+            text = "out of memory: try a smaller --window, --batch or --detection-size"
+        else:
+            text = f"this should not happen, please report it with the output of -v: {type(error).__name__}: {error}"
+        name = self.task.name
+        text = text if name in text else f"{name}: {text}"
+        rows = part_of(self.task.outputs.frames_csv)
+        if self.stats.frames and rows.exists():
+            text += f" (what came before, {self.stats.frames} frames, is kept in {rows})"
+        return text
+
+    def remove_empty_parts(self) -> None:
+        """Files begun and holding nothing are not left lying about."""
+        if self.stats.frames == 0:
+            for path in self.task.outputs.paths:
+                with suppress(OSError):
+                    part_of(path).unlink()
