@@ -22,7 +22,7 @@ def cut_crops(
         undersized_margin=settings.undersized_margin,
     )
     crops = np.empty((len(where), size, size, 3), np.uint8)
-    for crop, (x1, y1, x2, y2) in zip(crops, where):
+    for crop, (x1, y1, x2, y2) in zip(crops, where, strict=True):
         piece = image[y1:y2, x1:x2]
         shrinks = piece.shape[0] > size and piece.shape[1] > size
         cv2.resize(piece, (size, size), dst=crop, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

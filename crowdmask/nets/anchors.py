@@ -57,7 +57,7 @@ class AnchorGrid:
 @lru_cache(maxsize=32)
 def _boxes_cxcywh(grid: AnchorGrid, size_wh: tuple[int, int]) -> FloatArray:
     levels = []
-    for stride, sizes in zip(grid.strides, grid.sizes):
+    for stride, sizes in zip(grid.strides, grid.sizes, strict=True):
         columns, rows = (-(-side // stride) for side in size_wh)
         x, y = np.meshgrid((np.arange(columns) + 0.5) * stride, (np.arange(rows) + 0.5) * stride)
         centres = np.stack([x, y], axis=-1).reshape(-1, 1, 2).repeat(len(sizes), axis=1)

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from crowdmask.nets.anchors import AnchorGrid
 
-# (filters at width 1, stride) of the separable blocks after the stem; a level ends where the next block halves the picture
+# (filters at width 1, stride) of the separable blocks after the stem, stage by stage
 BLOCKS = (
     ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1)),
     ((512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1)),

@@ -90,7 +90,7 @@ class ClassifierCrops:
         return self._spoil(self._cut(face, rng), face.label, rng), face.label
 
     def clean(self) -> tuple[NDArray[np.uint8], NDArray[np.int8], FloatArray]:
-        """Every face once, unspoiled: crops (n, size, size, 3), labels (n,), face sizes (n,), 0 for ready-made crops."""
+        """Every face once, unspoiled: crops (n, size, size, 3), labels (n,), face sizes (n,; 0 for ready crops)."""
         crops, labels, sizes = [], [], []
         for pools in self._pools:
             for faces in pools.values():
@@ -152,7 +152,9 @@ def _faces_of(each: LabelSet | CropSet, first: int, paths: list) -> list:  # typ
         return found
     for picture in each.pictures:
         for i in np.flatnonzero(picture.faces):
-            found.append((picture.path, _Face(len(paths), picture.boxes[i], int(picture.labels[i])), picture.class_names[i]))
+            found.append(
+                (picture.path, _Face(len(paths), picture.boxes[i], int(picture.labels[i])), picture.class_names[i])
+            )
         paths.append(picture.path)
     return found
 

@@ -28,7 +28,6 @@ def load_start(network: keras.Model, path: Path) -> None:
         load_weights(network, path)
 
 
-
 class DetectorLesson(keras.Model):  # type: ignore[misc]
     """The network and its teacher, with the loss of both."""
 

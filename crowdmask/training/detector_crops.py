@@ -144,7 +144,9 @@ def _window(
     if stretch.max() < 0.6:
         # warping skips pixels when it shrinks; averaging first keeps small faces whole
         size_wh = np.maximum(1, np.round((high - low) * stretch)).astype(int)
-        piece = np.asarray(cv2.resize(piece, (int(size_wh[0]), int(size_wh[1])), interpolation=cv2.INTER_AREA), np.uint8)
+        piece = np.asarray(
+            cv2.resize(piece, (int(size_wh[0]), int(size_wh[1])), interpolation=cv2.INTER_AREA), np.uint8
+        )
         stretch = np.ones(2)
     matrix = np.array([[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]]])
     how = cv2.INTER_CUBIC if rng.random() < 0.3 else cv2.INTER_LINEAR

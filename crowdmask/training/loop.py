@@ -109,7 +109,7 @@ def train(
     settings: LoopSettings,
     report: Callable[[int, dict[str, float]], None] = lambda step, values: None,
 ) -> Outcome:
-    """Train to the end, or on from the folder's checkpoint; `best.npz` holds the averaged weights that validated best."""
+    """Train to the end, or on from the folder's checkpoint; `best.npz` holds the average that validated best."""
     schedule = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate * 0.01,
         max(1, settings.steps - settings.warmup),

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from crowdmask.errors import DatasetError
 
-
 Image = NDArray[np.uint8]
 
 

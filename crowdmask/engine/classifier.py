@@ -1,0 +1,42 @@
+"""Our Xception as a `MaskClassifier`: crops in batches of a few fixed sizes, calibrated probabilities out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.engine.network import Network
+
+
+class XceptionClassifier:
+    """Probability of unmasked, from the logit by the calibration that was fitted on held-out faces."""
+
+    def __init__(
+        self, network: Network, input_size: int, *, batch: int, slope: float = 1.0, offset: float = 0.0
+    ) -> None:
+        self._network, self._input_size, self._batch = network, input_size, batch
+        self._slope, self._offset = slope, offset
+
+    @property
+    def input_size(self) -> int:
+        return self._input_size
+
+    def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        parts = [self._some(crops[i : i + self._batch]) for i in range(0, len(crops), self._batch)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def _some(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rgb = np.zeros((bucket(len(crops), self._batch), *crops.shape[1:]), np.uint8)
+        rgb[: len(crops)] = crops[..., ::-1]
+        (logits,) = self._network(rgb).values()
+        probability = 1.0 / (1.0 + np.exp(-(self._slope * logits[: len(crops)] + self._offset)))
+        # a batch of another size moves the last digits; rounded, it moves no verdict
+        return np.round(probability, 4).astype(np.float32)
+
+
+def bucket(count: int, most: int) -> int:
+    """The next batch size that is used: few of them, so that nothing is compiled for every count."""
+    size = 1
+    while size < count:
+        size *= 2
+    return min(size, most)

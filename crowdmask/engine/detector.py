@@ -1,0 +1,85 @@
+"""Our own RetinaFace as a `FaceDetector`: views in, network, anchors decoded, the finds of all views merged."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.engine.network import Network
+from crowdmask.engine.views import View, views_of
+from crowdmask.geometry import clip, face_sizes, nms, sizes_wh
+from crowdmask.nets.anchors import AnchorGrid
+from crowdmask.records import Faces
+from crowdmask.settings import AnalysisSettings
+
+Image = NDArray[np.uint8]
+PIXELS_AT_ONCE = 1_300_000  # a larger batch is no faster on a CPU and holds more memory
+MOST_FINDS = 5000  # before suppression, in one picture
+
+
+class RetinaFaceDetector:
+    """Pictures whose views have one size go through the network together."""
+
+    def __init__(self, network: Network, anchors: AnchorGrid, settings: AnalysisSettings) -> None:
+        self._network, self._anchors, self._settings = network, anchors, settings
+
+    def detect(self, images: Sequence[Image]) -> list[Faces]:
+        by_canvas: dict[tuple[int, int], list[tuple[int, View]]] = defaultdict(list)
+        for index, image in enumerate(images):
+            for view in views_of((image.shape[1], image.shape[0]), self._settings):
+                by_canvas[view.canvas_wh].append((index, view))
+        found: dict[int, list[Faces]] = defaultdict(list)
+        for (width, height), todo in by_canvas.items():
+            step = max(1, PIXELS_AT_ONCE // (width * height))
+            for first in range(0, len(todo), step):
+                some = todo[first : first + step]
+                batch = np.zeros((len(some), height, width, 3), np.uint8)
+                for canvas, (index, view) in zip(batch, some, strict=True):
+                    _show(images[index], view, canvas)
+                outputs = self._network(batch)
+                for row, (index, view) in enumerate(some):
+                    one = {name: values[row] for name, values in outputs.items()}
+                    found[index].append(self._decode(one, view, (width, height)))
+        return [self._merge(found[i], (image.shape[1], image.shape[0])) for i, image in enumerate(images)]
+
+    def _decode(self, outputs: dict[str, NDArray[np.float32]], view: View, canvas_wh: tuple[int, int]) -> Faces:
+        """One view's finds in the picture's pixels, those of the sizes that the view answers for."""
+        confidence = self._settings.confidence
+        chosen = np.flatnonzero(outputs["face"] >= np.log(confidence / (1 - confidence)))
+        anchors = self._anchors.boxes_cxcywh(canvas_wh)[chosen]
+        boxes = self._anchors.decode_boxes(outputs["box"][chosen], anchors)
+        sizes = face_sizes(boxes)
+        fits = (sizes >= view.smallest) & (sizes < view.largest)
+        chosen, anchors, boxes = chosen[fits], anchors[fits], boxes[fits]
+        landmarks = self._anchors.decode_landmarks(outputs["landmarks"][chosen], anchors)
+        # the view's own scale on each axis: its size was rounded to whole pixels
+        seen = np.array([view.right - view.left, view.bottom - view.top], np.float32) / np.array(
+            view.size_wh, np.float32
+        )
+        offset = np.array([view.left, view.top], np.float32)
+        scores = (1.0 / (1.0 + np.exp(-outputs["face"][chosen]))).astype(np.float32)
+        boxes = clip(boxes, view.size_wh) * np.tile(seen, 2) + np.tile(offset, 2)
+        return Faces(boxes.astype(np.float32), scores, (landmarks * seen + offset).astype(np.float32))
+
+    def _merge(self, parts: Sequence[Faces], picture_wh: tuple[int, int]) -> Faces:
+        boxes = clip(np.concatenate([p.boxes for p in parts]), picture_wh)
+        scores = np.concatenate([p.scores for p in parts])
+        kept = np.flatnonzero(np.all(sizes_wh(boxes) > 0, axis=1))
+        kept = kept[np.argsort(-scores[kept], kind="stable")[:MOST_FINDS]]
+        kept = kept[nms(boxes[kept], scores[kept], self._settings.nms_iou)]
+        return Faces(boxes[kept], scores[kept], np.concatenate([p.landmarks for p in parts])[kept])
+
+
+def _show(image: Image, view: View, canvas: Image) -> None:
+    """The view's part of the picture, resized, into the canvas' upper left corner."""
+    part = image[view.top : view.bottom, view.left : view.right]
+    width, height = view.size_wh
+    if (width, height) == part.shape[1::-1]:
+        canvas[:height, :width] = part
+        return
+    how = cv2.INTER_AREA if view.scale < 1 else cv2.INTER_LINEAR
+    canvas[:height, :width] = cv2.resize(part, (width, height), interpolation=how)

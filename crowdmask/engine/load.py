@@ -1,0 +1,36 @@
+"""Builds the networks that the settings name, with verified weights, ready to run."""
+
+from __future__ import annotations
+
+from crowdmask.engine.protocols import FaceDetector, MaskClassifier
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
+
+DETECTOR, CLASSIFIER = "retinaface-mobilenet", "xception"
+
+
+def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceDetector:
+    if settings.detector == "retinaface-resnet50":
+        from crowdmask.engine.retinaface_resnet50 import load_resnet50
+
+        return load_resnet50(settings, runtime)
+    from crowdmask.engine.detector import RetinaFaceDetector
+    from crowdmask.engine.network import compile_network
+    from crowdmask.nets.shipped import shipped_retinaface
+
+    model, graph = shipped_retinaface(DETECTOR)
+    return RetinaFaceDetector(compile_network(model, runtime), graph.anchors, settings)
+
+
+def load_classifier(settings: AnalysisSettings, runtime: RuntimeSettings) -> MaskClassifier:
+    from crowdmask.engine.classifier import XceptionClassifier
+    from crowdmask.engine.network import compile_network
+    from crowdmask.nets.shipped import shipped_xception
+
+    model, graph, calibration = shipped_xception(CLASSIFIER)
+    return XceptionClassifier(
+        compile_network(model, runtime),
+        graph.input_size,
+        batch=runtime.batch,
+        slope=calibration.slope,
+        offset=calibration.offset,
+    )

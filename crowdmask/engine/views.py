@@ -1,0 +1,78 @@
+"""Chooses at which sizes a picture is looked at for faces: the detector's own range of face sizes is limited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crowdmask.settings import AnalysisSettings
+
+STRIDE = 32  # the network halves its picture five times
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of the picture brought to a size; it answers for faces of `smallest` to `largest` pixels there."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    scale: float
+    smallest: float
+    largest: float
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return (
+            max(1, round((self.right - self.left) * self.scale)),
+            max(1, round((self.bottom - self.top) * self.scale)),
+        )
+
+    @property
+    def canvas_wh(self) -> tuple[int, int]:
+        """The next size that the network can take; there are few of them, so that nothing is compiled twice."""
+        width, height = (-(-side // STRIDE) * STRIDE for side in self.size_wh)
+        return width, height
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A look at the whole picture at a part of the full detection size."""
+
+    share: float
+    smallest: float
+    largest: float
+
+
+TILE_OVERLAP = 0.15  # of a tile's side
+PASSES = (Pass(1.0, 0.0, 400.0), Pass(0.375, 12.0, float("inf")))
+
+
+def views_of(picture_wh: tuple[int, int], settings: AnalysisSettings) -> list[View]:
+    """The tiles if asked for, then the whole picture at the detection size, then smaller for its large faces."""
+    width, height = picture_wh
+    full = min(settings.detection_size / max(width, height), settings.detection_upscale)
+    tiles = _tiles(picture_wh, settings) if settings.tiles > 1 else []
+    return tiles + [View(0, 0, width, height, full * p.share, p.smallest, p.largest) for p in PASSES]
+
+
+def _tiles(picture_wh: tuple[int, int], settings: AnalysisSettings) -> list[View]:
+    """Overlapping tiles, each at the detection size; a face that a tile cuts is whole in the next or the whole view."""
+    width, height = picture_wh
+    side = max(width, height) / settings.tiles
+    columns, rows = max(1, round(width / side)), max(1, round(height / side))
+    overlap = side * TILE_OVERLAP
+    views = []
+    for row in range(rows):
+        for column in range(columns):
+            left, right = _span(column, columns, width, overlap)
+            top, bottom = _span(row, rows, height, overlap)
+            scale = min(settings.detection_size / max(right - left, bottom - top), settings.detection_upscale)
+            largest = min(PASSES[0].largest, overlap * scale)
+            views.append(View(left, top, right, bottom, scale, PASSES[0].smallest, largest))
+    return views
+
+
+def _span(index: int, count: int, length: int, overlap: float) -> tuple[int, int]:
+    low, high = index * length / count, (index + 1) * length / count
+    return max(0, round(low - overlap / 2)), min(length, round(high + overlap / 2))
