@@ -1,0 +1,124 @@
+"""Opens files, addresses and cameras with FFmpeg, and says in one line what is wrong where that fails."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+import av
+import av.container
+import av.error
+
+from crowdmask.errors import SourceError
+from crowdmask.records import SourceKind
+
+OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 30.0  # of addresses: a camera that is silent for longer has gone
+_ADDRESS = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
+_NOT_VIDEO = {"tty", "image2", "lrc", "srt", "webvtt", "ass", "subviewer", "microdvd", "sami", "ffmetadata"}
+
+
+def is_camera(source: str) -> bool:
+    return source.isdecimal() and not Path(source).exists()
+
+
+def is_address(source: str) -> bool:
+    return bool(_ADDRESS.match(source)) and not source.lower().startswith("file:")
+
+
+def local_path(source: str) -> Path:
+    """The file a path or file:// address means."""
+    if source.lower().startswith("file://"):
+        return Path(url2pathname(urlsplit(source).path))
+    return Path(source)
+
+
+def shown(source: str) -> str:
+    """The source as it may appear in messages and results: an address without its password."""
+    if not is_address(source):
+        return source
+    parts = urlsplit(source)
+    if parts.password is None:
+        return source
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+
+
+def open_container(source: str) -> tuple[av.container.InputContainer, SourceKind]:
+    """FFmpeg's container of a source, its kind, or a SourceError."""
+    if is_camera(source):
+        return _open_camera(source), SourceKind.STREAM
+    if is_address(source):
+        return _open_address(source), SourceKind.STREAM
+    return _open_file(local_path(source)), SourceKind.VIDEO
+
+
+def check_file(path: Path) -> None:
+    """Raise SourceError unless there is a file to read, with something in it."""
+    try:
+        if path.is_dir():
+            raise SourceError(f"{path} is a folder, not a video or picture: name the files in it")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise SourceError(f"{path} is empty: copy or record it again")
+    except FileNotFoundError as error:
+        raise SourceError(f"{path} does not exist: check the path") from error
+    except PermissionError as error:
+        raise SourceError(f"{path} may not be read: check its permissions") from error
+    except SourceError:
+        raise
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path} cannot be read ({error}): check the path and the disk") from error
+
+
+def _open_file(path: Path) -> av.container.InputContainer:
+    check_file(path)
+    try:
+        # "file:" keeps FFmpeg from taking a colon in the name for a protocol
+        container = av.open(f"file:{path}", "r", metadata_errors="replace")
+    except av.error.InvalidDataError as error:
+        raise SourceError(f"{path} {_why_not(path)}") from error
+    except av.error.FFmpegError as error:
+        raise SourceError(f"{path} cannot be read ({error.strerror}): check the file and the disk") from error
+    if container.format.name in _NOT_VIDEO:
+        container.close()
+        raise SourceError(f"{path} is a text, not a video or picture: check that it is the right file")
+    return container
+
+
+def _why_not(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head[4:8] == b"ftyp":
+        return "has no index, as when a recording was cut off: repair it or copy it again"
+    if not any(byte < 9 or (byte > 126 and byte < 160) for byte in head):
+        return "is a text, not a video or picture: check that it is the right file"
+    return "is no video or picture that can be read, or it is damaged: play it or copy it again"
+
+
+def _open_address(address: str) -> av.container.InputContainer:
+    options = {"rtsp_transport": "tcp"} if address.lower().startswith("rtsp") else {}
+    try:
+        return av.open(
+            address, "r", options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S), metadata_errors="replace"
+        )
+    except av.error.ExitError as error:
+        raise SourceError(f"{shown(address)} does not answer: check the address and the network") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SourceError(f"{shown(address)} cannot be opened ({why}): check the address and the network") from error
+
+
+def _open_camera(index: str) -> av.container.InputContainer:
+    mac = sys.platform == "darwin"
+    format_name, device = ("avfoundation", index) if mac else ("v4l2", f"/dev/video{index}")
+    options = {"framerate": "30"} if mac else {}
+    try:
+        return av.open(device, "r", format=format_name, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SourceError(
+            f"camera {index} ({device}) cannot be opened ({why}): check that it is plugged in and free"
+        ) from error

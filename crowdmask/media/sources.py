@@ -1,0 +1,22 @@
+"""The way in: a path, camera index or address becomes a source of frames."""
+
+from __future__ import annotations
+
+from crowdmask.media.opening import check_file, is_address, is_camera, local_path
+from crowdmask.media.pictures import PictureSource, is_picture
+from crowdmask.media.video_source import VideoSource
+from crowdmask.settings import AnalysisSettings
+
+
+def open_source(path: str, settings: AnalysisSettings, *, threads: int = 0) -> VideoSource | PictureSource:
+    """Open whatever `path` names: a picture or video (by content, not by name), a camera (`0`), or an address.
+
+    `threads` is for decoding, 0 is all cores. Raises SourceError where there is nothing to analyse.
+    """
+    if not is_camera(path) and not is_address(path):
+        file = local_path(path)
+        check_file(file)
+        if is_picture(file):
+            return PictureSource(str(file))
+        path = str(file)
+    return VideoSource(path, settings, threads=threads)

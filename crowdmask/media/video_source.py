@@ -1,0 +1,221 @@
+"""Gives the frames of a video, stream or camera: upright, in BGR, with true times and indexes, whatever the file does.
+
+The index counts every frame the file shows, from its first, in the order they are shown; frames that are damaged
+beyond decoding are not counted when the video is read from its start. The time is the stream's own stamp, from the
+stream's start. Settings are honoured so that they only choose: with any start, end or `every`, the frames that come
+are the same frames with the same indexes and times as in a full pass, those with start <= time < end whose index is a
+multiple of `every`.
+
+What is not delivered as it should be is in `gaps`: stretches that could not be decoded or are missing, frames decoded
+with errors, a file that ends before its time, and changes of size. After such a change frames are fitted into the
+first size, centred on black, so that boxes and pictures written keep one size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from types import TracebackType
+
+import av
+import av.container
+import av.error
+import av.video.stream
+import cv2
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from crowdmask.errors import SourceError
+from crowdmask.media import seeking
+from crowdmask.media.clock import StreamClock
+from crowdmask.media.colour import to_bgr
+from crowdmask.media.decoding import Decoding
+from crowdmask.media.describing import describe, pick_stream, span_of, start_stamp
+from crowdmask.media.opening import open_container, shown
+from crowdmask.media.orientation import orientation_of
+from crowdmask.records import Frame, Gap, SourceKind, VideoInfo
+from crowdmask.settings import AnalysisSettings
+
+_EPSILON_S = 1e-7  # far less than a tick, far more than a float's rounding
+
+
+class VideoSource:
+    """A video file, stream or camera as a `Source`; opened, and its first frame decoded, when it is made."""
+
+    def __init__(self, path: str, settings: AnalysisSettings, *, threads: int = 0) -> None:
+        self._path = path
+        self._settings = settings
+        self._threads = threads
+        self._gaps: list[Gap] = []
+        self._gaps_taken = 0
+        self._reformatter = VideoReformatter()
+        self._container, self._kind = open_container(path)
+        try:
+            self._stream_index = pick_stream(self._container, shown(path))
+            self._open_decoding()
+            first = next(self._frames, None)
+            if first is None:
+                raise SourceError(f"{shown(path)}: no frame of its video can be decoded: play it or copy it again")
+            self._first: av.VideoFrame | None = first
+            self._orientation = orientation_of(first)
+            self._start = self._decoding.start = start_stamp(self._stream, first, self._kind)
+            self._info = describe(
+                shown(path),
+                self._kind,
+                container=self._container,
+                stream=self._stream,
+                first=first,
+                start=self._start,
+                settings=settings,
+            )
+            self._size_before = (self._info.width, self._info.height)
+        except BaseException:
+            self._container.close()
+            raise
+
+    @property
+    def info(self) -> VideoInfo:
+        return self._info
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return self._gaps
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._first = None
+        self._frames.close()
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        chosen = self._settings
+        start_s, end_s = span_of(chosen)
+        base = self._stream.time_base or Fraction(1, 1000)
+        clock = StreamClock(self._start, base, self._info.rate)
+        held: Frame | None = None  # until the next one tells how long it lasts
+        for index, decoded in self._counted():
+            ticks = clock.ticks(decoded.pts if decoded.pts is not None else decoded.dts)
+            seconds = clock.seconds(ticks)
+            if held is not None:
+                yield replace(held, lasts_s=seconds - held.seconds)
+                held = None
+            if end_s is not None and seconds >= end_s - _EPSILON_S:
+                break
+            self._keep_gaps(start_s, end_s)
+            self._decoding.last_index = index
+            if index % chosen.every == 0 and seconds >= start_s - _EPSILON_S:
+                lasts_s = float(decoded.duration * base) if decoded.duration else None
+                frame = Frame(index, seconds, self._picture(decoded, index, seconds), lasts_s)
+                if self._kind is SourceKind.VIDEO:
+                    held = frame
+                else:
+                    yield frame  # who waits for a camera's next frame is a frame late
+        if held is not None:
+            yield held
+        self._keep_gaps(start_s, end_s)
+
+    @property
+    def _stream(self) -> av.video.stream.VideoStream:
+        stream = self._container.streams[self._stream_index]
+        assert isinstance(stream, av.video.stream.VideoStream)
+        return stream
+
+    def _open_decoding(self) -> None:
+        reopen = (lambda: open_container(self._path)[0]) if self._kind is SourceKind.VIDEO else None
+        self._decoding = Decoding(self._container, self._stream_index, self._threads, reopen)
+        self._frames = self._decoding.frames()
+        self._gaps_taken = 0
+
+    def _counted(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Every frame with its index, from the file's first or from shortly before the start that was asked for."""
+        first, self._first = self._first, None
+        if first is None:
+            return
+        sought = self._sought()
+        if sought is None:
+            yield 0, first
+            yield from enumerate(self._frames, start=1)
+        else:
+            yield from sought
+
+    def _sought(self) -> Iterator[tuple[int, av.VideoFrame]] | None:
+        """Frames from the keyframe before a late start; None where the way there cannot be counted."""
+        start_s, base = self._settings.start_s or 0.0, self._stream.time_base
+        if self._kind is not SourceKind.VIDEO or start_s < seeking.SEEK_BEYOND_S or base is None:
+            return None
+        if not seeking.one_packet_one_frame(self._stream):
+            return None
+        start_pts = self._start + int(Fraction(start_s) / base)
+        with open_container(self._path)[0] as counting:
+            way = seeking.find_way_in(counting, self._stream_index, start_pts)
+        if way is None:
+            return None
+        self._frames.close()
+        try:
+            self._container.seek(way.keyframe_pts, stream=self._stream)
+        except av.error.FFmpegError:
+            return self._from_the_beginning()
+        self._open_decoding()
+        self._decoding.start = self._start
+        landed = next(self._frames, None)
+        index = way.index_of(landed.pts) if landed is not None and landed.pts is not None else None
+        if landed is None or index is None or (landed.pts or 0) > start_pts:
+            return self._from_the_beginning()
+        return self._follow(way, index, landed, start_pts)
+
+    def _follow(
+        self, way: seeking.WayIn, index: int, landed: av.VideoFrame, start_pts: int
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        yield index, landed
+        for frame in self._frames:
+            # up to the start the count tells the index, so that a frame lost on the way does not shift those after it
+            known = way.index_of(frame.pts) if frame.pts is not None and index < way.index_at(start_pts) else None
+            index = known if known is not None else index + 1
+            yield index, frame
+
+    def _from_the_beginning(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        self._container.close()
+        self._container = open_container(self._path)[0]
+        self._open_decoding()
+        self._decoding.start = self._start
+        return enumerate(self._frames)
+
+    def _picture(self, decoded: av.VideoFrame, index: int, seconds: float) -> NDArray[np.uint8]:
+        image = self._orientation.upright(to_bgr(decoded, self._reformatter))
+        size, has = (self._info.width, self._info.height), (image.shape[1], image.shape[0])
+        if has != self._size_before:
+            words = "{}x{} to {}x{}".format(*self._size_before, *has)
+            fitted = "" if has == size else ": frames are fitted into {}x{} from here on".format(*size)
+            self._gaps.append(Gap(index - 1, seconds, f"the frame size changes from {words}{fitted}"))
+            self._size_before = has
+        if has != size:
+            image = fit(image, size)
+        image.flags.writeable = False
+        return image
+
+    def _keep_gaps(self, start_s: float, end_s: float | None) -> None:
+        """Take over what the decoder noted, but for what lies outside the part that is analysed."""
+        for gap in self._decoding.gaps[self._gaps_taken :]:
+            at = gap.seconds
+            if at is None or (at >= start_s - _EPSILON_S and (end_s is None or at < end_s - _EPSILON_S)):
+                self._gaps.append(gap)
+        self._gaps_taken = len(self._decoding.gaps)
+
+
+def fit(image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """The picture scaled into a size without changing its shape, centred on black."""
+    width, height = size_wh
+    scale = min(width / image.shape[1], height / image.shape[0])
+    new_w, new_h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas = np.zeros((height, width, 3), np.uint8)
+    x, y = (width - new_w) // 2, (height - new_h) // 2
+    canvas[y : y + new_h, x : x + new_w] = cv2.resize(image, (new_w, new_h), interpolation=method)
+    return canvas

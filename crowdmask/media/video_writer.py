@@ -1,0 +1,237 @@
+"""Writes frames as an H.264 MP4 that plays where and how the source did: its size, times, rotation, colours and sound.
+
+While it grows, `NAME.part` is an MP4 in fragments: it plays whatever happens, a full disk and a power cut included.
+When it is whole it is copied, packet by packet, into a fast-start MP4, read back, and only then given its name. That
+takes as much disk again for the time of the copy, and is what lets `.part` be playable at any moment.
+
+A source of odd width or height is stored with its last column or row twice, as yuv420p has only even sizes, and the
+file says how much of it to show (the clean aperture of MP4): players that heed it show the source's size to the pixel.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import av.container
+import av.error
+import av.packet
+import av.video.stream
+import cv2
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from crowdmask.errors import OutputError
+from crowdmask.media.clean_aperture import hide_edge
+from crowdmask.media.colour import LIMITED, to_yuv420, writable_matrix
+from crowdmask.media.finishing import finish
+from crowdmask.media.orientation import rotate
+from crowdmask.media.parts import as_output_error, part_of, refuse_own_input
+from crowdmask.media.sound import Sound
+from crowdmask.records import Frame, VideoInfo
+
+FALLBACK_TIME_BASE = Fraction(1, 90_000)
+_FINEST = 1_000_000_000  # ticks a second that x264 and MP4 can count
+_FRAGMENT_US = 2_000_000  # what a crash can cost of `.part`
+
+
+class VideoWriter:
+    """Takes frames in order; leaving the context without an error gives the file its name, with one `.part` stays.
+
+    The first frame written is second zero. Sound is copied from `audio_from`, limited to the part of the source that
+    was written. `notes` tells what could not be kept.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        info: VideoInfo,
+        *,
+        audio_from: str | None = None,
+        preset: str = "veryfast",
+        crf: int = 23,
+        threads: int = 0,
+    ) -> None:
+        refuse_own_input(path, info.source)
+        refuse_own_input(path, audio_from)
+        self._path = Path(path)
+        self._info = info
+        self._audio_from = audio_from
+        # without B-frames, frames are stored in the order they are shown, and MP4 can tell each one's length exactly
+        self._options = {"preset": preset, "crf": str(crf), "bf": "0"}
+        self._threads = threads
+        self._reformatter = VideoReformatter()
+        self._sound: Sound | None = None
+        self._first: Frame | None = None
+        self._last: Frame | None = None
+        self._last_ticks = -1
+        self._lead = 0
+        self._encoded: deque[av.packet.Packet[Any]] = deque()
+        self._lengths: dict[int, int] = {}
+        self.frames_written = 0
+        self.notes: list[str] = []
+        with self._as_output_errors():
+            self._out = av.open(
+                f"file:{part_of(path)}",
+                "w",
+                format="mp4",
+                options={"movflags": "hybrid_fragmented+delay_moov", "frag_duration": str(_FRAGMENT_US)},
+            )
+            self._stream = self._video_stream()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            # the trailer makes `.part` a plain MP4; should that fail as well, its fragments still play
+            with suppress(OutputError):
+                self._end()
+            return
+        self._end()
+        if self._first is None:
+            part_of(self._path).unlink(missing_ok=True)
+            raise OutputError(f"cannot write {self._path}: no frame was analysed: check --start, --end and --duration")
+        with self._as_output_errors():
+            if any(self._odd_by):
+                hide_edge(part_of(self._path), (self._stream.width, self._stream.height), self._odd_by)
+            finish(part_of(self._path), self._path, self.frames_written)
+
+    def write(self, frame: Frame) -> None:
+        """Encode one upright BGR frame of the source's size, later than the one before."""
+        if frame.size_wh != (self._info.width, self._info.height):
+            raise ValueError(f"frame is {frame.size_wh}, the video is {(self._info.width, self._info.height)}")
+        with self._as_output_errors():
+            if self._first is None:
+                self._begin(frame)
+            ticks = max(self._ticks(frame.seconds), self._last_ticks + 1)
+            if self._last is not None:
+                self._lengths[self._last_ticks] = ticks - self._last_ticks
+            picture = to_yuv420(self._as_stored(frame.image), self._matrix, self._reformatter)
+            picture.pts, picture.time_base = ticks, self._time_base
+            picture.color_primaries, picture.color_trc = self._info.colour[:2]
+            self._encoded.extend(self._stream.encode(picture))
+            self._last, self._last_ticks = frame, ticks
+            self.frames_written += 1
+            self._mux_ready()
+
+    @property
+    def _odd_by(self) -> tuple[int, int]:
+        """Columns and rows that were added to make the stored size even."""
+        width, height = self._stored_size
+        return width % 2, height % 2
+
+    @property
+    def _stored_size(self) -> tuple[int, int]:
+        info = self._info
+        return (info.height, info.width) if info.rotation % 180 else (info.width, info.height)
+
+    def _video_stream(self) -> av.video.stream.VideoStream:
+        info = self._info
+        base = info.time_base
+        self._time_base = base if base and base.denominator <= _FINEST else FALLBACK_TIME_BASE
+        self._matrix = writable_matrix(info.colour[2], (info.width, info.height))
+        stream = self._out.add_stream("libx264", rate=info.rate or Fraction(25), options=self._options)
+        width, height = self._stored_size
+        odd_w, odd_h = self._odd_by
+        stream.width, stream.height, stream.pix_fmt = width + odd_w, height + odd_h, "yuv420p"
+        context = stream.codec_context
+        context.time_base = stream.time_base = self._time_base
+        context.sample_aspect_ratio = info.pixel_aspect
+        context.color_primaries, context.color_trc = info.colour[:2]
+        context.colorspace, context.color_range = self._matrix, LIMITED
+        context.thread_type, context.thread_count = "AUTO", self._threads
+        if info.rotation:
+            stream.set_display_rotation(info.rotation)
+        return stream
+
+    def _begin(self, frame: Frame) -> None:
+        """Settle second zero by the first frame, and bring the sound in step with it."""
+        self._first = frame
+        if self._audio_from is None:
+            return
+        self._sound = Sound(self._audio_from, self._out)
+        self.notes = self._sound.notes
+        origin_s, from_s = self._info.starts_at_s + frame.seconds, None
+        if frame.index > 0:
+            from_s = origin_s
+        elif self._sound.starts_at_s is not None and self._sound.starts_at_s < origin_s:
+            # sound that begins before the first picture is heard before it, as in the source
+            self._lead = round(Fraction(origin_s - self._sound.starts_at_s) / self._time_base)
+            origin_s = self._sound.starts_at_s
+        self._sound.begin(origin_s, from_s)
+
+    def _ticks(self, seconds: float) -> int:
+        assert self._first is not None
+        base = self._time_base
+        return round(Fraction(seconds) / base) - round(Fraction(self._first.seconds) / base) + self._lead
+
+    def _as_stored(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture as the source stores it: turned back, and of even size."""
+        image = rotate(image, -self._info.rotation)
+        odd_w, odd_h = self._odd_by
+        if odd_w or odd_h:
+            image = np.asarray(cv2.copyMakeBorder(image, 0, odd_h, 0, odd_w, cv2.BORDER_REPLICATE), np.uint8)
+        return np.ascontiguousarray(image)
+
+    def _mux_ready(self) -> None:
+        """Write the packets whose length is known by now, each after the sound that is heard before it."""
+        while self._encoded:
+            length = self._lengths.pop(self._encoded[0].pts or 0, None)
+            if length is None:
+                return
+            packet = self._encoded.popleft()
+            packet.duration = length
+            if self._sound is not None and packet.dts is not None:
+                self._sound.copy_until(float(packet.dts * packet.time_base))
+            self._out.mux_one(packet)
+
+    def _end(self) -> None:
+        """Write all that is still held back, and the trailer."""
+        try:
+            with self._as_output_errors():
+                if self._first is not None and self._last is not None:
+                    length_s = self._last_length()
+                    self._lengths[self._last_ticks] = max(1, round(Fraction(length_s) / self._time_base))
+                    self._encoded.extend(self._stream.encode(None))
+                    self._mux_ready()
+                    self._copy_last_sound(length_s)
+        finally:
+            if self._sound is not None:
+                self._sound.close()
+            with self._as_output_errors():
+                self._out.close()
+
+    def _last_length(self) -> float:
+        """How long the last frame is shown: as the source tells, else one frame's time."""
+        assert self._last is not None
+        return self._last.lasts_s or (float(1 / self._info.rate) if self._info.rate else 0.04)
+
+    def _copy_last_sound(self, length_s: float) -> None:
+        """The rest of the sound where the source was written to its end, else only up to the last picture's end."""
+        if self._sound is None or self._first is None or self._last is None:
+            return
+        ended_s, lasts_s = self._last.seconds + length_s, self._info.duration_s
+        between_s = (self._last.seconds - self._first.seconds) / max(1, self.frames_written - 1)
+        whole = lasts_s is None or ended_s >= lasts_s - max(1.0, 2 * between_s)
+        self._sound.copy_until(None if whole else float(self._last_ticks * self._time_base) + length_s)
+
+    @contextmanager
+    def _as_output_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (OutputError, ValueError):
+            raise
+        except OSError as error:  # FFmpeg's errors are OSErrors too
+            raise as_output_error(error, self._path) from error
