@@ -31,7 +31,7 @@ class XceptionClassifier:
         (logits,) = self._network(rgb).values()
         probability = 1.0 / (1.0 + np.exp(-(self._slope * logits[: len(crops)] + self._offset)))
         # a batch of another size moves the last digits; rounded, it moves no verdict
-        return np.round(probability, 4).astype(np.float32)
+        return np.asarray(np.round(probability, 4), np.float32)
 
 
 def bucket(count: int, most: int) -> int:

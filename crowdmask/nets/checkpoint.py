@@ -36,7 +36,7 @@ def save_weights(path: Path, arrays: Arrays, *, half: bool) -> None:
     part = path.with_name(path.name + ".part")
     kept = {name: _half(array) if half else array for name, array in arrays.items()}
     with part.open("wb") as file:
-        np.savez(file, **kept)
+        np.savez(file, allow_pickle=False, **kept)
     part.replace(path)
 
 
@@ -91,5 +91,7 @@ def load_original_retinaface(model: keras.Model, path: Path) -> None:
         used.add(original)
         arrays[name] = to_keras_layout(source[original], model.get_layer(layer_name))
     if source.keys() - used:
-        raise WeightsError(f"{path}: is not the checkpoint of this graph: nothing takes {sorted(source.keys() - used)[0]}")
+        raise WeightsError(
+            f"{path}: is not the checkpoint of this graph: nothing takes {sorted(source.keys() - used)[0]}"
+        )
     assign_arrays(model, arrays, str(path))

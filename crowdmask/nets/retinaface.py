@@ -150,5 +150,5 @@ def to_keras_layout(array: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
     if array.ndim != 4:
         return array
     if isinstance(layer, layers.DepthwiseConv2D):
-        return array.transpose(2, 3, 0, 1)
-    return array.transpose(2, 3, 1, 0)
+        return np.transpose(array, (2, 3, 0, 1))
+    return np.transpose(array, (2, 3, 1, 0))

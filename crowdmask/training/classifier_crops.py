@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -60,14 +61,13 @@ class ClassifierCrops:
     ) -> None:
         self._store, self._settings, self._size = store, settings, size
         self._rules = rules or SpoilRules()
-        self._paths = []
+        self._paths: list[Path] = []
         self._pools: list[dict[Label, list[_Face]]] = []
         self._rare: list[list[_Face]] = []
         for each in sets:
             pools: dict[Label, list[_Face]] = {Label.MASKED: [], Label.UNMASKED: []}
             rare: list[_Face] = []
-            for path, face, name in _faces_of(each, len(self._paths), self._paths):
-                del path
+            for face, name in _faces_of(each, self._paths):
                 pools[Label(face.label)].append(face)
                 if name in rare_names:
                     rare.append(face)
@@ -143,20 +143,17 @@ class ClassifierCrops:
         return crop
 
 
-def _faces_of(each: LabelSet | CropSet, first: int, paths: list) -> list:  # type: ignore[type-arg]
-    found = []
+def _faces_of(each: LabelSet | CropSet, paths: list[Path]) -> Iterator[tuple[_Face, str]]:
+    """Every face with its class name; its picture's path is added to `paths`."""
     if isinstance(each, CropSet):
         for crop in each.crops:
-            found.append((crop.path, _Face(len(paths), None, int(crop.label)), crop.class_name))
+            yield _Face(len(paths), None, int(crop.label)), crop.class_name
             paths.append(crop.path)
-        return found
+        return
     for picture in each.pictures:
         for i in np.flatnonzero(picture.faces):
-            found.append(
-                (picture.path, _Face(len(paths), picture.boxes[i], int(picture.labels[i])), picture.class_names[i])
-            )
+            yield _Face(len(paths), picture.boxes[i], int(picture.labels[i])), picture.class_names[i]
         paths.append(picture.path)
-    return found
 
 
 def _whole(image: Image) -> FloatArray:

@@ -22,7 +22,7 @@ def cover_brow(crop: Image, rng: Generator) -> Image:
     if rng.random() < 0.5:
         patch = np.clip(patch + rng.normal(0, 25, patch.shape), 0, 255).astype(np.uint8)
     out[y : y + height, x : x + width] = patch
-    return out
+    return np.asarray(out, np.uint8)
 
 
 def hand_over_mouth(crop: Image, rng: Generator) -> Image:
