@@ -92,6 +92,9 @@ class AnalysisSettings(Checked):
     detector: str = setting(
         "retinaface-mobilenet", "Face detector.", choices=("retinaface-mobilenet", "retinaface-resnet50")
     )
+    weights: str | None = setting(
+        None, "Folder with other weights and their manifest, such as those of your own training.", path="dir"
+    )
     confidence: float = setting(0.5, "Least detector score of a face.", low=0.01, high=0.99)
     nms_iou: float = setting(0.4, "Overlap (IoU) above which two finds are one face.", low=0.1, high=0.9)
     detection_size: int = setting(
@@ -182,3 +185,18 @@ class TimeAndPlaceSettings(Checked):
     camera_pattern: str | None = setting(
         None, "Regular expression whose group `camera` finds the camera in a path; without it the parent folder."
     )
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(Checked):
+    """How the networks are judged on labelled pictures."""
+
+    match_iou: float = setting(
+        0.5, "Overlap (IoU) with a labelled face from which a find is that face.", low=0.05, high=0.95
+    )
+    curve_floor: float = setting(
+        0.02, "Least detector score of the finds from which the curves are drawn.", low=0.01, high=0.99
+    )
+    calibration_bins: int = setting(10, "Bins of probability in which calibration is measured.", low=2, high=100)
+    worst: int = setting(12, "How many of the worst pictures of each folder are drawn.", low=0, high=1000)
+    overwrite: bool = setting(False, "Replace an evaluation that is already there.")

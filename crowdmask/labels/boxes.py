@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crowdmask.errors import SourceError
 from crowdmask.geometry import areas, clip, empty_boxes
 from crowdmask.labels.records import Label, LabelledPicture, LeftOut, Problem
 from crowdmask.labels.table import LabelTable
@@ -52,6 +53,11 @@ def labelled(
         tuple(box.class_name for box in raw),
     )
     return _checked(result, problems, label_file)
+
+
+def unreadable(picture: Path, error: SourceError) -> Problem:
+    """The picture left out because it cannot be read; its path is said once."""
+    return Problem(picture, f"the picture cannot be read: {str(error).removeprefix(f'{picture} ')}")
 
 
 def within(picture: LabelledPicture, size_wh: tuple[int, int]) -> tuple[LabelledPicture, list[Problem]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from crowdmask.labels.records import natural
+from crowdmask.media.pictures import SUFFIXES
 
-PICTURE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"])
+PICTURE_SUFFIXES = frozenset(SUFFIXES)
 IMAGE_FOLDERS = ("images", "JPEGImages", "imgs", "img", "pictures")
 
 

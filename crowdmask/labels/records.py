@@ -46,6 +46,13 @@ class Problem:
         return f"{self.path}: {self.reason}"
 
 
+def left_out(problems: Iterable[Problem]) -> str:
+    """What problems cost, in words; empty where that was nothing."""
+    cost = Counter(p.left_out for p in problems)
+    words = [f"{cost[k]} {w}" for k, w in ((LeftOut.PICTURE, "picture(s)"), (LeftOut.BOX, "box(es)")) if cost[k]]
+    return " and ".join(words)
+
+
 @dataclass(frozen=True)
 class LabelledPicture:
     """One picture and its boxes (n, 4) xyxy in half-open pixels; `class_names` are the label file's own words."""
@@ -101,9 +108,8 @@ class LabelSet:
 
     def left_out(self) -> str:
         """How much was left out, in words; empty where nothing was."""
-        cost = Counter(p.left_out for p in self.problems)
-        words = [f"{cost[k]} {w}" for k, w in ((LeftOut.PICTURE, "picture(s)"), (LeftOut.BOX, "box(es)")) if cost[k]]
-        return f"{self.root}: left out {' and '.join(words)}" if words else ""
+        cost = left_out(self.problems)
+        return f"{self.root}: left out {cost}" if cost else ""
 
     def only(self, names: Iterable[str]) -> LabelSet:
         """The pictures with these names (without suffix); a name that the folder lacks is an error."""

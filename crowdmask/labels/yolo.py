@@ -7,10 +7,11 @@ from pathlib import Path
 import yaml
 
 from crowdmask.errors import DatasetError, SourceError
-from crowdmask.labels.boxes import RawBox, labelled
+from crowdmask.labels.boxes import RawBox, labelled, unreadable
 from crowdmask.labels.files import files_below, paired
 from crowdmask.labels.records import LabelledPicture, Problem
 from crowdmask.labels.table import LabelTable
+from crowdmask.media.pictures import read_picture
 
 FOLDERS = ("labels", "annotations", "Annotations")
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt", "labels.txt")
@@ -19,8 +20,6 @@ NOT_LABELS = frozenset((*NAME_LISTS, "readme.txt", "README.txt", "README.dataset
 
 def read_yolo(root: Path, table: LabelTable) -> tuple[list[LabelledPicture], list[Problem]]:
     """Every picture is opened, for its size; a class without a name is known to the table by its number."""
-    from crowdmask.media.pictures import read_picture
-
     names = class_names(root)
     pictures: list[LabelledPicture] = []
     problems: list[Problem] = []
@@ -37,7 +36,7 @@ def read_yolo(root: Path, table: LabelTable) -> tuple[list[LabelledPicture], lis
         try:
             height, width = read_picture(picture).shape[:2]
         except SourceError as error:
-            problems.append(Problem(picture, f"the picture cannot be read: {error}"))
+            problems.append(unreadable(picture, error))
             continue
         raw = []
         for number, (x1, y1, x2, y2) in rows:

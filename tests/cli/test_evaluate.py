@@ -8,29 +8,14 @@ from typing import Any
 
 import pytest
 
-from crowdmask.cli.main import main
-from crowdmask.jobs.networks import Pair
-from crowdmask.settings import AnalysisSettings, RuntimeSettings
-from tests.factories import FakeClassifier, FakeDetector
+from crowdmask.settings import AnalysisSettings
+from tests.cli.conftest import Crowdmask
 from tests.unit.evaluation.scenes import write_voc
 
-pytestmark = pytest.mark.usefixtures("nowhere")
 
-
-@pytest.fixture
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def fakes(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
-    return Pair(FakeDetector(), FakeClassifier())
-
-
-def run(capsys: pytest.CaptureFixture[str], *args: str | Path) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["evaluate", *map(str, args)], networks=fakes)
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
+def run(crowdmask: Crowdmask, *args: str | Path) -> tuple[int, str, str]:
+    ran = crowdmask("evaluate", *args)
+    return ran.code, ran.out, ran.err
 
 
 def saved(path: Path) -> dict[str, Any]:
@@ -38,31 +23,29 @@ def saved(path: Path) -> dict[str, Any]:
     return content
 
 
-def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "--help")
+def test_help_names_every_option(crowdmask: Crowdmask) -> None:
+    code, out, _ = run(crowdmask, "--help")
     assert code == 0
     for word in ("--list", "--ignore", "--label", "--format", "--compare", "--out", "--match-iou", "--confidence"):
         assert word in out
 
 
-def test_no_folder_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys)[0] == 2
+def test_no_folder_is_a_usage_error(crowdmask: Crowdmask) -> None:
+    assert run(crowdmask)[0] == 2
 
 
 @pytest.mark.parametrize(("make", "reason"), [(False, "no such folder"), (True, "holds no pictures")])
-def test_folder_with_nothing_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: bool, reason: str
-) -> None:
+def test_folder_with_nothing_is_named(tmp_path: Path, crowdmask: Crowdmask, make: bool, reason: str) -> None:
     folder = tmp_path / "empty"
     if make:
         folder.mkdir()
-    code, _, err = run(capsys, folder)
+    code, _, err = run(crowdmask, folder)
     assert code == 1 and f"{folder}: " in err and reason in err
 
 
-def test_one_folder_to_tables_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_folder_to_tables_and_files(tmp_path: Path, crowdmask: Crowdmask) -> None:
     folder, out = write_voc(tmp_path / "set", wrong=(1,)), tmp_path / "out"
-    code, told, _ = run(capsys, folder, "--out", out, "--smallest-face", "5")
+    code, told, _ = run(crowdmask, folder, "--out", out, "--smallest-face", "5")
     assert code == 0
     assert "Average precision at IoU 0.5" in told and "set: by face size" in told
     content = saved(out / "evaluation.json")
@@ -87,28 +70,28 @@ def test_one_folder_to_tables_and_files(tmp_path: Path, capsys: pytest.CaptureFi
     }
 
 
-def test_nothing_is_written_without_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_written_without_out(tmp_path: Path, crowdmask: Crowdmask) -> None:
     folder = write_voc(tmp_path / "set")
     before = sorted(tmp_path.rglob("*"))
-    code, out, _ = run(capsys, folder, "-q")
+    code, out, _ = run(crowdmask, folder, "-q")
     assert code == 0 and out == "" and sorted(tmp_path.rglob("*")) == before
 
 
-def test_earlier_evaluation_is_kept_unless_told_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_earlier_evaluation_is_kept_unless_told_otherwise(tmp_path: Path, crowdmask: Crowdmask) -> None:
     folder, out = write_voc(tmp_path / "set", 2), tmp_path / "out"
-    assert run(capsys, folder, "--out", out)[0] == 0
-    code, _, err = run(capsys, folder, "--out", out)
+    assert run(crowdmask, folder, "--out", out)[0] == 0
+    code, _, err = run(crowdmask, folder, "--out", out)
     assert code == 1 and "evaluation.json exists already" in err
-    assert run(capsys, folder, "--out", out, "--overwrite")[0] == 0
+    assert run(crowdmask, folder, "--out", out, "--overwrite")[0] == 0
 
 
-def test_lists_and_regions_for_each_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lists_and_regions_for_each_folder(tmp_path: Path, crowdmask: Crowdmask) -> None:
     a, b = write_voc(tmp_path / "a"), write_voc(tmp_path / "b")
-    (tmp_path / "list.txt").write_text("# two\n00001\n00002\n")
-    (tmp_path / "regions.csv").write_text("number,x1,y1,x2,y2\n00005,0,0,9,9\n")
+    Path("list.txt").write_text("# two\n00001\n00002\n")
+    Path("regions.csv").write_text("number,x1,y1,x2,y2\n00005,0,0,9,9\n")
     out = tmp_path / "out"
     code, told, _ = run(
-        capsys, a, b, "--list", "list.txt", "--list", "-", "--ignore", "-", "--ignore", "regions.csv", "--out", out
+        crowdmask, a, b, "--list", "list.txt", "--list", "-", "--ignore", "-", "--ignore", "regions.csv", "--out", out
     )
     assert code == 0 and "all" in told.splitlines()[0].split()
     content = saved(out / "evaluation.json")
@@ -128,73 +111,71 @@ def test_lists_and_regions_for_each_folder(tmp_path: Path, capsys: pytest.Captur
         (("--confidence", "2"), "must be"),
     ],
 )
-def test_bad_options_are_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], reason: str
-) -> None:
-    code, _, err = run(capsys, write_voc(tmp_path / "set", 1), *options)
+def test_bad_options_are_named(tmp_path: Path, crowdmask: Crowdmask, options: tuple[str, ...], reason: str) -> None:
+    code, _, err = run(crowdmask, write_voc(tmp_path / "set", 1), *options)
     assert code in (1, 2) and reason in err
 
 
-def test_folder_given_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_given_twice_is_refused(tmp_path: Path, crowdmask: Crowdmask) -> None:
     folder = write_voc(tmp_path / "set", 1)
-    code, _, err = run(capsys, folder, folder)
+    code, _, err = run(crowdmask, folder, folder)
     assert code == 2 and "given twice" in err
 
 
-def test_folders_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_of_one_name_are_told_apart(tmp_path: Path, crowdmask: Crowdmask) -> None:
     out = tmp_path / "out"
-    run(capsys, write_voc(tmp_path / "a" / "set", 1), write_voc(tmp_path / "b" / "set", 1), "--out", out)
+    run(crowdmask, write_voc(tmp_path / "a" / "set", 1), write_voc(tmp_path / "b" / "set", 1), "--out", out)
     assert [s["name"] for s in saved(out / "evaluation.json")["sets"]] == ["set", "b/set"]
 
 
-def test_problems_are_named_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_are_named_and_counted(tmp_path: Path, crowdmask: Crowdmask) -> None:
     folder, out = write_voc(tmp_path / "set"), tmp_path / "out"
     (folder / "annotations" / "00001.xml").write_text("<annotation>")
     (folder / "images" / "00002.png").write_bytes(b"no picture")
     visor = folder / "annotations" / "00000.xml"
     visor.write_text(visor.read_text().replace("with_mask", "visor"))
-    code, _, err = run(capsys, folder, "--out", out)
+    code, _, err = run(crowdmask, folder, "--out", out)
     assert code == 0
     assert f"{folder / 'annotations' / '00001.xml'}: the annotation file does not parse" in err
     assert f"{folder / 'images' / '00002.png'}: the picture cannot be read" in err
     assert f"{visor}: class 'visor' is not in the table" in err
     assert f"{folder}: left out 1 picture(s) and 1 box(es)" in err
     assert {p["left_out"] for p in saved(out / "evaluation.json")["sets"][0]["problems"]} == {"picture", "box"}
-    assert "visor" not in run(capsys, folder, "--label", "visor=masked")[2]
+    assert "visor" not in run(crowdmask, folder, "--label", "visor=masked")[2]
 
 
-def test_many_problems_are_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_problems_are_summed_up(tmp_path: Path, crowdmask: Crowdmask) -> None:
     folder = write_voc(tmp_path / "set", 14)
     for i in range(13):
         (folder / "annotations" / f"{i:05d}.xml").write_text("")
-    assert "and 3 more such problems; -v names them all" in run(capsys, folder)[2]
-    assert "00012.xml" in run(capsys, folder, "-v")[2]
+    assert "and 3 more such problems; -v names them all" in run(crowdmask, folder)[2]
+    assert "00012.xml" in run(crowdmask, folder, "-v")[2]
 
 
-def test_set_with_one_class_goes_on_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_set_with_one_class_goes_on_and_says_so(tmp_path: Path, crowdmask: Crowdmask) -> None:
     folder = write_voc(tmp_path / "set", 1)
-    code, told, err = run(capsys, folder)
+    code, told, err = run(crowdmask, folder)
     assert code == 0 and f"{folder}: no face is labelled unmasked" in err
     assert "mean of the two" in told
 
 
 def test_curves_are_left_out_without_matplotlib(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, crowdmask: Crowdmask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crowdmask.evaluation.plots.available", lambda: False)
     out = tmp_path / "out"
-    code, _, err = run(capsys, write_voc(tmp_path / "set", 2), "--out", out)
+    code, _, err = run(crowdmask, write_voc(tmp_path / "set", 2), "--out", out)
     assert code == 0 and "crowdmask[train]" in err
     assert (out / "evaluation.json").exists() and not list(out.glob("*.png"))
 
 
-def test_runs_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_side_by_side(tmp_path: Path, crowdmask: Crowdmask) -> None:
     folder = write_voc(tmp_path / "set", wrong=(1, 2))
-    run(capsys, folder, "--out", tmp_path / "before")
+    run(crowdmask, folder, "--out", tmp_path / "before")
     write_voc(folder)
-    run(capsys, folder, "--out", tmp_path / "after")
+    run(crowdmask, folder, "--out", tmp_path / "after")
     files = [tmp_path / name / "evaluation.json" for name in ("before", "after")]
-    code, told, _ = run(capsys, "--compare", *files)
+    code, told, _ = run(crowdmask, "--compare", *files)
     assert code == 0
     lines = told.splitlines()
     assert lines[0] == "set" and lines[2].split() == ["before", "after", "change"]
@@ -202,13 +183,10 @@ def test_runs_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert right.split() == ["right", "0.583", "1.000", "+0.417"]
 
 
-def test_comparing_needs_two_evaluations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_comparing_needs_two_evaluations(tmp_path: Path, crowdmask: Crowdmask) -> None:
     path = tmp_path / "e.json"
     path.write_text("{}")
-    assert "two evaluation.json files or more" in run(capsys, "--compare", path)[2]
-    assert (
-        "given twice" in run(capsys, "--compare", path, path)[2]
-        or "no evaluation.json" in run(capsys, "--compare", path, path)[2]
-    )
-    code, _, err = run(capsys, "--compare", path, tmp_path / "absent.json")
+    assert "two evaluation.json files or more" in run(crowdmask, "--compare", path)[2]
+    assert "given twice" in run(crowdmask, "--compare", path, path)[2]
+    code, _, err = run(crowdmask, "--compare", path, tmp_path / "absent.json")
     assert code == 1 and f"{path}: this is no evaluation.json" in err
