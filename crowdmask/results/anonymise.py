@@ -13,7 +13,8 @@ from crowdmask.geometry import FloatArray
 from crowdmask.records import FrameResult
 
 MARGIN = 0.4  # added to each side's length in all: hair, ears and chin tell a person too
-CELLS = 4  # along the shorter side. Networks still recognise faces in mosaics of 16 and more (McPherson et al. 2016)
+# Along the shorter side. Networks trained to it tell known faces apart in finer mosaics (McPherson et al. 2016).
+CELLS = 4
 LINGER_SECONDS = 0.5
 
 

@@ -136,21 +136,28 @@ class DetectionsParquet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            with _shared():
-                with writing(self._path), self._stack:
-                    self._flush()
-                    self._writer.close()
-                commit(self._path)
-            return
-        # the error under way is the one to tell; what can be saved besides is
-        with contextlib.suppress(OSError, self._pa.ArrowException), self._stack:
-            try:
-                self._flush()
-            finally:
-                self._writer.close()
+        try:
+            if kind is None:
+                with _shared():
+                    with writing(self._path), self._stack:
+                        self._finish()
+                    commit(self._path)
+            else:
+                # the error under way is the one to tell; what can be saved besides is
+                with contextlib.suppress(OSError, self._pa.ArrowException), self._stack:
+                    self._finish()
+        finally:
+            self._writer = None
+
+    def _finish(self) -> None:
+        try:
+            self._flush()
+        finally:
+            self._writer.close()
 
     def write(self, source: str, result: FrameResult) -> None:
+        if self._writer is None:
+            raise ValueError(f"{self._path} is not open: results are written inside of its `with` block")
         n = len(result.faces)
         if n == 0:
             return

@@ -20,7 +20,8 @@ Its fields:
 - `versions`: of crowdmask and what it computes with; null where something is not installed.
 - `speed`: frames and faces in `wall_s` seconds, and `busy_s`, the seconds each stage was at work. Stages overlap, so
   that these may add up to more than `wall_s`.
-- `outputs`: the files written besides, by kind.
+- `outputs`: the files written besides, by kind. `notes`: what else a reader should know, as a sound track that could
+  not be copied.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Work:
     gaps: Sequence[Gap] = ()
     interrupted: bool = False
     until_s: float | None = None  # time of the last frame analysed
+    notes: Sequence[str] = ()
 
 
 def summarise(
@@ -118,6 +120,7 @@ def summarise(
         "versions": versions(),
         "speed": _speed(stats, work),
         "outputs": dict(outputs or {}),
+        "notes": list(work.notes),
     }
 
 

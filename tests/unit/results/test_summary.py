@@ -44,7 +44,9 @@ def test_the_numbers_by_hand(tmp_path: Path) -> None:
     stats.add(0, 0.0, Counts(5, 0, 1))
     stats.add(1, 1 / 30, Counts(3, 2, 0))
     stats.add(2, 2 / 30, Counts())
-    work = Work(1.5, {"detect": 1.23456}, [Gap(1, 0.05, "damaged"), Gap(None, None, "no keyframe")], True, 2 / 30)
+    work = Work(
+        1.5, {"detect": 1.23456}, [Gap(1, 0.05, "damaged"), Gap(None, None, "no keyframe")], True, 2 / 30, ["no sound"]
+    )
     used = [WeightsUsed("detector", "d.npz", "ab" * 32)]
     path = tmp_path / "s.json"
     write_summary(path, make_summary(stats, work, weights=used, outputs={"frames_csv": "crowd.crowdmask.csv"}))
@@ -77,6 +79,7 @@ def test_the_numbers_by_hand(tmp_path: Path) -> None:
     assert read["weights"] == [{"name": "detector", "file": "d.npz", "sha256": "ab" * 32}]
     assert read["speed"]["fps"] == 2.0
     assert read["speed"]["busy_s"] == {"detect": 1.235}
+    assert read["notes"] == ["no sound"]
     assert read["outputs"] == {"frames_csv": "crowd.crowdmask.csv"}
 
 

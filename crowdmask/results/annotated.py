@@ -1,0 +1,118 @@
+"""Sinks for people: the annotated video and the annotated picture, drawn and encoded beside the networks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self  # in typing from Python 3.11 on
+
+from crowdmask.media.ahead import behind
+from crowdmask.media.pictures import write_picture
+from crowdmask.media.video_writer import VideoWriter
+from crowdmask.records import Counts, Frame, FrameResult, VideoInfo
+from crowdmask.results.annotate import annotate
+from crowdmask.results.anonymise import LingeringBlur
+from crowdmask.settings import OutputSettings
+
+QUEUE_DEPTH = 4  # frames drawn later than judged; each 1080p frame that waits is 6 MB
+
+Stage = Callable[[str], AbstractContextManager[object]]
+
+
+class AnnotatedVideo:
+    """Draws and encodes on its own thread; holds a few frames, whatever the video's length.
+
+    `stage` is told of the work by name, "draw" and "encode", to take its time.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        info: VideoInfo,
+        settings: OutputSettings,
+        *,
+        audio_from: str | None = None,
+        threads: int = 0,
+        stage: Stage = nullcontext,
+    ) -> None:
+        self._open_writer = partial(
+            VideoWriter,
+            path,
+            info,
+            audio_from=audio_from,
+            preset=settings.preset,
+            crf=settings.crf,
+            threads=threads,
+        )
+        self._settings = settings
+        self._stage = stage
+        self._totals = Counts()
+        self._lingering = LingeringBlur()
+        self._stack = ExitStack()
+        self._writer: VideoWriter | None = None
+        self._hand_over: Callable[[tuple[FrameResult, Counts]], None] | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._writer = stack.enter_context(self._open_writer())
+            self._hand_over = stack.enter_context(behind(self._draw_and_encode, QUEUE_DEPTH))
+            self._stack = stack.pop_all()
+        return self
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the source could not be kept, such as its sound; complete once the context is left."""
+        return [] if self._writer is None else list(self._writer.notes)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hand_over = None
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, result: FrameResult) -> None:
+        if self._hand_over is None:
+            raise ValueError("the video is not open: results are written inside of its `with` block")
+        self._totals = self._totals + result.counts
+        self._hand_over((result, self._totals))
+
+    def _draw_and_encode(self, item: tuple[FrameResult, Counts]) -> None:
+        assert self._writer is not None  # this runs inside of the context only
+        result, totals = item
+        with self._stage("draw"):
+            also_blur = self._lingering.also(result) if self._settings.blur else None
+            image = annotate(result, totals, self._settings, also_blur=also_blur)
+        with self._stage("encode"):
+            self._writer.write(Frame(result.frame.index, result.frame.seconds, image))
+
+
+class AnnotatedPicture:
+    """Takes the one result of a picture; the file is there, whole, as soon as it is written."""
+
+    def __init__(self, path: str | os.PathLike[str], settings: OutputSettings, *, stage: Stage = nullcontext) -> None:
+        self._path = Path(path)
+        self._settings = settings
+        self._stage = stage
+        self._written = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def write(self, result: FrameResult) -> None:
+        if self._written:
+            raise ValueError(f"{self._path} is a picture and holds one frame; this is the second")
+        with self._stage("draw"):
+            image = annotate(result, result.counts, self._settings, running=False)
+        with self._stage("encode"):
+            write_picture(str(self._path), image)
+        self._written = True

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crowdmask.errors import OutputError
+from crowdmask.records import FrameResult, SourceKind, VideoInfo
+from crowdmask.results import annotated as module
+from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
+from crowdmask.settings import OutputSettings
+from tests.factories import make_frame, make_result, read_index
+
+SIZE = (160, 120)
+INFO = VideoInfo("a.mp4", SourceKind.VIDEO, *SIZE, Fraction(25), Fraction(1, 12800), 10, 0.4)
+PLAIN = OutputSettings(panel=False, preset="ultrafast", crf=10)
+
+
+def results(count: int) -> list[FrameResult]:
+    return [make_result(make_frame(i, i / 25, SIZE), [(60, 40, 100, 80)], [0.9]) for i in range(count)]
+
+
+def decoded(path: Path) -> list[NDArray[np.uint8]]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+
+
+def test_every_result_becomes_a_frame_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    with AnnotatedVideo(path, INFO, PLAIN) as sink:
+        for result in results(30):
+            sink.write(result)
+    assert [read_index(image) for image in decoded(path)] == list(range(30))
+    assert os.listdir(tmp_path) == ["out.mp4"]
+
+
+def test_boxes_are_in_the_video(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "out.mp4", INFO, PLAIN) as sink:
+        for result in results(3):
+            sink.write(result)
+    plain = results(3)[2].frame.image.astype(int)
+    drawn = decoded(tmp_path / "out.mp4")[2].astype(int)
+    difference = np.abs(drawn - plain).max(axis=2)
+    assert difference[36:40, 58:102].mean() > 40
+    assert difference[60:95, 5:40].mean() < 12
+
+
+def test_work_is_done_on_a_thread_of_its_own_and_told_by_stage(tmp_path: Path) -> None:
+    stages: list[tuple[str, int]] = []
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        stages.append((name, threading.get_ident()))
+        yield
+
+    with AnnotatedVideo(tmp_path / "out.mp4", INFO, PLAIN, stage=stage) as sink:
+        for result in results(2):
+            sink.write(result)
+    assert [name for name, _ in stages] == ["draw", "encode"] * 2
+    assert threading.get_ident() not in {thread for _, thread in stages}
+
+
+def test_an_error_of_the_caller_leaves_no_finished_file(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="half-way"), AnnotatedVideo(tmp_path / "out.mp4", INFO, PLAIN) as sink:
+        sink.write(results(1)[0])
+        raise RuntimeError("half-way")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_error_of_the_encoding_thread_reaches_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(module, "annotate", fail)
+    with pytest.raises(OutputError, match="full"), AnnotatedVideo(tmp_path / "out.mp4", INFO, PLAIN) as sink:
+        for result in results(50):
+            sink.write(result)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match="no-such"),
+        AnnotatedVideo(tmp_path / "no-such" / "o.mp4", INFO, PLAIN) as sink,
+    ):
+        sink.write(results(1)[0])
+
+
+def test_the_rate_runs_over_the_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    real = module.annotate
+
+    def spy(result: FrameResult, totals: object, *args: object, **more: object) -> object:
+        seen.append((result.counts.unmasked, totals.unmasked))  # type: ignore[attr-defined]
+        return real(result, totals, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "annotate", spy)
+    with AnnotatedVideo(tmp_path / "out.mp4", INFO, PLAIN) as sink:
+        for result in results(3):
+            sink.write(result)
+    assert seen == [(1, 1), (1, 2), (1, 3)]
+
+
+def test_blurred_video_goes_on_hiding_a_face_that_was_lost(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    noise = rng.integers(0, 256, (SIZE[1], SIZE[0], 3)).astype(np.uint8)
+    found = make_result(make_frame(0, 0.0, SIZE), [(60, 40, 100, 80)], [0.1])
+    lost = make_result(make_frame(1, 0.04, SIZE))
+    frames = [found, lost]
+    frames = [
+        FrameResult(type(r.frame)(r.frame.index, r.frame.seconds, noise), r.faces, r.unmasked_prob, r.verdicts)
+        for r in frames
+    ]
+    with AnnotatedVideo(tmp_path / "out.mp4", INFO, OutputSettings(blur=True, panel=False, crf=5)) as sink:
+        for result in frames:
+            sink.write(result)
+    second = decoded(tmp_path / "out.mp4")[1].astype(float)
+    assert second[45:75, 65:95].std() < 0.5 * second[:30, :30].std()
+
+
+def test_a_picture_is_there_once_written(tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    result = results(1)[0]
+    with AnnotatedPicture(path, PLAIN) as sink:
+        sink.write(result)
+        assert path.exists()
+        with pytest.raises(ValueError, match="one frame"):
+            sink.write(result)
+    image = cv2.imread(str(path))
+    assert image is not None
+    assert image.shape == result.frame.image.shape
+    assert (image != result.frame.image).any()
+    assert os.listdir(tmp_path) == ["out.png"]
+
+
+def test_a_picture_without_a_result_leaves_nothing(tmp_path: Path) -> None:
+    with AnnotatedPicture(tmp_path / "out.png", PLAIN):
+        pass
+    assert os.listdir(tmp_path) == []
