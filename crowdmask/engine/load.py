@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
 DETECTOR, CLASSIFIER = "retinaface-mobilenet", "xception"
+
+
+def weights_folder(settings: AnalysisSettings) -> Path | None:
+    return Path(settings.weights) if settings.weights else None
 
 
 def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceDetector:
@@ -17,7 +23,7 @@ def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceD
     from crowdmask.engine.network import compile_network
     from crowdmask.nets.shipped import shipped_retinaface
 
-    model, graph = shipped_retinaface(DETECTOR)
+    model, graph = shipped_retinaface(DETECTOR, weights_folder(settings))
     return RetinaFaceDetector(compile_network(model, runtime), graph.anchors, settings)
 
 
@@ -26,7 +32,7 @@ def load_classifier(settings: AnalysisSettings, runtime: RuntimeSettings) -> Mas
     from crowdmask.engine.network import compile_network
     from crowdmask.nets.shipped import shipped_xception
 
-    model, graph, calibration = shipped_xception(CLASSIFIER)
+    model, graph, calibration = shipped_xception(CLASSIFIER, weights_folder(settings))
     return XceptionClassifier(
         compile_network(model, runtime),
         graph.input_size,

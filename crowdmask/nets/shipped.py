@@ -1,9 +1,12 @@
-"""The networks as the weights manifest describes them: graph settings from the manifest, parameters verified."""
+"""The networks as the weights manifest describes them: graph settings from the manifest, parameters verified.
+
+Without a folder the manifest and the weights are those that ship with crowdmask."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -24,16 +27,16 @@ class Calibration:
     offset: float = 0.0
 
 
-def shipped_retinaface(name: str) -> tuple[keras.Model, RetinaFaceGraph]:
-    manifest = Manifest.load()
+def shipped_retinaface(name: str, folder: Path | None = None) -> tuple[keras.Model, RetinaFaceGraph]:
+    manifest = Manifest.load(folder)
     graph = retinaface_graph(name, manifest.entry(name).graph)
     model = build_retinaface(graph)
     load_weights(model, manifest.verify(name))
     return model, graph
 
 
-def shipped_xception(name: str) -> tuple[keras.Model, XceptionGraph, Calibration]:
-    manifest = Manifest.load()
+def shipped_xception(name: str, folder: Path | None = None) -> tuple[keras.Model, XceptionGraph, Calibration]:
+    manifest = Manifest.load(folder)
     settings = dict(manifest.entry(name).graph)
     calibration = Calibration(**settings.pop("calibration", {}))
     graph = _built(name, XceptionGraph, settings)

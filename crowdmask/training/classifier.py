@@ -34,7 +34,7 @@ class ClassifierTrainee:
         if start is not None:
             load_what_fits(self.network, start)
         crops, labels, _ = validation.clean()
-        self._crops, self._labels = _to_rgb(crops), labels
+        self._crops, self._labels = to_rgb(crops), labels
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> keras.Model:
         loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING)
@@ -43,7 +43,7 @@ class ClassifierTrainee:
 
     def batch(self, step: int) -> tuple[Any, Any]:
         drawn = [self._training.draw(np.random.default_rng((self._seed, 0, step, i))) for i in range(self._batch)]
-        return _to_rgb(np.stack([d[0] for d in drawn])), np.array([d[1] for d in drawn], np.float32)
+        return to_rgb(np.stack([d[0] for d in drawn])), np.array([d[1] for d in drawn], np.float32)
 
     def validate(self) -> dict[str, float]:
         logits = predict(self.network, self._crops)
@@ -67,5 +67,5 @@ def load_what_fits(network: keras.Model, path: Path) -> None:
     assign_arrays(network, {k: v for k, v in arrays.items() if k in known}, str(path))
 
 
-def _to_rgb(crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+def to_rgb(crops_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
     return crops_bgr[..., ::-1].astype(np.float32)

@@ -14,20 +14,9 @@ from crowdmask.geometry import FloatArray, areas, clip, empty_boxes, face_sizes
 from crowdmask.labels.records import Label, LabelledPicture, LabelSet
 from crowdmask.training import degrade
 from crowdmask.training.pictures import PictureStore
+from crowdmask.training.settings import DetectorCropSettings
 
 GREY = (104, 117, 123)
-
-
-@dataclass(frozen=True)
-class CropRules:
-    """How the crops are drawn."""
-
-    side: int = 320
-    smallest: float = 8.0  # pixels to which the drawn face is brought, log-uniform between the two
-    largest: float = 360.0
-    most_upscale: float = 4.0  # the runtime enlarges small pictures too, by three at most
-    least_labelled: float = 6.0  # a face smaller than this in the crop neither rewards nor punishes
-    degraded_share: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,7 +30,11 @@ class DetectorCrops:
     """An endless, seeded supply of crops; sets are drawn from equally often unless `weights` says otherwise."""
 
     def __init__(
-        self, sets: Sequence[LabelSet], store: PictureStore, rules: CropRules, weights: Sequence[float] | None = None
+        self,
+        sets: Sequence[LabelSet],
+        store: PictureStore,
+        rules: DetectorCropSettings,
+        weights: Sequence[float] | None = None,
     ) -> None:
         self._sets = [[p for p in s.pictures if p.faces.any()] for s in sets]
         self._empty = [p for s in sets for p in s.pictures if not p.faces.any()]

@@ -18,27 +18,9 @@ from numpy.typing import NDArray
 
 from crowdmask.errors import SettingsError
 from crowdmask.nets.checkpoint import arrays_of, assign_arrays, read_arrays, save_weights
-from crowdmask.settings import Checked, setting
+from crowdmask.training.settings import LoopSettings
 
 Batch = tuple[Any, Any]
-
-
-@dataclass(frozen=True)
-class LoopSettings(Checked):
-    """How long and how fast to learn."""
-
-    steps: int = setting(4000, "Training steps.", low=1)
-    batch: int = setting(16, "Crops per step.", low=1, high=4096)
-    learning_rate: float = setting(1e-3, "Peak learning rate (AdamW, cosine).", low=1e-7, high=1.0)
-    warmup: int = setting(200, "Steps over which the rate rises.", low=0)
-    weight_decay: float = setting(1e-4, "AdamW's weight decay.", low=0.0, high=1.0)
-    average: float = setting(0.998, "Decay per step of the running average of the weights.", low=0.0, high=0.99999)
-    seed: int = setting(0, "Seed of everything random.", low=0)
-    validate_every: int = setting(500, "Steps between validations.", low=1)
-    patience: int = setting(8, "Validations without a better one before it stops early; 0 never stops.", low=0)
-    least_steps: int = setting(2000, "Steps before stopping early is allowed.", low=0)
-    checkpoint_s: float = setting(180.0, "Seconds between checkpoints.", low=0.0)
-    threads: int = setting(2, "Threads that prepare crops.", low=1, high=64)
 
 
 class Trainee(Protocol):
@@ -136,7 +118,7 @@ def train(
             losses.clear()
             if state.waited(settings.validate_every) >= settings.patience > 0 and state.step >= settings.least_steps:
                 break
-        if time.monotonic() - saved > settings.checkpoint_s:
+        if time.monotonic() - saved > settings.checkpoint_every:
             state.save(folder.checkpoint)
             saved = time.monotonic()
     state.save(folder.checkpoint)
@@ -146,9 +128,9 @@ def train(
 
 def _batches(trainee: Trainee, first: int, settings: LoopSettings) -> Iterator[tuple[int, Batch]]:
     """Batches made ahead on threads; batch n depends on the seed and n alone, so a resumed run sees the same ones."""
-    ahead = settings.threads + 2
+    ahead = settings.prepare_threads + 2
     pending: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(settings.threads) as pool:
+    with ThreadPoolExecutor(settings.prepare_threads) as pool:
         try:
             for step in range(first, settings.steps):
                 while len(pending) < ahead:

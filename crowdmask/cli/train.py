@@ -1,0 +1,218 @@
+"""`crowdmask train`: folders of labelled pictures to trained weights."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crowdmask.cli.noise import hush, native_stderr_shut
+from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
+from crowdmask.errors import SettingsError
+from crowdmask.settings import AnalysisSettings
+from crowdmask.training.settings import ClassifierGraphSettings, DetectorCropSettings, LoopSettings, SplitSettings
+
+if TYPE_CHECKING:
+    from crowdmask.training.loop import Outcome
+    from crowdmask.training.run import Data
+
+DATA, LOOP, CROPS, GRAPH = "What is trained on", "How it learns", "How crops are drawn", "The network"
+SHOWN_PROBLEMS = 10
+EPILOG = """\b
+A run that was stopped goes on from its last checkpoint when the same command is given again. The folder then holds
+best.npz (the weights), curves.csv and .png, settings.json and outcome.json; `crowdmask train ship` makes weights of it
+that `crowdmask analyze --weights FOLDER` takes."""
+
+
+@click.group(name="train", context_settings={"max_content_width": 110})
+def command() -> None:
+    """Train the networks on your own pictures."""
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", cls=SectionOption,
+                         section=DATA, help="The run's folder: checkpoint, best weights, curves, settings."),
+            click.option("--init", "start", type=click.Path(path_type=Path), metavar="PATH", cls=SectionOption,
+                         section=DATA, help="Weights to start from."),
+            click.option("--label", "names", multiple=True, metavar="NAME=WORD", cls=SectionOption, section=DATA,
+                         help="What a class name means: masked, unmasked or ignore; or a file of such pairs."),
+            click.option("--shares", metavar="N,N,...", cls=SectionOption, section=DATA,
+                         help="How often each folder is drawn from, in their order.  [default: equally]"),
+            click.option("-q", "--quiet", is_flag=True, cls=SectionOption, help="No progress bar."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@command.command(name="detector", cls=SectionedCommand, epilog=EPILOG)
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@common_options
+@setting_options(SplitSettings, DATA)
+@setting_options(LoopSettings, LOOP)
+@setting_options(DetectorCropSettings, CROPS)
+def detector(
+    *,
+    folders: tuple[Path, ...],
+    out: Path,
+    start: Path | None,
+    names: tuple[str, ...],
+    shares: str | None,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Train the face detector on pictures with labelled boxes (Pascal VOC, YOLO, COCO)."""
+    train_detector = _quietly("run").train_detector
+
+    loop, crops = _settings(LoopSettings, given), _settings(DetectorCropSettings, given)
+    data = _data(folders, names, _settings(SplitSettings, given), crops_too=False)
+    with _Progress(loop.steps, quiet) as report:
+        outcome = train_detector(data, out, loop, crops, start=start, shares=_shares(shares, folders), report=report)
+    _tell(outcome, out)
+
+
+@command.command(name="classifier", cls=SectionedCommand, epilog=EPILOG)
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@common_options
+@click.option(
+    "--rare",
+    multiple=True,
+    metavar="NAME",
+    cls=SectionOption,
+    section=DATA,
+    help="A class name to draw more often than it comes, such as wrongly worn masks. Repeatable.",
+)
+@setting_options(SplitSettings, DATA)
+@setting_options(LoopSettings, LOOP)
+@setting_options(ClassifierGraphSettings, GRAPH)
+def classifier(
+    *,
+    folders: tuple[Path, ...],
+    out: Path,
+    start: Path | None,
+    names: tuple[str, ...],
+    shares: str | None,
+    quiet: bool,
+    rare: tuple[str, ...],
+    **given: Any,
+) -> None:
+    """Train the mask classifier on labelled pictures, and on folders of face crops, one folder per class."""
+    train_classifier = _quietly("run").train_classifier
+
+    given["batch"] = given["batch"] or 64
+    loop, graph = _settings(LoopSettings, given), _settings(ClassifierGraphSettings, given)
+    data = _data(folders, names, _settings(SplitSettings, given), crops_too=True)
+    with _Progress(loop.steps, quiet) as report:
+        outcome = train_classifier(
+            data, out, loop, graph, start=start, shares=_shares(shares, folders), rare_names=rare, report=report
+        )
+    _tell(outcome, out)
+
+
+@command.command(name="ship")
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--name",
+    required=True,
+    type=click.Choice(["retinaface-mobilenet", "xception"]),
+    help="The network that the run trained.",
+)
+@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder of weights to add it to.")
+@click.option(
+    "--calibrate-on",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Classifier only: calibrate on the held-out share of this labelled folder. Repeatable.",
+)
+@click.option("--label", "names", multiple=True, metavar="NAME=WORD", help="As in training.")
+@setting_options(SplitSettings, DATA)
+def ship_command(
+    run: Path, name: str, folder: Path, folders: tuple[Path, ...], names: tuple[str, ...], **given: Any
+) -> None:
+    """Make weights for `crowdmask analyze --weights FOLDER` from a finished run."""
+    calibrate_run, ship = _quietly("calibration").calibrate_run, _quietly("shipping").ship
+    calibration, measured = None, {}
+    if folders:
+        if name != "xception":
+            raise SettingsError("--calibrate-on is for the classifier: the detector's scores are used as they are")
+        data = _data(folders, names, _settings(SplitSettings, given), crops_too=True)
+        calibration, measured = calibrate_run(run, data, AnalysisSettings())
+    entry = ship(run, name, folder, calibration=calibration, measured=measured)
+    click.echo(f"{folder / entry.file}: {entry.size} bytes, SHA-256 {entry.sha256}")
+    for key, value in measured.items():
+        click.echo(f"{key}: {value:.4f}")
+
+
+def _quietly(module: str) -> Any:
+    """A module of the training room; TensorFlow, which comes with it, says nothing on the terminal."""
+    hush()
+    with native_stderr_shut():
+        return importlib.import_module(f"crowdmask.training.{module}")
+
+
+def _settings(kind: type[Any], given: dict[str, Any]) -> Any:
+    own = {k: v for k, v in given.items() if k in kind.__dataclass_fields__ and v is not None}
+    return kind(**own)
+
+
+def _data(folders: Sequence[Path], names: Sequence[str], splitting: SplitSettings, *, crops_too: bool) -> Data:
+    from crowdmask.labels.table import LabelTable
+    from crowdmask.training.run import read_data
+
+    data = read_data(folders, LabelTable().with_options(names), splitting, crops_too=crops_too)
+    for problem in data.problems[:SHOWN_PROBLEMS]:
+        click.echo(f"crowdmask: left out: {problem}", err=True)
+    if len(data.problems) > SHOWN_PROBLEMS:
+        click.echo(f"crowdmask: and {len(data.problems) - SHOWN_PROBLEMS} more", err=True)
+    return data
+
+
+def _shares(text: str | None, folders: Sequence[Path]) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"--shares {text!r}: it must be numbers between commas, one for each folder") from None
+    if len(shares) != len(folders) or min(shares) < 0 or sum(shares) <= 0:
+        raise SettingsError(f"--shares {text!r}: there are {len(folders)} folders: give as many numbers, none negative")
+    return shares
+
+
+class _Progress:
+    """A bar on stderr with the running loss; nothing where stderr is no terminal."""
+
+    def __init__(self, steps: int, quiet: bool) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=steps, unit="step", disable=quiet or not sys.stderr.isatty())
+        self._loss: float | None = None
+
+    def __enter__(self) -> Callable[[int, dict[str, float]], None]:
+        return self._report
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def _report(self, step: int, values: dict[str, float]) -> None:
+        loss = values["loss"]
+        self._loss = loss if self._loss is None else 0.98 * self._loss + 0.02 * loss
+        self._bar.update(step - self._bar.n)
+        self._bar.set_postfix(loss=f"{self._loss:.3f}", refresh=False)
+
+
+def _tell(outcome: Outcome, out: Path) -> None:
+    best = ", ".join(f"{key} {value:.4f}" for key, value in outcome.best.items())
+    early = " (stopped early)" if outcome.stopped_early else ""
+    click.echo(
+        f"{outcome.steps} steps{early} in {outcome.seconds / 60:.1f} minutes; best at step {outcome.best_step}: {best}"
+    )
+    click.echo(f"weights: {out / 'best.npz'}; curves: {out / 'curves.csv'}")
