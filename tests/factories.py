@@ -197,12 +197,13 @@ def _write_tone(out: av.container.OutputContainer, sound: av.AudioStream, second
     context = sound.codec_context
     context.open(strict=False)
     chunk = context.frame_size or 1024
+    resampler = av.AudioResampler(context.format, context.layout, 48000)  # to the encoder's sample format
     total = round(seconds * 48000)
     for start in range(0, total, chunk):
         t = np.arange(start, min(start + chunk, total)) / 48000.0
         wave = (0.3 * np.sin(2 * np.pi * 440.0 * t) * 32767).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(np.repeat(wave[None], 2, axis=0), format="s16p", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
-        for ready in av.AudioResampler(context.format, context.layout, 48000).resample(frame):
+        for ready in resampler.resample(frame):
             out.mux(sound.encode(ready))
     out.mux(sound.encode(None))

@@ -89,8 +89,13 @@ class Decoding:
                 return
 
     def _decode(self, packet: av.packet.Packet[Any] | None) -> list[av.VideoFrame]:
+        return self._decode_by(self._stream, packet)
+
+    def _decode_by(
+        self, stream: av.video.stream.VideoStream, packet: av.packet.Packet[Any] | None
+    ) -> list[av.VideoFrame]:
         try:
-            return self._stream.decode(packet)
+            return stream.decode(packet)
         except av.error.EOFError:
             return []
         except av.error.FFmpegError as error:
@@ -113,13 +118,14 @@ class Decoding:
         """Decode the last frames again on one thread: with several, an error while flushing takes the good ones too."""
         with container:
             after = self._last_stamp
-            self._stream = _prepared(container, self._stream.index, 1)
+            stream = _prepared(container, self._stream.index, 1)
             try:
-                container.seek(after or 0, stream=self._stream)
+                container.seek(after or 0, stream=stream)
+                packets = [*container.demux(stream)]  # from the last keyframe to the end
             except av.error.FFmpegError:
                 return
-            for packet in [*container.demux(self._stream)]:
-                for frame in self._decode(packet if packet.size else None):
+            for packet in packets:
+                for frame in self._decode_by(stream, packet if packet.size else None):
                     if frame.pts is not None and after is not None and frame.pts > after:
                         yield from self._arrived([frame])
 
@@ -177,7 +183,8 @@ class Decoding:
 def _prepared(container: av.container.InputContainer, stream_index: int, threads: int) -> av.video.stream.VideoStream:
     stream = container.streams[stream_index]
     assert isinstance(stream, av.video.stream.VideoStream)
-    stream.thread_type, stream.thread_count = "AUTO", threads
+    if not stream.codec_context.is_open:
+        stream.thread_type, stream.thread_count = "AUTO", threads
     return stream
 
 

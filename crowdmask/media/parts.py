@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 from crowdmask.errors import OutputError
 
@@ -32,7 +33,16 @@ def part_of(path: str | os.PathLike[str]) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def as_output_error(error: OSError, path: str | os.PathLike[str]) -> OutputError:
+class Failure(Protocol):
+    """What an OSError and FFmpeg's errors have in common."""
+
+    @property
+    def errno(self) -> Any: ...
+    @property
+    def strerror(self) -> Any: ...
+
+
+def as_output_error(error: Failure, path: str | os.PathLike[str]) -> OutputError:
     """The error as one line: what, which path, and what to do about it."""
     remedy = _REMEDIES.get(error.errno or 0)
     reason = remedy or f"{error.strerror or error}: check the disk and the path"

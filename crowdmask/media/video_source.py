@@ -50,6 +50,7 @@ class VideoSource:
         self._settings = settings
         self._threads = threads
         self._gaps: list[Gap] = []
+        self._closed = False
         self._gaps_taken = 0
         self._reformatter = VideoReformatter()
         self._container, self._kind = open_container(path)
@@ -90,7 +91,7 @@ class VideoSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._first = None
+        self._closed, self._first = True, None
         self._frames.close()
         self._container.close()
 
@@ -117,7 +118,7 @@ class VideoSource:
                     held = frame
                 else:
                     yield frame  # who waits for a camera's next frame is a frame late
-        if held is not None:
+        if held is not None and not self._closed:
             yield held
         self._keep_gaps(start_s, end_s)
 
@@ -148,7 +149,7 @@ class VideoSource:
     def _sought(self) -> Iterator[tuple[int, av.VideoFrame]] | None:
         """Frames from the keyframe before a late start; None where the way there cannot be counted."""
         start_s, base = self._settings.start_s or 0.0, self._stream.time_base
-        if self._kind is not SourceKind.VIDEO or start_s < seeking.SEEK_BEYOND_S or base is None:
+        if self._kind is not SourceKind.VIDEO or start_s <= seeking.SEEK_BEYOND_S or base is None:
             return None
         if not seeking.one_packet_one_frame(self._stream):
             return None

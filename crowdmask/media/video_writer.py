@@ -10,6 +10,7 @@ file says how much of it to show (the clean aperture of MP4): players that heed 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -80,11 +81,18 @@ class VideoWriter:
         self.frames_written = 0
         self.notes: list[str] = []
         with self._as_output_errors():
+            if self._path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            part_of(path).open("wb").close()  # FFmpeg opens it only for the first packet, much too late to complain
             self._out = av.open(
                 f"file:{part_of(path)}",
                 "w",
                 format="mp4",
-                options={"movflags": "hybrid_fragmented+delay_moov", "frag_duration": str(_FRAGMENT_US)},
+                options={
+                    "movflags": "hybrid_fragmented+delay_moov",
+                    "frag_duration": str(_FRAGMENT_US),
+                    "flush_packets": "1",
+                },
             )
             self._stream = self._video_stream()
 
@@ -98,6 +106,8 @@ class VideoWriter:
             # the trailer makes `.part` a plain MP4; should that fail as well, its fragments still play
             with suppress(OutputError):
                 self._end()
+            if self._first is None:
+                part_of(self._path).unlink(missing_ok=True)
             return
         self._end()
         if self._first is None:
@@ -231,7 +241,7 @@ class VideoWriter:
     def _as_output_errors(self) -> Iterator[None]:
         try:
             yield
-        except (OutputError, ValueError):
+        except OutputError:
             raise
-        except OSError as error:  # FFmpeg's errors are OSErrors too
+        except (OSError, av.error.FFmpegError) as error:
             raise as_output_error(error, self._path) from error
