@@ -1,0 +1,110 @@
+"""Makes long videos of short ones by repeating their packets, without decoding; and runs commands, measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.packet import Packet
+from av.stream import Stream
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run of a command took and printed; `peak_bytes` is the largest memory resident at once."""
+
+    seconds: float
+    peak_bytes: int
+    stdout: str
+
+
+def length_of(video: str | Path) -> Fraction:
+    """Seconds from a video's first frame to the end of its last."""
+    with av.open(str(video)) as source:
+        stream = source.streams.video[0]
+        if stream.time_base is None:
+            raise SystemExit(f"{video}: tells no time base: give an MP4 or MKV")
+        times = [p.pts for p in source.demux(stream) if p.pts is not None]
+        step = (max(times) - min(times)) / max(1, len(times) - 1)
+        return Fraction(max(times) - min(times) + round(step)) * Fraction(stream.time_base)
+
+
+def repeat(video: str | Path, out: str | Path, seconds: float) -> None:
+    """Write `video` again and again into `out` until it lasts at least `seconds`."""
+    length = length_of(video)
+    with av.open(str(out), "w") as target:
+        copies: dict[int, Stream] = {}
+        for turn in range(-(-Fraction(seconds) // length)):
+            with av.open(str(video)) as source:
+                kept = [*source.streams.video[:1], *source.streams.audio[:1]]
+                if not copies:
+                    copies = {s.index: target.add_stream_from_template(s) for s in kept}
+                for packet in shifted(source, kept, turn, length):
+                    packet.stream = copies[packet.stream.index]
+                    target.mux(packet)
+
+
+def shifted(
+    source: av.container.InputContainer, kept: Sequence[Stream], turn: int, length: Fraction
+) -> Iterator[Packet[Any]]:
+    """The packets of one turn, moved to their time; sound that reaches into the turn before or after is left out."""
+    for packet in source.demux(*kept):
+        base = packet.stream.time_base
+        if packet.pts is None or packet.dts is None or base is None:
+            continue
+        at = packet.pts * base
+        if packet.stream.type == "audio" and ((turn and at < 0) or at + (packet.duration or 0) * base > length):
+            continue
+        offset = round(turn * length / base)
+        packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
+        yield packet
+
+
+def measured(command: Sequence[str]) -> Ran:
+    """Run a command to its end; a failure is shown and ends the benchmark."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        begun = time.perf_counter()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+        _, status, used = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - begun
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        errors.seek(0)
+        if child.returncode:
+            sys.stderr.write(errors.read().decode(errors="replace"))
+            raise SystemExit(f"{' '.join(command)}: ended with {child.returncode}")
+        # Linux counts in KiB, macOS in bytes
+        unit = 1 if sys.platform == "darwin" else 1024
+        return Ran(seconds, used.ru_maxrss * unit, out.read().decode(errors="replace"))
+
+
+def crowdmask(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "crowdmask", *arguments]
+
+
+def machine() -> str:
+    """The processor and its number of cores, for the line under a table."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    except OSError:
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores; {platform.system()}, Python {platform.python_version()}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, its first column to the left and the others to the right."""
+    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,145 @@
+"""How fast crowdmask is on one video, against the naive loop and against merely decoding and encoding it.
+
+`python -m benchmarks.speed VIDEO` prints Markdown; everything in it is measured in that one run, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from benchmarks.clips import crowdmask, machine, measured, repeat, table
+from crowdmask.settings import OutputSettings
+
+PRESETS = ("veryfast", "ultrafast")
+
+
+def plain(video: Path, preset: str | None, out: Path) -> float:
+    """Frames a second of decoding to BGR and, with a preset, encoding again as the annotated video is encoded."""
+    frames = 0
+    begun = time.perf_counter()
+    with av.open(str(video)) as source:
+        stream = source.streams.video[0]
+        stream.thread_type = "AUTO"
+        if preset is None:
+            for frame in source.decode(stream):
+                frame.to_ndarray(format="bgr24")
+                frames += 1
+        else:
+            options = {"preset": preset, "crf": str(OutputSettings().crf), "bf": "0"}
+            with av.open(str(out), "w") as target:
+                copy = target.add_stream("libx264", rate=stream.average_rate or Fraction(25), options=options)
+                copy.width, copy.height, copy.pix_fmt = stream.width, stream.height, "yuv420p"
+                for frame in source.decode(stream):
+                    target.mux(copy.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="bgr24"), "bgr24")))
+                    frames += 1
+                target.mux(copy.encode(None))
+    return frames / (time.perf_counter() - begun)
+
+
+def analyze(video: Path, folder: Path, *options: str) -> tuple[float, dict[str, Any]]:
+    """Frames a second of the whole command, and its summary."""
+    command = crowdmask("analyze", str(video), "--out-dir", str(folder), "--overwrite", "--quiet", *options)
+    ran = measured(command)
+    (path,) = folder.glob("*.json")
+    summary: dict[str, Any] = json.loads(path.read_text())
+    return summary["speed"]["frames"] / ran.seconds, summary
+
+
+def median_run(video: Path, folder: Path, rounds: int, *options: str) -> tuple[float, dict[str, Any]]:
+    runs = sorted((analyze(video, folder, *options) for _ in range(rounds)), key=lambda run: run[0])
+    return runs[len(runs) // 2]
+
+
+def naive(video: Path, folder: Path, frames: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.naive", str(video), "--out", str(folder / "naive.mp4")]
+    result: dict[str, float] = json.loads(
+        measured([*command, "--frames", str(frames), "--json"]).stdout.splitlines()[-1]
+    )
+    return result
+
+
+def speed_table(video: Path, folder: Path, rounds: int, naive_frames: int) -> str:
+    loop = naive(video, folder, naive_frames)
+    loop_fps = loop["frames"] / loop["seconds"]
+    decoding = statistics.median(plain(video, None, folder / "plain.mp4") for _ in range(rounds))
+    encoding = {p: statistics.median(plain(video, p, folder / "plain.mp4") for _ in range(rounds)) for p in PRESETS}
+    rows = [
+        ["naive loop, its first frames", f"{loop_fps:.2f}", "1.0 ×", ""],
+        ["decode to BGR", f"{decoding:.0f}", "", ""],
+    ]
+    rows += [[f"decode to BGR, encode x264 {p}", f"{fps:.0f}", "", ""] for p, fps in encoding.items()]
+    summaries = {}
+    for preset, codec_fps in encoding.items():
+        whole_fps, summary = median_run(video, folder, rounds, "--preset", preset)
+        summaries[preset] = summary
+        for words, fps in (("whole command", whole_fps), ("without start-up", summary["speed"]["fps"])):
+            name = f"**crowdmask analyze**, {preset}, {words}"
+            rows.append([name, f"{fps:.1f}", f"{fps / loop_fps:.1f} ×", f"{100 * fps / codec_fps:.0f} %"])
+    whole_fps, summary = median_run(video, folder, rounds, "--no-video")
+    for words, fps in (("whole command", whole_fps), ("without start-up", summary["speed"]["fps"])):
+        rows.append([f"crowdmask analyze --no-video, {words}", f"{fps:.1f}", f"{fps / loop_fps:.1f} ×", ""])
+    parts = [
+        f"{described(video, summaries[PRESETS[0]])} The naive loop was timed on {loop['frames']:.0f} frames "
+        f"({loop['faces'] / loop['frames']:.0f} faces in each), without its start-up; the others on all frames, the "
+        f"median of {rounds}.",
+        table(["", "frames a second", "of the naive loop", "of decode + encode, same preset"], rows),
+        f"Where the time goes ({PRESETS[0]}; the stages overlap, so they add up to more than the whole):",
+        stage_table(summaries[PRESETS[0]]["speed"]),
+        f"{machine()}; {versions(summary)}",
+    ]
+    return "\n\n".join(parts)
+
+
+def described(video: Path, summary: dict[str, Any]) -> str:
+    source, speed = summary["source"], summary["speed"]
+    faces = speed["faces"] / max(1, speed["frames"])
+    return f"`{video.name}`: {source['width']}×{source['height']}, {speed['frames']} frames, {faces:.0f} faces in each."
+
+
+def stage_table(speed: dict[str, Any]) -> str:
+    wall, frames = speed["wall_s"], speed["frames"]
+    rows = [
+        [stage, f"{s:.2f}", f"{1000 * s / frames:.1f}", f"{100 * s / wall:.0f} %"]
+        for stage, s in speed["busy_s"].items()
+    ]
+    rows.append(["**the whole, without start-up**", f"{wall:.2f}", f"{1000 * wall / frames:.1f}", "100 %"])
+    return table(["stage", "seconds", "ms a frame", "of the whole"], rows)
+
+
+def versions(summary: dict[str, Any]) -> str:
+    names = ("crowdmask", "tensorflow", "opencv", "av", "numpy")
+    return ", ".join(f"{name} {summary['versions'][name]}" for name in names if summary["versions"].get(name))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--naive-frames", type=int, default=20, help="frames for the naive loop (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of everything else (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, help="repeat the video until it lasts this long, so start-up weighs less"
+    )
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder, video = Path(name), given.video
+        if given.seconds:
+            video = folder / f"{given.video.stem}-{given.seconds:g}s.mp4"
+            repeat(given.video, video, given.seconds)
+        results = folder / "results"
+        results.mkdir()
+        print(speed_table(video, results, given.rounds, given.naive_frames))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Demonstration material, and the script that makes it."""

@@ -1,0 +1,1 @@
+"""The steps by which `samples/make_samples.py` makes the demonstration material."""

@@ -1,0 +1,158 @@
+"""Puts persons into the hall, far to near, turns their heads, and notes where each face is and what of it is seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from samples.making.hall import Camera
+from samples.making.people import Person
+from samples.making.portraits import CANVAS_WH, EYES_AT, PIXELS_PER_METRE
+from samples.making.shapes import Bytes, Floats
+
+EYE_HEIGHT = 1.58
+HEAD_RADIUS = 178.0  # canvas pixels, of the cylinder that stands for a head when it turns
+HEM = 1420.0
+HAIRLINE = 0.10  # labels of faces reach to the hairline; the marked forehead ends below fringe or cap
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a person is at one moment."""
+
+    x: float
+    z: float
+    size: float = 1.0
+    turn: float = 0.0  # of the head, degrees, to the viewer's right
+    lean: float = 0.0  # degrees
+    stride: float = 0.0  # phase of the walk, radians; standing still where it does not change
+    light: float = 1.0
+
+
+@dataclass(frozen=True)
+class SeenFace:
+    """A face's box in the picture, whether it is masked, and the part of it that nothing hides."""
+
+    box_xyxy: tuple[float, float, float, float]
+    masked: bool
+    visible: float
+
+
+def turned(points: Floats, degrees: float) -> Floats:
+    """Canvas points after the head has turned."""
+    u = np.clip((points[:, 0] - EYES_AT[0]) / HEAD_RADIUS, -1, 1)
+    angle = np.clip(np.arcsin(u) + math.radians(degrees), -math.pi / 2, math.pi / 2)
+    moved = HEAD_RADIUS * (np.sin(angle) - u)
+    out: Floats = points.copy()
+    out[:, 0] += moved * head_part(points[:, 1])
+    return out
+
+
+def head_part(y: Floats) -> Floats:
+    part: Floats = np.clip((475 - y) / 45, 0, 1).astype(np.float32)
+    return part
+
+
+def transform(camera: Camera, pose: Pose) -> tuple[complex, complex]:
+    """Canvas to picture as z -> turn * z + shift."""
+    scale = camera.focal / pose.z / PIXELS_PER_METRE * pose.size
+    bob = 0.018 * abs(math.sin(pose.stride)) * camera.focal / pose.z
+    turn = scale * complex(math.cos(math.radians(pose.lean)), math.sin(math.radians(pose.lean)))
+    eyes = complex(*camera.place(pose.x, EYE_HEIGHT * pose.size, pose.z)) - 1j * bob
+    return turn, eyes - turn * complex(*EYES_AT)
+
+
+def legs(picture: Floats, owner: Bytes, who: int, camera: Camera, pose: Pose) -> None:
+    """Trousers and shoes below the coat, and the shadow on the floor."""
+    scale = camera.focal / pose.z
+    x, ground = camera.place(pose.x, 0.0, pose.z)
+    height, width = owner.shape
+    if ground - 1.0 * scale > height:
+        return
+    shadow = np.zeros((height, width), np.float32)
+    cv2.ellipse(shadow, (round(x), round(ground)), (round(0.36 * scale), round(0.09 * scale)), 0, 0, 360, 1.0, -1)
+    picture *= (1 - 0.42 * cv2.GaussianBlur(shadow, (0, 0), max(0.8, 0.05 * scale)))[..., None]
+    turn, shift = transform(camera, pose)
+    for side in (-1, 1):
+        lift = max(0.0, side * math.sin(pose.stride)) * 0.10
+        hip = turn * complex(EYES_AT[0] + side * 62, HEM - 60) + shift
+        foot = complex(x + side * 0.085 * scale * pose.size, ground - lift * scale)
+        thick = 0.085 * scale * pose.size
+        area = np.zeros((height, width), np.uint8)
+        ankle = foot.imag - 0.03 * scale
+        quad = [(hip.real - thick, hip.imag), (hip.real + thick, hip.imag)]
+        quad += [(foot.real + 0.62 * thick, ankle), (foot.real - 0.62 * thick, ankle)]
+        cv2.fillPoly(area, [np.round(np.array(quad) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        shoe = np.zeros((height, width), np.uint8)
+        centre = (round(foot.real * 16), round((foot.imag - 0.02 * scale) * 16))
+        cv2.ellipse(
+            shoe, centre, (round(0.80 * thick * 16), round(0.55 * thick * 16)), 0, 0, 360, 255, -1, cv2.LINE_AA, 4
+        )
+        for cover, colour in ((area, (58, 50, 46)), (shoe, (26, 26, 30))):
+            part = (cover.astype(np.float32) / 255)[..., None]
+            round_off = 1.0 - 0.35 * np.abs(np.arange(width) - foot.real)[None, :, None] / max(thick, 1)
+            picture += (np.asarray(colour, np.float32) * np.clip(round_off, 0.5, 1) - picture) * part
+            owner[cover > 127] = who
+
+
+def put(picture: Floats, owner: Bytes, who: int, camera: Camera, shown: tuple[Person, Pose]) -> None:
+    """Paints one person over the picture."""
+    person, pose = shown
+    height, width = owner.shape
+    legs(picture, owner, who, camera, pose)
+    turn, shift = transform(camera, pose)
+    corners = [turn * complex(a, b) + shift for a in (0, CANVAS_WH[0]) for b in (0, 1500)]
+    x0, x1 = max(0, math.floor(min(c.real for c in corners))), min(width, math.ceil(max(c.real for c in corners)) + 1)
+    y0, y1 = max(0, math.floor(min(c.imag for c in corners))), min(height, math.ceil(max(c.imag for c in corners)) + 1)
+    if x0 >= x1 or y0 >= y1:
+        return
+    level = min(len(person.levels) - 1, max(0, round(math.log2(1 / abs(turn)) - 0.15)))
+    image, matte = person.levels[level]
+    yy, xx = np.mgrid[y0:y1, x0:x1].astype(np.float32)
+    back = (xx + 1j * yy - shift) / turn
+    u, v = back.real.astype(np.float32), back.imag.astype(np.float32)
+    side = np.clip((u - EYES_AT[0]) / HEAD_RADIUS, -1, 1)
+    angle = np.clip(np.arcsin(side) - math.radians(pose.turn), -math.pi / 2, math.pi / 2)
+    u = u + HEAD_RADIUS * (np.sin(angle) - side) * head_part(v)
+    smaller = np.float32(2.0**-level)
+    map_x, map_y = (u + 0.5) * smaller - 0.5, (v + 0.5) * smaller - 0.5
+    bgr = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    cover = cv2.remap(matte, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT).astype(np.float32) / 255
+    haze = 0.03 + 0.012 * pose.z
+    bgr = bgr * pose.light * (1 - haze) + np.array((176, 180, 180), np.float32) * haze
+    part = picture[y0:y1, x0:x1]
+    part += (bgr - part) * cover[..., None]
+    owner[y0:y1, x0:x1][cover > 0.5] = who
+
+
+def contour_at(camera: Camera, person: Person, pose: Pose) -> Floats:
+    turn, shift = transform(camera, pose)
+    points = turned(person.contour, pose.turn)
+    z = turn * (points[:, 0] + 1j * points[:, 1]) + shift
+    contour: Floats = np.stack([z.real, z.imag], axis=1).astype(np.float32)
+    return contour
+
+
+def render(hall: Bytes, camera: Camera, cast: list[tuple[Person, Pose]]) -> tuple[Bytes, list[SeenFace]]:
+    """The hall with the people in it, and their faces in the order of the cast."""
+    picture = hall.astype(np.float32)
+    owner: Bytes = np.full(hall.shape[:2], 255, np.uint8)
+    for who in sorted(range(len(cast)), key=lambda i: -cast[i][1].z):
+        put(picture, owner, who, camera, cast[who])
+    height, width = hall.shape[:2]
+    faces = []
+    for who, (person, pose) in enumerate(cast):
+        contour = contour_at(camera, person, pose)
+        area = np.zeros((height, width), np.uint8)
+        cv2.fillPoly(area, [np.round(contour).astype(np.int32)], 1)
+        seen = np.count_nonzero((area == 1) & (owner == who)) / max(1.0, float(cv2.contourArea(contour)))
+        low, high = contour.min(axis=0), contour.max(axis=0)
+        low[1] -= HAIRLINE * (high[1] - low[1])
+        x1, y1 = np.clip(low, 0, (width, height))
+        x2, y2 = np.clip(high, 0, (width, height))
+        if x2 - x1 >= 1 and y2 - y1 >= 1:
+            faces.append(SeenFace((float(x1), float(y1), float(x2), float(y2)), person.masked, min(1.0, seen)))
+    return np.clip(picture, 0, 255).astype(np.uint8), faces
