@@ -31,12 +31,12 @@ import exifread
 
 from crowdmask.errors import SettingsError
 from crowdmask.media.name_times import name_time, offset
+from crowdmask.media.pictures import is_picture
 from crowdmask.media.time_formats import TimeFormat, time_format
 from crowdmask.media.time_zones import instant_of, machine_zone_name, zone_named
 
 ORDER = ("exif", "container", "name", "file")
 FIRST_YEAR = 1990
-PICTURES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"))
 EXIF_TIME = re.compile(r"(\d{4})[:/-](\d\d)[:/-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
 
 
@@ -81,8 +81,9 @@ class _Reading:
     def __init__(self, path: Path, clock: CaptureClock, now: datetime) -> None:
         self.path, self.clock, self.now = path, clock, now
         self.notes: list[str] = []
-        self.is_picture = path.suffix.lower() in PICTURES
+        self.is_picture = False
         try:
+            self.is_picture = is_picture(path)
             self.modified: datetime | None = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
         except (OSError, OverflowError, ValueError):
             self.modified = None

@@ -1,0 +1,138 @@
+"""The run folder that a batch leaves and `stats`, `report`, `status`, `merge` and `purge` read: files and columns.
+
+    RUN/
+      frames.csv            one row for every frame of the run, see frames_csv.py; frames.csv.part while under way
+      detections.parquet    on demand: a row per face, with `source` and `frame` as in frames.csv (or detections.csv)
+      annotated/            annotated copies, in the tree of the inputs: annotated/<source's folder>/<name>
+      thumbnails/           pictures of worst moments, as they were seen, nothing drawn or blurred: `thumbnail_of`
+      manifest.sqlite       what was done of which input, for going on after an interruption; counts, never pictures
+      summary.json          how the run was made and what it left out, see below
+      aggregate.csv         in place of frames.csv in aggregate-only mode: the columns of `crowdmask stats`
+      log/                  the running log
+      purge.log             JSON lines: what `purge` deleted, and when
+      reports.jsonl         where reports with pictures in them were written, so that `purge` finds or names them
+
+summary.json is one object. `report` reads these of its keys and shows what it finds; none is required:
+
+    input_root      the folder the sources are relative to
+    timezone        IANA name of the zone in which local times were read; `stats` makes its buckets in it
+    started_at, finished_at     ISO 8601
+    settings        object of settings by section or flat, as their dataclasses' `as_dict` gives it
+    weights         list of {name, file, sha256, licence}
+    versions        object: crowdmask and the libraries
+    failures        list of {source, reason, attempts}: inputs that gave no result
+    gaps            list of {source, after_frame, seconds, reason}: parts of inputs that could not be decoded
+    notes           list of texts: what else a reader should know, as a camera pattern that matched nothing
+
+In frames.csv, detections and failures `source` is relative to the input root, with `/`. `camera` may be empty.
+A per-frame CSV of one video, which has neither source nor camera nor time, is read as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from crowdmask.errors import SettingsError, SourceError
+
+COUNT_COLUMNS = ("faces", "masked", "unmasked", "unknown")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where everything of a run lies; nothing is opened or created by naming it."""
+
+    path: Path
+
+    @property
+    def frames(self) -> Path:
+        return self.path / "frames.csv"
+
+    @property
+    def aggregate(self) -> Path:
+        return self.path / "aggregate.csv"
+
+    @property
+    def detections(self) -> tuple[Path, Path]:
+        return self.path / "detections.parquet", self.path / "detections.csv"
+
+    @property
+    def annotated(self) -> Path:
+        return self.path / "annotated"
+
+    @property
+    def thumbnails(self) -> Path:
+        return self.path / "thumbnails"
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.sqlite"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def purge_log(self) -> Path:
+        return self.path / "purge.log"
+
+    @property
+    def reports(self) -> Path:
+        return self.path / "reports.jsonl"
+
+    @property
+    def is_one(self) -> bool:
+        """Whether a run was ever started here."""
+        return any(path.is_file() for path in (self.manifest, self.summary, self.frames, self.aggregate))
+
+    def thumbnail_of(self, source: str, frame: int) -> Path:
+        """The picture of one frame: thumbnails/<source>@<frame>.jpg, in the tree of the inputs."""
+        return self.thumbnails / f"{PurePosixPath(source)}@{frame}.jpg"
+
+    def read_summary(self) -> dict[str, Any]:
+        """What summary.json says; an empty object where there is none."""
+        if not self.summary.is_file():
+            return {}
+        try:
+            found = json.loads(self.summary.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{self.summary}: it cannot be read ({error}): run the batch's command again") from error
+        if not isinstance(found, dict):
+            raise SourceError(f"{self.summary}: it holds no JSON object: run the batch's command again")
+        return found
+
+
+def frames_file(path: Path) -> Path:
+    """The per-frame CSV that a user means by a run folder or a CSV; a SourceError that says what is there instead."""
+    if path.is_file():
+        return path
+    run = RunFolder(path)
+    if run.frames.is_file():
+        return run.frames
+    if not path.exists():
+        raise SourceError(f"{path}: there is no such run folder or CSV")
+    if run.aggregate.is_file():
+        raise SourceError(
+            f"{path}: the run kept counts per period only, and they are already statistics: read {run.aggregate}"
+        )
+    if run.manifest.is_file() or run.frames.with_name("frames.csv.part").is_file():
+        raise SourceError(f"{path}: the run is not finished: see `crowdmask status {path}`, or start it again to go on")
+    raise SourceError(f"{path}: it is no run folder, there is no frames.csv in it: give the --out-dir of a batch")
+
+
+def frames_files(paths: Iterable[Path]) -> list[Path]:
+    """The per-frame CSV of each run; a SettingsError where one is named twice, for it would be counted twice."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        file = frames_file(path)
+        if file.resolve() in found:
+            raise SettingsError(f"{path}: it is named twice, and would be counted twice: name each run once")
+        found[file.resolve()] = file
+    return list(found.values())

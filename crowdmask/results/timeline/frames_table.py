@@ -1,0 +1,227 @@
+"""Counts per-frame CSVs of any size into one row per camera and minute, out of which every statistic is made.
+
+DuckDB reads the files in place, on all cores, within a fixed memory, and spills to disk beyond it. Every bucket edge
+is a whole minute, so a minute is never split, and the counts of any bucket add up exactly to the rows of the CSVs.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+from typing_extensions import Self
+
+from crowdmask.errors import CrowdmaskError, OutputError, SourceError
+from crowdmask.records import Counts
+from crowdmask.results.run_folder import COUNT_COLUMNS
+from crowdmask.results.timeline.buckets import minute_of
+from crowdmask.results.timeline.damage import find_damage, read_header
+
+MEMORY = "1GB"
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_LAST_YEAR = datetime(2200, 1, 1, tzinfo=timezone.utc)
+MINUTE_US = 60_000_000
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970 in UTC, as the table keeps instants."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the files hold in all."""
+
+    frames: int
+    frames_with_faces: int
+    counts: Counts
+    peak_unmasked: int
+    untimed_frames: int
+    untimed_sources: int
+    left_out: int  # frames outside the period asked for
+    first: datetime | None  # of the frames that have a time
+    last: datetime | None
+
+
+class FramesTable:
+    """A context manager: the per-frame CSVs, counted once into the table `minutes` of its connection.
+
+    minutes(camera, source, minute, frames, frames_with_faces, faces, masked, unmasked, unknown, peak_unmasked,
+    first_us, last_us): `source` is kept only with `by_source` and for frames without a time, whose `minute` is NULL.
+    With several files it is prefixed by the run it belongs to. Outside of `begin` to `end` nothing is counted.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        by_source: bool = False,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+        threads: int = 0,
+        memory: str = MEMORY,
+    ) -> None:
+        self.paths = list(paths)
+        self.by_source, self.begin, self.end = by_source, begin, end
+        self._threads, self._memory = threads or len(os.sched_getaffinity(0)), memory
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            spill = opening.enter_context(tempfile.TemporaryDirectory(prefix="crowdmask-", ignore_cleanup_errors=True))
+            self.connection = duckdb.connect(
+                config={
+                    "threads": str(self._threads),
+                    "memory_limit": self._memory,
+                    "temp_directory": spill,
+                    "preserve_insertion_order": "false",
+                    "autoinstall_known_extensions": "false",
+                    "autoload_known_extensions": "false",
+                }
+            )
+            opening.callback(self.connection.close)
+            self.connection.execute("SET TimeZone = 'UTC'")
+            self._count()
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def _count(self) -> None:
+        if not self.paths:
+            raise SourceError("there is no run to count: give a run folder or a per-frame CSV")
+        source = "source" if self.by_source else "CASE WHEN at_us IS NULL THEN source END"
+        limits = [] if self.begin is None else [f"at_us >= {microseconds(self.begin)}"]
+        limits += [] if self.end is None else [f"at_us < {microseconds(self.end)}"]
+        inside = f"coalesce({' AND '.join(limits)}, false)" if limits else "true"
+        self.execute(f"""
+            CREATE TEMP TABLE counted AS
+            SELECT camera, {source} AS source, at_us // {MINUTE_US} AS minute, {inside} AS inside,
+                count(*) AS frames, count(*) FILTER (faces > 0) AS frames_with_faces, sum(faces) AS faces,
+                sum(masked) AS masked, sum(unmasked) AS unmasked, sum(unknown) AS unknown,
+                max(unmasked) AS peak_unmasked, min(at_us) AS first_us, max(at_us) AS last_us,
+                bool_or(damaged) AS damaged
+            FROM ({self.rows()}) GROUP BY ALL
+        """)
+        if self.execute("SELECT count(*) FROM counted WHERE damaged").fetchall()[0][0]:
+            raise self._damage("a count or a time in it is no such")
+        self.execute("CREATE TEMP VIEW minutes AS SELECT * EXCLUDE (inside, damaged) FROM counted WHERE inside")
+
+    def rows(self) -> str:
+        """SQL of every row of the files: frame, time_s, the counts, source, camera, at_us (microseconds), damaged."""
+        alike: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+        for path in self.paths:
+            alike[read_header(path)].append(path.absolute())
+        folder = os.path.commonpath([path.absolute().parent for path in self.paths])
+        several = len(self.paths) > 1
+        return " UNION ALL ".join(_rows_of(header, paths, folder, several) for header, paths in alike.items())
+
+    def totals(self) -> Totals:
+        row = self.execute("""
+            SELECT sum(frames), sum(frames_with_faces), sum(masked), sum(unmasked), sum(unknown), max(peak_unmasked),
+                sum(frames) FILTER (minute IS NULL), count(DISTINCT source) FILTER (minute IS NULL),
+                min(first_us), max(last_us)
+            FROM minutes
+        """).fetchall()[0]
+        numbers = [int(value or 0) for value in row[:8]]
+        left_out = self.execute("SELECT sum(frames) FROM counted WHERE NOT inside").fetchall()[0][0]
+        first, last = (None if us is None else _EPOCH + timedelta(microseconds=us) for us in row[8:])
+        frames, with_faces, masked, unmasked, unknown, peak, untimed, sources = numbers
+        counts = Counts(masked, unmasked, unknown)
+        return Totals(frames, with_faces, counts, peak, untimed, sources, int(left_out or 0), first, last)
+
+    def stretches(self, longest_empty_days: int) -> list[tuple[int, int]]:
+        """Stretches of minutes with frames (or asked for) in them; a longer time without any parts two of them."""
+        found = self.execute("""
+            SELECT min(minute), max(minute) FROM minutes WHERE minute IS NOT NULL GROUP BY minute // 1440 ORDER BY 1
+        """).fetchall()
+        ends = [] if self.begin is None else [(minute_of(self.begin),) * 2]
+        ends += [] if self.end is None else [(minute_of(self.end - timedelta(microseconds=1)),) * 2]
+        joined: list[tuple[int, int]] = []
+        for first, last in sorted([*found, *ends]) if found else []:
+            if joined and first - joined[-1][1] <= longest_empty_days * 1440:
+                joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+            else:
+                joined.append((first, last))
+        return joined
+
+    def put(self, name: str, columns: dict[str, Any]) -> None:
+        """Give the connection a table of NumPy columns, in place of one of that name."""
+        self.connection.register("given", columns)
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM given")
+        self.connection.unregister("given")
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run SQL; what is wrong with the files, the memory or the disk becomes an error that says so."""
+        try:
+            return self.connection.execute(sql)
+        except duckdb.OutOfMemoryException as error:
+            raise OutputError(
+                f"the statistics need more than {self._memory} of memory and found no room on the disk "
+                f"for the rest ({_first_line(error)}): free some space in {tempfile.gettempdir()}"
+            ) from error
+        except duckdb.IOException as error:
+            raise SourceError(f"{self.paths[0]}: reading failed ({_first_line(error)}): check the disk") from error
+        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+            raise self._damage(_first_line(error)) from error
+
+    def _damage(self, reason: str) -> CrowdmaskError:
+        return find_damage(self.paths) or SourceError(f"{self.paths[0]}: it cannot be counted ({reason})")
+
+
+def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, several: bool) -> str:
+    """SQL of the rows of files with the same columns; `folder` holds them all."""
+    columns = ", ".join(f"{_text(name)}: '{'BIGINT' if name in COUNT_COLUMNS else 'VARCHAR'}'" for name in header)
+    files = ", ".join(_text(_literally(path)) for path in paths)
+    read = (
+        f"read_csv([{files}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
+        f"columns = {{{columns}}}, filename = 'file_of_row')"
+    )
+    source = file = f"ltrim(substr(file_of_row, {len(folder) + 1}), '/')"
+    if "source" in header and several:
+        source = f"concat_ws('/', nullif(regexp_replace({file}, '/?frames[.]csv$', ''), ''), source)"
+    elif "source" in header:
+        source = "coalesce(source, '')"
+    camera = "coalesce(camera, '')" if "camera" in header else "''"
+    frame = "TRY_CAST(frame AS BIGINT)" if "frame" in header else "NULL::BIGINT"
+    seconds = "TRY_CAST(time_s AS DOUBLE)" if "time_s" in header else "NULL::DOUBLE"
+    # a date alone has a '-' at the sixth place from its end as well, hence the length
+    timed = "nullif(captured_at, '')" if "captured_at" in header else "NULL::VARCHAR"
+    return f"""
+        SELECT frame, time_s, {", ".join(COUNT_COLUMNS)}, source, camera, at_us,
+            faces IS NULL OR masked IS NULL OR unmasked IS NULL OR unknown IS NULL OR masked < 0 OR unmasked < 0
+                OR unknown < 0 OR faces <> masked + unmasked + unknown
+                OR (stamp IS NOT NULL AND NOT (length(stamp) > 16 AND (stamp[-1] = 'Z' OR stamp[-6] IN ('+', '-'))))
+                OR (at_us IS NOT NULL AND (at_us < 0 OR at_us >= {microseconds(_LAST_YEAR)})) AS damaged
+        FROM (
+            SELECT {frame} AS frame, {seconds} AS time_s, {", ".join(COUNT_COLUMNS)}, {source} AS source,
+                {camera} AS camera, {timed} AS stamp,
+                epoch_us(stamp::TIMESTAMPTZ) AS at_us
+            FROM {read}
+        )
+    """
+
+
+def _literally(path: Path) -> str:
+    """The path as a pattern that matches only itself; DuckDB takes every path for one."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,118 @@
+"""`crowdmask stats`, in-process on hand-made runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from crowdmask.cli.main import main
+from tests.unit.results.frames_csvs import Row, write_run
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """Two cameras over the hour that the clock change repeats, and a file without a time."""
+    rows = [
+        Row("2026-10-25T02:05:00+02:00", 3, 1, 0, "north"),
+        Row("2026-10-25T02:05:00+01:00", 1, 1, 1, "north"),
+        Row("2026-10-25T02:25:00+01:00", 0, 2, 0, "south"),
+        Row("", 5, 0, 0, "", "lost.jpg"),
+    ]
+    return write_run(tmp_path / "run", rows)
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as left:
+        main(["stats", *map(str, args)])
+    out, err = capsys.readouterr()
+    assert isinstance(left.value.code, int)
+    return left.value.code, out, err
+
+
+def test_csv_to_a_pipe_and_what_it_says_beside(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, run_folder, "--every", "20m", "--no-empty")
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [(r["bucket_start"], r["camera"], r["source"], r["faces"]) for r in rows] == [
+        ("2026-10-25T02:00:00+02:00", "north", "", "4"),
+        ("2026-10-25T02:00:00+01:00", "north", "", "3"),
+        ("2026-10-25T02:20:00+01:00", "south", "", "2"),
+        ("", "", "lost.jpg", "5"),
+    ]
+    assert "4 frames, 14 faces, 2026-10-25 02:05 to 2026-10-25 02:25 in Europe/Paris" in err
+    assert "the time of 1 frames of 1 files is not known" in err
+
+
+def test_a_file_is_written_whole_and_not_overwritten(
+    run_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "compliance.json"
+    assert run(capsys, run_folder, "--out", out, "-q") == (0, "", "")
+    whole = out.read_text()
+    assert sum(row["faces"] for row in json.loads(whole)) == 14
+    assert [path.name for path in out.parent.iterdir()] == ["compliance.json"]
+    code, _, err = run(capsys, run_folder, "--out", out)
+    assert code == 1 and "--overwrite" in err and out.read_text() == whole
+    assert run(capsys, run_folder, "--out", out, "--overwrite", "--format", "csv", "-q")[0] == 0
+    assert out.read_text().startswith("bucket_start,")
+
+
+def test_a_run_without_any_time_goes_by_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_run(tmp_path / "run", [Row("", 1, 2, 0, "", name) for name in ("b.jpg", "a.jpg", "a.jpg")])
+    code, out, err = run(capsys, folder, "--every", "1mo", "--format", "json")
+    assert code == 0
+    assert [(r["source"], r["frames"], r["bucket_start"]) for r in json.loads(out)] == [
+        ("a.jpg", 2, None),
+        ("b.jpg", 1, None),
+    ]
+    assert "counted by file" in err
+
+
+def test_a_period_leaves_out_and_says_so(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, run_folder, "--by", "none", "--from", "2026-10-25T02:00+01:00", "--timezone", "UTC")
+    assert code == 0
+    assert [row["faces"] for row in csv.DictReader(io.StringIO(out))] == ["5"]
+    assert "2 frames lie outside the period or have no time" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        ((), 2, "RUN"),
+        (("{run}", "--every", "90s"), 2, "every is '90s'"),
+        (("{run}", "--every", "2mo"), 2, "1m to 1mo"),
+        (("{run}", "--by", "day"), 2, "camera"),
+        (("{run}", "--timezone", "Europe/Pariss"), 2, "Europe/Paris"),
+        (("{run}", "--gap", "30"), 2, "a minute or more"),
+        (("{run}", "--gap", "soon"), 2, "gap is 'soon'"),
+        (("{run}", "--to", "tomorrow"), 2, "to is 'tomorrow'"),
+        (("{run}", "--out", "x.xlsx"), 2, ".csv or .json"),
+        (("{run}", "{run}"), 2, "named twice"),
+        (("{run}/missing",), 1, "no such run folder"),
+        (("{run}", "--out", "{run}/frames.csv", "--overwrite"), 1, "input itself"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    run_folder: Path, capsys: pytest.CaptureFixture[str], args: tuple[str, ...], code: int, said: str
+) -> None:
+    found, out, err = run(capsys, *(arg.replace("{run}", str(run_folder)) for arg in args))
+    assert (found, out) == (code, "")
+    assert said in err and len(err.strip().splitlines()) == 1
+
+
+def test_damage_leaves_no_file_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_run(tmp_path / "run", [Row("2026-11-20T20:00:00+01:00", 1)])
+    with (folder / "frames.csv").open("a") as file:
+        file.write("0,0.0,1\n")
+    code, _, err = run(capsys, folder, "--out", tmp_path / "out.csv")
+    assert code == 1 and "frames.csv: line 3: it has 3 values" in err
+    assert not list(tmp_path.glob("out.csv*"))
