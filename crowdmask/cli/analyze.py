@@ -87,20 +87,18 @@ def command(
                 build(OutputSettings, settled),
             )
         )
-        outcomes, code = _run(tasks, destinations.detections, networks=ctx.obj, bar=not quiet)
+        outcomes, code = _run(tasks, destinations.detections, networks=ctx.obj or _own_networks(verbose), bar=not quiet)
     if as_json:
-        print_json(outcomes)
+        print_json(outcomes, several=len(tasks) > 1)
     elif not quiet:
-        print_closing(outcomes, destinations.detections, with_times=verbose)
+        not_begun = len(tasks) - len(outcomes)
+        print_closing(outcomes, destinations.detections, not_begun=not_begun, with_times=verbose)
     return code
 
 
-def _run(
-    tasks: Sequence[Task], detections: str | None, *, networks: Networks | None, bar: bool
-) -> tuple[list[Outcome], int]:
+def _run(tasks: Sequence[Task], detections: str | None, *, networks: Networks, bar: bool) -> tuple[list[Outcome], int]:
     """The outcomes and the exit code; what was done before a failure that ends the run is among them."""
     from crowdmask.cli.progress import Progress, say
-    from crowdmask.jobs.networks import own_networks
     from crowdmask.jobs.run import run
     from crowdmask.jobs.stopping import Stop
 
@@ -108,7 +106,7 @@ def _run(
     outcomes: list[Outcome] = []
     with stop.on_signals(), Progress(tasks, shown=bar and sys.stderr.isatty()) as progress:
         try:
-            for outcome in run(tasks, detections, networks=networks or own_networks, watch=progress, stop=stop):
+            for outcome in run(tasks, detections, networks=networks, watch=progress, stop=stop):
                 outcomes.append(outcome)
                 if outcome.error:
                     say(one_line(outcome.error))
@@ -118,6 +116,17 @@ def _run(
             say(one_line(str(error)))
             return outcomes, EXIT_FAILED
     return outcomes, EXIT_INTERRUPTED if stop.asked else exit_code(outcomes)
+
+
+def _own_networks(verbose: bool) -> Networks:
+    from crowdmask.cli.noise import native_stderr_shut
+    from crowdmask.jobs.networks import Pair, own_networks
+
+    def quietly(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
+        with native_stderr_shut():
+            return own_networks(analysis, runtime)
+
+    return own_networks if verbose else quietly
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

@@ -10,29 +10,31 @@ from pathlib import PurePath
 
 import click
 
-from crowdmask.cli.main import printable
 from crowdmask.jobs.tasks import Outcome, State
 from crowdmask.results.statistics import ComplianceStats
 
 LABEL_WIDTH = 12
+STAGE_WIDTH = 16
 
 
-def print_json(outcomes: Sequence[Outcome]) -> None:
+def print_json(outcomes: Sequence[Outcome], *, several: bool) -> None:
     """The summary of the one input, or a list with one for each of several."""
     written = [
-        outcome.summary if outcome.summary is not None else {"source": outcome.task.name, "error": outcome.error}
+        outcome.summary
+        if outcome.summary is not None
+        else {"source": outcome.task.name, "state": outcome.state.value, "error": outcome.error}
         for outcome in outcomes
     ]
-    click.echo(json.dumps(written[0] if len(written) == 1 else written, indent=2))
+    click.echo(json.dumps(written if several else written[0], indent=2))
 
 
-def print_closing(outcomes: Sequence[Outcome], detections: str | None, *, with_times: bool) -> None:
+def print_closing(outcomes: Sequence[Outcome], detections: str | None, *, not_begun: int, with_times: bool) -> None:
     good = [outcome for outcome in outcomes if outcome.state is not State.FAILED]
-    if len(outcomes) == 1:
+    if len(outcomes) + not_begun == 1:
         for outcome in good:
             _print_one(outcome)
     else:
-        _print_several(outcomes, good)
+        _print_several(outcomes, good, not_begun)
     if detections is not None and good:
         _line("detections", detections)
     if with_times:
@@ -41,10 +43,12 @@ def print_closing(outcomes: Sequence[Outcome], detections: str | None, *, with_t
 
 def _print_one(outcome: Outcome) -> None:
     stats, outputs = outcome.stats, outcome.task.outputs
-    click.secho(printable(outcome.task.name), bold=True)
+    click.secho(outcome.task.name, bold=True)
+    if outcome.until_s is None:
+        _line("interrupted", "before the first frame: nothing was written")
+        return
     if outcome.state is State.INTERRUPTED:
-        until = "before the first frame" if outcome.until_s is None else f"at {clock(outcome.until_s)}"
-        _line("interrupted", f"{until}; the files are whole as far as they go")
+        _line("interrupted", f"at {clock(outcome.until_s)}; the files are whole as far as they go")
     _print_counts(stats, outcome.wall_s)
     peak = stats.peak
     if peak is not None and stats.frames > 1:
@@ -59,21 +63,24 @@ def _print_one(outcome: Outcome) -> None:
     _line("summary", str(outputs.summary))
 
 
-def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome]) -> None:
+def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_begun: int) -> None:
     for outcome in outcomes:
-        name = printable(PurePath(outcome.task.name).name or outcome.task.name)
+        name = PurePath(outcome.task.name).name or outcome.task.name
         if outcome.state is State.FAILED:
             click.echo(f"{click.style('✗', fg='red')} {name}: failed")
             continue
-        mark = "✓" if outcome.state is State.DONE else "…"
         stats = outcome.stats
-        click.echo(
-            f"{mark} {name}: {plural(stats.frames, 'frame')}, {_counts(stats)}, compliance {percent(stats.compliance)}"
-        )
+        found = f"{plural(stats.frames, 'frame')}, {_counts(stats)}, compliance {percent(stats.compliance)}"
+        if outcome.state is State.DONE:
+            click.echo(f"{click.style('✓', fg='green')} {name}: {found}")
+        else:
+            click.echo(f"{click.style('…', fg='yellow')} {name}: {found}; interrupted, whole as far as it goes")
+    if not_begun:
+        click.echo(f"{click.style('…', fg='yellow')} {plural(not_begun, 'more input')} not begun")
     if not good:
         return
     total = reduce(add, (outcome.stats for outcome in good), ComplianceStats())
-    click.secho(f"{len(good)} of {plural(len(outcomes), 'input')}", bold=True)
+    click.secho(f"{len(good)} of {plural(len(outcomes) + not_begun, 'input')}", bold=True)
     _print_counts(total, sum(outcome.wall_s for outcome in good))
     folders = dict.fromkeys(str(outcome.task.outputs.frames_csv.parent) for outcome in good)
     _line("results", ", ".join(list(folders)[:3]) + (" …" if len(folders) > 3 else ""))
@@ -95,7 +102,7 @@ def _print_times(outcomes: Iterable[Outcome]) -> None:
     wall = sum(outcome.wall_s for outcome in outcomes)
     click.echo(f"time at work by stage, of {wall:.1f} s in all (stages overlap):", err=True)
     for stage, seconds in busy.items():
-        click.echo(f"  {stage:<{LABEL_WIDTH}}{seconds:8.2f} s", err=True)
+        click.echo(f"  {stage.replace('_', ' '):<{STAGE_WIDTH}}{seconds:8.2f} s", err=True)
 
 
 def _counts(stats: ComplianceStats) -> str:
@@ -103,7 +110,7 @@ def _counts(stats: ComplianceStats) -> str:
 
 
 def _line(label: str, text: str) -> None:
-    click.echo(f"  {click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}{printable(text)}")
+    click.echo(f"  {click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}{text}")
 
 
 def percent(rate: float | None) -> str:

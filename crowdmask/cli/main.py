@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -57,6 +58,9 @@ def crowdmask(ctx: click.Context) -> None:
 
 def main(args: list[str] | None = None, networks: Any = None) -> None:
     """Runs the command and leaves the process with its exit code; `networks` stand in for those in `weights/`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # paths may hold bytes, and our words letters, that it cannot show
     arguments = sys.argv[1:] if args is None else args
     try:
         code = crowdmask.main(arguments, prog_name="crowdmask", standalone_mode=False, obj=networks)
@@ -93,9 +97,4 @@ def told(error: BaseException) -> tuple[str, int]:
 
 
 def one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
-
-
-def printable(text: str) -> str:
-    """The text with each byte of a path that is no character shown as a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    return " ".join(text.split())

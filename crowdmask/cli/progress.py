@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from crowdmask.cli.main import printable
 from crowdmask.jobs.watching import Watch
 
 if TYPE_CHECKING:
@@ -103,4 +102,4 @@ def logging_to_stderr(level: int) -> Iterator[None]:
 def say(message: str) -> None:
     """One line on stderr."""
     with tqdm.external_write_mode(file=sys.stderr):
-        click.echo(f"crowdmask: {printable(message)}", err=True)
+        click.echo(f"crowdmask: {message}", err=True)

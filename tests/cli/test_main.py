@@ -94,7 +94,6 @@ def test_completion_completes(words: str, expected: str) -> None:
         (KeyboardInterrupt(), 130, "interrupted"),
         (MemoryError(), 1, "out of memory: try a smaller --window"),
         (ZeroDivisionError("x\ny"), 1, "please report it with the output of -v: ZeroDivisionError: x y"),
-        (SourceError("bad \udcff name"), 1, "bad ? name"),
     ],
 )
 def test_each_error_has_one_line_and_a_code(error: BaseException, code: int, words: str) -> None:
