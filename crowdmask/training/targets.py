@@ -37,7 +37,9 @@ def anchor_targets(
         best_face = overlap.argmax(axis=1)
         best = overlap.max(axis=1)
         forced = overlap.argmax(axis=0)
-        best_face[forced] = np.arange(len(faces))
+        # where two faces want one anchor, the one that it fits better is written last
+        by_fit = np.argsort(overlap[forced, np.arange(len(faces))], kind="stable")
+        best_face[forced[by_fit]] = by_fit
         best[forced] = 1.0
         kinds[(best >= background_below) & (best < match)] = NO_MATTER
         positive = best >= match

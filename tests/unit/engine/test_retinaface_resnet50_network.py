@@ -15,9 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from crowdmask.engine import retinaface_resnet50 as module
-from crowdmask.engine.retinaface_resnet50 import RetinaFaceResNet50, build_graph, load_network
+from crowdmask.engine import views
+from crowdmask.engine.detector import RetinaFaceDetector
+from crowdmask.engine.retinaface_resnet50 import build_model, load_model, load_resnet50
 from crowdmask.errors import SettingsError, WeightsError
-from crowdmask.settings import AnalysisSettings
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
 for package in ("retinaface", "tf_keras", "gdown"):
     pytest.importorskip(package, reason="make test installs retina-face, with the libraries that it imports")
@@ -42,9 +44,10 @@ THEIRS_FIRST = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from crowdmask.engine.retinaface_resnet50 import load_network
-outputs = load_network(Path(sys.argv[1]))(np.zeros((2, 40, 70, 3), np.uint8))
-assert [o.shape for o in outputs[6:]] == [(2, 5, 9, 4), (2, 5, 9, 8), (2, 5, 9, 20)]
+from crowdmask.engine.retinaface_resnet50 import load_resnet50
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
+detector = load_resnet50(AnalysisSettings(detection_size=160), RuntimeSettings(), Path(sys.argv[1]))
+assert len(detector.detect([np.zeros((40, 70, 3), np.uint8)])) == 1
 import keras, tensorflow
 model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D()])
 assert model(np.ones((2, 8, 8, 3), np.float32)).shape == (2, 2)
@@ -94,7 +97,7 @@ def keras_3() -> Any:
 @pytest.fixture(scope="module")
 def model(keras_3: Any) -> Any:
     """The graph with random parameters, built where Keras 3 is already at work."""
-    built = build_graph()
+    built = build_model()
     assert built.count_params() == 29_495_084
     randomise(built)
     return built
@@ -110,15 +113,16 @@ def weights(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def detector(weights: Path) -> RetinaFaceResNet50:
-    settings = AnalysisSettings(
-        detector="retinaface-resnet50", confidence=CONFIDENCE, detection_size=160, detection_upscale=1.0
-    )
-    return RetinaFaceResNet50(settings, load_network(weights))
+def detector(weights: Path) -> RetinaFaceDetector:
+    settings = AnalysisSettings(confidence=CONFIDENCE, detection_size=160, detection_upscale=1.0)
+    return load_resnet50(settings, RuntimeSettings(), weights)
 
 
-def test_it_finds_what_the_package_finds(weights: Path, detector: RetinaFaceResNet50, tmp_path: Path) -> None:
-    image = noise(118, 160, seed=2)
+def test_it_finds_what_the_package_finds(
+    weights: Path, detector: RetinaFaceDetector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = noise(128, 160, seed=2)
+    monkeypatch.setattr(views, "PASSES", (views.Pass(1.0, 0.0, float("inf")),))  # the package looks once
     cv2.imwrite(str(tmp_path / "a.png"), image)
     env = {**os.environ, "DEEPFACE_HOME": str(weights.parents[2]), "TF_CPP_MIN_LOG_LEVEL": "3"}
     program = [sys.executable, "-c", REFERENCE, str(tmp_path / "a.png"), str(CONFIDENCE)]
@@ -144,14 +148,14 @@ def thick(boxes: NDArray[Any]) -> NDArray[np.intp]:
     return np.flatnonzero(np.all(boxes[:, 2:] - boxes[:, :2] >= 2, axis=1))
 
 
-def test_channels_are_not_mixed_up(detector: RetinaFaceResNet50) -> None:
+def test_channels_are_not_mixed_up(detector: RetinaFaceDetector) -> None:
     """Guards the test above: with red and blue exchanged the network finds something else."""
     image = noise(118, 160, seed=2)
     straight, exchanged = detector.detect([image, np.ascontiguousarray(image[..., ::-1])])
     assert len(straight) != len(exchanged) or not np.allclose(straight.scores, exchanged.scores, atol=1e-3)
 
 
-def test_a_batch_finds_what_one_by_one_finds(detector: RetinaFaceResNet50) -> None:
+def test_a_batch_finds_what_one_by_one_finds(detector: RetinaFaceDetector) -> None:
     images = [noise(118, 160, seed) for seed in (2, 3, 4)] + [noise(160, 90, seed=5)]
     alone = [detector.detect([image])[0] for image in images]
     for one, other in zip(alone, detector.detect(images), strict=True):
@@ -160,7 +164,7 @@ def test_a_batch_finds_what_one_by_one_finds(detector: RetinaFaceResNet50) -> No
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
 
 
-def test_keras_3_can_come_first(keras_3: Any, detector: RetinaFaceResNet50) -> None:
+def test_keras_3_can_come_first(keras_3: Any, detector: RetinaFaceDetector) -> None:
     import keras
     import tensorflow as tf
 
@@ -181,14 +185,14 @@ def test_a_file_that_is_no_network_of_this_kind_is_named(
 ) -> None:
     import tf_keras
 
-    monkeypatch.setattr(module, "build_graph", lambda: model)  # built once is enough
+    monkeypatch.setattr(module, "build_model", lambda: model)  # built once is enough
 
     (tmp_path / "text.h5").write_text("not HDF5")
     other = tf_keras.Sequential([tf_keras.Input((4,)), tf_keras.layers.Dense(2)])
     other.save_weights(tmp_path / "other.h5")
     for name in ("text.h5", "other.h5", "missing.h5"):
         with pytest.raises(WeightsError, match="no weights of RetinaFace with ResNet-50") as caught:
-            load_network(tmp_path / name)
+            load_model(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
 
 
@@ -198,4 +202,4 @@ def test_without_the_package_it_says_what_to_install(missing: str, monkeypatch: 
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(SettingsError, match=r"pip install 'crowdmask\[resnet50\]'"):
-        build_graph()
+        build_model()

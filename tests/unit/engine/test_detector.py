@@ -1,0 +1,102 @@
+"""The detector around a network that answers what the test wrote: decoding, sizes, merging of views."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crowdmask.engine.detector import RetinaFaceDetector
+from crowdmask.nets.anchors import AnchorGrid
+from crowdmask.settings import AnalysisSettings
+
+GRID = AnchorGrid()
+
+
+class BrightSquares:
+    """Answers a face of the anchor's own box wherever a white square is centred on an anchor of about its size."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        self.shapes.append(pictures.shape)
+        n, height, width, _ = pictures.shape
+        anchors = GRID.boxes_cxcywh((width, height))
+        face = np.full((n, len(anchors)), -9.0, np.float32)
+        box = np.zeros((n, len(anchors), 4), np.float32)
+        for i, picture in enumerate(pictures):
+            ys, xs = np.nonzero(picture[..., 0] > 128)
+            if len(xs):
+                found = np.array([[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]], np.float32)
+                centre, side = (found[0, :2] + found[0, 2:]) / 2, found[0, 2] - found[0, 0]
+                distance = np.abs(anchors[:, :2] - centre).sum(axis=1) + 50 * np.abs(np.log(anchors[:, 2] / side))
+                best = int(distance.argmin())
+                face[i, best] = 3.0
+                box[i, best] = GRID.encode_boxes(found, anchors[best : best + 1])[0]
+        return {"face": face, "box": box, "landmarks": np.zeros((n, len(anchors), 10), np.float32)}
+
+
+def picture(size_wh: tuple[int, int], square: tuple[int, int, int, int] | None) -> NDArray[np.uint8]:
+    image = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    if square:
+        x1, y1, x2, y2 = square
+        image[y1:y2, x1:x2] = 255
+    return image
+
+
+def detect(*images: NDArray[np.uint8], **settings: float) -> list:  # type: ignore[type-arg]
+    detector = RetinaFaceDetector(BrightSquares(), GRID, AnalysisSettings(**settings))  # type: ignore[arg-type]
+    return detector.detect(list(images))
+
+
+def test_no_pictures_and_no_faces() -> None:
+    assert detect() == []
+    (faces,) = detect(picture((64, 48), None))
+    assert len(faces) == 0
+    assert faces.landmarks.shape == (0, 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "square"),
+    [((1280, 720), (400, 300, 440, 340)), ((3840, 2160), (1200, 900, 1320, 1020)), ((320, 240), (100, 80, 120, 100))],
+)
+def test_boxes_come_back_in_the_pictures_own_pixels(
+    size_wh: tuple[int, int], square: tuple[int, int, int, int]
+) -> None:
+    (faces,) = detect(picture(size_wh, square))
+    assert len(faces) == 1
+    assert faces.boxes[0] == pytest.approx(square, abs=0.02 * size_wh[0] / 10)
+    assert faces.scores[0] == pytest.approx(1 / (1 + np.exp(-3.0)))
+
+
+def test_a_face_seen_in_several_views_is_one_face() -> None:
+    (faces,) = detect(picture((640, 480), (200, 100, 300, 200)))
+    assert len(faces) == 1
+
+
+def test_a_face_as_large_as_the_picture_is_found() -> None:
+    (faces,) = detect(picture((800, 800), (20, 20, 780, 780)))
+    assert len(faces) == 1
+    assert faces.boxes[0] == pytest.approx((20, 20, 780, 780), abs=8)
+
+
+def test_confidence_is_a_floor() -> None:
+    image = picture((320, 240), (100, 80, 120, 100))
+    assert len(detect(image, confidence=0.94)[0]) == 1
+    assert len(detect(image, confidence=0.96)[0]) == 0
+
+
+def test_a_set_of_pictures_gives_what_each_gives_alone() -> None:
+    images = [picture((320, 240), (100, 80, 120 + 4 * i, 100 + 4 * i)) for i in range(5)] + [picture((64, 64), None)]
+    together = detect(*images)
+    for image, faces in zip(images, together, strict=True):
+        (alone,) = detect(image)
+        assert np.array_equal(alone.boxes, faces.boxes)
+    assert [len(f) for f in together] == [1, 1, 1, 1, 1, 0]
+
+
+def test_tiles_find_what_is_too_small_in_the_whole() -> None:
+    (faces,) = detect(picture((3840, 2160), (1913, 1073, 1925, 1085)), tiles=3)
+    assert len(faces) == 1
+    assert faces.boxes[0] == pytest.approx((1913, 1073, 1925, 1085), abs=3)

@@ -1,0 +1,48 @@
+"""The detector's losses by hand."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss, smooth_l1
+from crowdmask.training.targets import BACKGROUND, FACE, NO_MATTER
+
+
+def number(value: object) -> float:
+    return float(np.asarray(keras.ops.convert_to_numpy(value)))
+
+
+def test_smooth_l1() -> None:
+    assert np.asarray(smooth_l1(np.array([0.0, 0.5, -1.0, 3.0], np.float32))).tolist() == [0.0, 0.125, 0.5, 2.5]
+
+
+def test_only_the_hardest_background_counts() -> None:
+    logits = np.array([[0.0, 2.0, 1.0, -5.0, 9.0]], np.float32)
+    kinds = np.array([[FACE, BACKGROUND, BACKGROUND, BACKGROUND, NO_MATTER]], np.int8)
+    # one face, two negatives for it: the 2.0 and the 1.0; the 9.0 does not matter
+    wanted = np.log(2) + np.log1p(np.exp(2.0)) + np.log1p(np.exp(1.0))
+    assert number(mined_face_loss(logits, kinds, 2.0)) == pytest.approx(wanted, rel=1e-5)
+    wanted = np.log(2) + np.log1p(np.exp(2.0))
+    assert number(mined_face_loss(logits, kinds, 1.0)) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_batch_without_faces_is_finite() -> None:
+    logits = np.zeros((1, 4), np.float32)
+    kinds = np.full((1, 4), BACKGROUND, np.int8)
+    assert np.isfinite(number(mined_face_loss(logits, kinds, 7.0)))
+    assert number(box_loss(np.ones((1, 4, 4), np.float32), np.zeros((1, 4, 4), np.float32), kinds)) == 0.0
+
+
+def test_boxes_count_where_faces_are() -> None:
+    kinds = np.array([[FACE, BACKGROUND, NO_MATTER]], np.int8)
+    offsets = np.full((1, 3, 4), 2.0, np.float32)
+    assert number(box_loss(offsets, np.zeros_like(offsets), kinds)) == pytest.approx(4 * 1.5)
+
+
+def test_landmarks_follow_a_teacher_that_is_sure() -> None:
+    kinds = np.array([[FACE, FACE, BACKGROUND]], np.int8)
+    points, taught = np.ones((1, 3, 10), np.float32), np.zeros((1, 3, 10), np.float32)
+    sure = np.array([[3.0, -1.0, 5.0]], np.float32)
+    assert number(landmark_loss(points, taught, kinds, sure)) == pytest.approx(10 * 0.5)
