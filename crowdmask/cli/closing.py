@@ -122,6 +122,5 @@ def plural(n: int, word: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours:02d}:{minutes:02d}:{rest:04.1f}"
+    tenths = round(seconds * 10)  # first, so that 59.97 is a minute and not sixty seconds
+    return f"{tenths // 36000:02d}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"

@@ -1,118 +1,100 @@
-"""The second detector: RetinaFace with ResNet-50 from the package `retina-face`, of which only the network is used."""
+"""The second detector: the network of the package `retina-face` (ResNet-50), run and read like our own RetinaFace."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from crowdmask.engine.detector import RetinaFaceDetector
+from crowdmask.engine.network import compile_network
 from crowdmask.errors import SettingsError, WeightsError
-from crowdmask.geometry import FloatArray, clip, nms, sizes_wh
+from crowdmask.geometry import FloatArray
+from crowdmask.nets.anchors import AnchorGrid
 from crowdmask.nets.weights import verify
-from crowdmask.records import Faces
-from crowdmask.settings import AnalysisSettings
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
 WEIGHTS = "retinaface-resnet50"
-# The network's levels, coarse to fine, and the squares that each cell judges. Their centres lie 8 px into the cell at
-# every stride, because all of them were derived from one box of 16 x 16.
-LEVELS = ((32, (512.0, 256.0)), (16, (128.0, 64.0)), (8, (32.0, 16.0)))
-CENTRE = 8.0
-# Measured: each megapixel of a batch takes about 0.25 GB while the network runs.
-PIXELS_AT_ONCE = 2_000_000
-
-# uint8 BGR (n, h, w, 3) -> for each level scores (n, y, x, 4), box offsets (n, y, x, 8), landmark offsets (n, y, x, 20)
-Network = Callable[[NDArray[np.uint8]], Sequence[NDArray[np.float32]]]
 
 
-class RetinaFaceResNet50:
-    """A `FaceDetector`. Pictures that have one size when shrunk or enlarged go through the network together."""
+@dataclass(frozen=True)
+class ResNet50Anchors(AnchorGrid):
+    """All squares were derived from one box of 16 x 16, so their centres lie 8 px into the cell at every stride.
 
-    def __init__(self, settings: AnalysisSettings, network: Network | None = None) -> None:
-        self._settings = settings
-        self._network = load_network(verify(WEIGHTS)) if network is None else network
-
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for i, image in enumerate(images):
-            by_size[self._detection_size(image)].append(i)
-        found: dict[int, Faces] = {}
-        for size_wh, indices in by_size.items():
-            step = max(1, PIXELS_AT_ONCE // (size_wh[0] * size_wh[1]))
-            for first in range(0, len(indices), step):
-                together = indices[first : first + step]
-                batch = np.stack([_resized(images[i], size_wh) for i in together])
-                outputs = self._network(batch)
-                for row, i in enumerate(together):
-                    height, width = images[i].shape[:2]
-                    found[i] = self._faces([output[row] for output in outputs], size_wh, (width, height))
-        return [found[i] for i in range(len(images))]
-
-    def _detection_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
-        height, width = image.shape[:2]
-        scale = min(self._settings.detection_size / max(height, width), self._settings.detection_upscale)
-        return max(1, round(width * scale)), max(1, round(height * scale))
-
-    def _faces(
-        self, outputs: Sequence[NDArray[np.float32]], network_wh: tuple[int, int], picture_wh: tuple[int, int]
-    ) -> Faces:
-        boxes, scores, landmarks = decode(outputs, self._settings.confidence)
-        ratio = np.divide(picture_wh, network_wh, dtype=np.float32)
-        boxes = clip(boxes, network_wh)
-        kept = np.flatnonzero(np.all(sizes_wh(boxes) >= 1, axis=1))  # the border leaves less of one that lies outside
-        boxes *= np.tile(ratio, 2)
-        kept = kept[nms(boxes[kept], scores[kept], self._settings.nms_iou)]
-        return Faces(boxes[kept], scores[kept], landmarks[kept] * ratio)
-
-
-def decode(
-    outputs: Sequence[NDArray[np.float32]], confidence: float
-) -> tuple[FloatArray, NDArray[np.float32], NDArray[np.float32]]:
-    """Boxes (n, 4), scores (n,), landmarks (n, 5, 2) of one picture's outputs from `confidence` up, in network pixels.
-
-    The package counts pixels inclusively; these are edges, half a pixel further for landmarks.
+    The package counts pixels inclusively; as everywhere in crowdmask, these are edges.
     """
-    boxes, scores, landmarks = [], [], []
-    for level, (stride, squares) in enumerate(LEVELS):
-        score, box, points = outputs[3 * level : 3 * level + 3]
-        face = score[..., len(squares) :]  # before it: the probabilities of no face
-        y, x, square = np.nonzero(face >= confidence)
-        side = np.array(squares, np.float32)[square][:, None]
-        centre = np.stack([x, y], axis=1).astype(np.float32) * stride + CENTRE
-        offsets = box.reshape(*face.shape, 4)[y, x, square]
-        middle = centre + offsets[:, :2] * side
-        half = np.exp(offsets[:, 2:]) * side / 2
-        boxes.append(np.concatenate([middle - half, middle + half], axis=1))
-        scores.append(face[y, x, square])
-        landmarks.append(centre[:, None] + points.reshape(*face.shape, 5, 2)[y, x, square] * side[:, None])
-    return np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks)
+
+    strides: tuple[int, ...] = (8, 16, 32)
+    sizes: tuple[tuple[float, ...], ...] = ((32, 16), (128, 64), (512, 256))
+    variances: tuple[float, float] = (1.0, 1.0)
+
+    def boxes_cxcywh(self, size_wh: tuple[int, int]) -> FloatArray:
+        return _boxes_cxcywh(self, size_wh)
 
 
-def load_network(weights: Path) -> Network:
-    """The package's graph with the parameters of an .h5 file, compiled once for pictures of any size."""
-    import tensorflow as tf
+@lru_cache(maxsize=32)
+def _boxes_cxcywh(grid: ResNet50Anchors, size_wh: tuple[int, int]) -> FloatArray:
+    levels = []
+    for stride, sizes in zip(grid.strides, grid.sizes, strict=True):
+        columns, rows = (-(-side // stride) for side in size_wh)
+        y, x, square = np.indices((rows, columns, len(sizes)))
+        side = np.array(sizes)[square]
+        levels.append(np.stack([x * stride + 8, y * stride + 8, side, side], axis=-1).reshape(-1, 4))
+    boxes = np.concatenate(levels).astype(np.float32)
+    boxes.flags.writeable = False
+    return boxes
 
-    model = build_graph()
+
+class OneAnswerPerAnchor:
+    """The package's model with the inputs and outputs of our own graph, which is how `compile_network` takes it."""
+
+    input_shape = (None, None, None, 3)
+    output = dict.fromkeys(("face", "box", "landmarks"))
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __call__(self, bgr: Any, training: bool) -> dict[str, Any]:
+        import tensorflow as tf
+
+        outputs = self._model(bgr[..., ::-1], training=training)  # the network learned RGB
+        coarse_to_fine = [outputs[i : i + 3] for i in (0, 3, 6)]
+        parts: dict[str, list[Any]] = {name: [] for name in self.output}
+        for probability, box, landmarks in reversed(coarse_to_fine):
+            n = tf.shape(box)[0]
+            no_face, face = probability[..., :2], probability[..., 2:]
+            parts["face"].append(tf.reshape(tf.math.log(face) - tf.math.log(no_face), (n, -1)))
+            parts["box"].append(tf.reshape(box, (n, -1, 4)))
+            parts["landmarks"].append(tf.reshape(landmarks, (n, -1, 10)))
+        return {name: tf.concat(levels, axis=1) for name, levels in parts.items()}
+
+
+def load_resnet50(
+    settings: AnalysisSettings, runtime: RuntimeSettings, weights: Path | None = None
+) -> RetinaFaceDetector:
+    """The detector, with verified weights from the cache or, unverified, from a file."""
+    model = load_model(verify(WEIGHTS) if weights is None else weights)
+    return RetinaFaceDetector(compile_network(OneAnswerPerAnchor(model), runtime), ResNet50Anchors(), settings)
+
+
+def load_model(weights: Path) -> Any:
+    """The package's tf-keras model with the parameters of an .h5 file."""
+    model = build_model()
     try:
         model.load_weights(str(weights))
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(f"{weights}: these are no weights of RetinaFace with ResNet-50 ({error})") from error
-
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])  # type: ignore[untyped-decorator]
-    def forward(bgr: Any) -> Any:
-        return model(tf.cast(tf.reverse(bgr, axis=[3]), tf.float32), training=False)
-
-    return lambda images: [output.numpy() for output in forward(images)]
+    return model
 
 
-def build_graph() -> Any:
+def build_model() -> Any:
     """The package's tf-keras model with random parameters."""
     try:
         spec = importlib.util.find_spec("retinaface.model.retinaface_model")
@@ -151,9 +133,3 @@ def _tf_keras_in_tensorflow() -> Iterator[None]:
                 del sys.modules[name]
             else:
                 sys.modules[name] = module
-
-
-def _resized(image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    if image.shape[1::-1] == size_wh:
-        return image
-    return np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -41,7 +41,8 @@ def save_weights(path: Path, arrays: Arrays, *, half: bool) -> None:
 
 
 def _half(array: NDArray[Any]) -> NDArray[Any]:
-    small = array.astype(np.float16)
+    with np.errstate(over="ignore"):
+        small = array.astype(np.float16)
     error = np.abs(small.astype(np.float32) - array)
     lossless = np.all(error <= np.maximum(np.abs(array) * 2e-3, 1e-4))
     return small if lossless and np.all(np.isfinite(small)) else array

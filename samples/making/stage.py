@@ -10,12 +10,13 @@ import numpy as np
 
 from samples.making.hall import Camera
 from samples.making.people import Person
-from samples.making.portraits import CANVAS_WH, EYES_AT, PIXELS_PER_METRE
-from samples.making.shapes import Bytes, Floats
+from samples.making.portraits import EYES_AT, PIXELS_PER_METRE
+from samples.making.shapes import Bytes, Floats, filled
 
 EYE_HEIGHT = 1.58
 HEAD_RADIUS = 178.0  # canvas pixels, of the cylinder that stands for a head when it turns
-HEM = 1420.0
+NECK_END, HEM = 475.0, 1420.0
+DRAWN_X, DRAWN_Y = (190, 810), (90, 1480)  # the part of the canvas that anything is drawn on
 HAIRLINE = 0.10  # labels of faces reach to the hairline; the marked forehead ends below fringe or cap
 
 
@@ -41,19 +42,13 @@ class SeenFace:
     visible: float
 
 
-def turned(points: Floats, degrees: float) -> Floats:
-    """Canvas points after the head has turned."""
-    u = np.clip((points[:, 0] - EYES_AT[0]) / HEAD_RADIUS, -1, 1)
+def turned_x(x: Floats, y: Floats, degrees: float) -> Floats:
+    """Where canvas points come to lie, sideways, when the head turns; below the neck they stay."""
+    u = np.clip((x - EYES_AT[0]) / HEAD_RADIUS, -1, 1)
     angle = np.clip(np.arcsin(u) + math.radians(degrees), -math.pi / 2, math.pi / 2)
-    moved = HEAD_RADIUS * (np.sin(angle) - u)
-    out: Floats = points.copy()
-    out[:, 0] += moved * head_part(points[:, 1])
-    return out
-
-
-def head_part(y: Floats) -> Floats:
-    part: Floats = np.clip((475 - y) / 45, 0, 1).astype(np.float32)
-    return part
+    share = np.clip((NECK_END - y) / 45, 0, 1)
+    moved: Floats = x + HEAD_RADIUS * (np.sin(angle) - u) * share
+    return moved
 
 
 def transform(camera: Camera, pose: Pose) -> tuple[complex, complex]:
@@ -69,33 +64,34 @@ def legs(picture: Floats, owner: Bytes, who: int, camera: Camera, pose: Pose) ->
     """Trousers and shoes below the coat, and the shadow on the floor."""
     scale = camera.focal / pose.z
     x, ground = camera.place(pose.x, 0.0, pose.z)
-    height, width = owner.shape
-    if ground - 1.0 * scale > height:
+    left, top = max(0, math.floor(x - 0.6 * scale)), max(0, math.floor(ground - 1.1 * scale))
+    picture = picture[top : math.ceil(ground + 0.3 * scale), left : max(0, math.ceil(x + 0.6 * scale))]
+    height, width = picture.shape[:2]
+    if not height or not width:
         return
+    mine = owner[top : top + height, left : left + width]
+    x, ground = x - left, ground - top
     shadow = np.zeros((height, width), np.float32)
     cv2.ellipse(shadow, (round(x), round(ground)), (round(0.36 * scale), round(0.09 * scale)), 0, 0, 360, 1.0, -1)
     picture *= (1 - 0.42 * cv2.GaussianBlur(shadow, (0, 0), max(0.8, 0.05 * scale)))[..., None]
     turn, shift = transform(camera, pose)
+    thick = 0.085 * scale * pose.size
     for side in (-1, 1):
+        hip = turn * complex(EYES_AT[0] + side * 62, HEM - 60) + shift - complex(left, top)
         lift = max(0.0, side * math.sin(pose.stride)) * 0.10
-        hip = turn * complex(EYES_AT[0] + side * 62, HEM - 60) + shift
-        foot = complex(x + side * 0.085 * scale * pose.size, ground - lift * scale)
-        thick = 0.085 * scale * pose.size
-        area = np.zeros((height, width), np.uint8)
-        ankle = foot.imag - 0.03 * scale
-        quad = [(hip.real - thick, hip.imag), (hip.real + thick, hip.imag)]
-        quad += [(foot.real + 0.62 * thick, ankle), (foot.real - 0.62 * thick, ankle)]
-        cv2.fillPoly(area, [np.round(np.array(quad) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        shoe = np.zeros((height, width), np.uint8)
-        centre = (round(foot.real * 16), round((foot.imag - 0.02 * scale) * 16))
-        cv2.ellipse(
-            shoe, centre, (round(0.80 * thick * 16), round(0.55 * thick * 16)), 0, 0, 360, 255, -1, cv2.LINE_AA, 4
+        foot_x, sole = x + side * thick, ground - lift * scale
+        ankle = sole - 0.03 * scale
+        trouser = [(hip.real - thick, hip.imag), (hip.real + thick, hip.imag)]
+        trouser += [(foot_x + 0.62 * thick, ankle), (foot_x - 0.62 * thick, ankle)]
+        angle = np.linspace(0, 2 * np.pi, 40)
+        shoe = np.stack(
+            [foot_x + 0.8 * thick * np.cos(angle), sole - 0.02 * scale + 0.55 * thick * np.sin(angle)], axis=1
         )
-        for cover, colour in ((area, (58, 50, 46)), (shoe, (26, 26, 30))):
-            part = (cover.astype(np.float32) / 255)[..., None]
-            round_off = 1.0 - 0.35 * np.abs(np.arange(width) - foot.real)[None, :, None] / max(thick, 1)
-            picture += (np.asarray(colour, np.float32) * np.clip(round_off, 0.5, 1) - picture) * part
-            owner[cover > 127] = who
+        rounded = np.clip(1.0 - 0.35 * np.abs(np.arange(width) - foot_x) / max(thick, 1), 0.5, 1)[None, :, None]
+        for outline, colour in ((trouser, (58, 50, 46)), (shoe, (26, 26, 30))):
+            cover = filled(outline, (height, width))
+            picture += (np.asarray(colour, np.float32) * rounded - picture) * cover[..., None]
+            mine[cover > 0.5] = who
 
 
 def put(picture: Floats, owner: Bytes, who: int, camera: Camera, shown: tuple[Person, Pose]) -> None:
@@ -104,25 +100,24 @@ def put(picture: Floats, owner: Bytes, who: int, camera: Camera, shown: tuple[Pe
     height, width = owner.shape
     legs(picture, owner, who, camera, pose)
     turn, shift = transform(camera, pose)
-    corners = [turn * complex(a, b) + shift for a in (0, CANVAS_WH[0]) for b in (0, 1500)]
+    corners = [turn * complex(a, b) + shift for a in DRAWN_X for b in DRAWN_Y]
     x0, x1 = max(0, math.floor(min(c.real for c in corners))), min(width, math.ceil(max(c.real for c in corners)) + 1)
     y0, y1 = max(0, math.floor(min(c.imag for c in corners))), min(height, math.ceil(max(c.imag for c in corners)) + 1)
     if x0 >= x1 or y0 >= y1:
         return
     level = min(len(person.levels) - 1, max(0, round(math.log2(1 / abs(turn)) - 0.15)))
     image, matte = person.levels[level]
-    yy, xx = np.mgrid[y0:y1, x0:x1].astype(np.float32)
-    back = (xx + 1j * yy - shift) / turn
-    u, v = back.real.astype(np.float32), back.imag.astype(np.float32)
-    side = np.clip((u - EYES_AT[0]) / HEAD_RADIUS, -1, 1)
-    angle = np.clip(np.arcsin(side) - math.radians(pose.turn), -math.pi / 2, math.pi / 2)
-    u = u + HEAD_RADIUS * (np.sin(angle) - side) * head_part(v)
+    back = 1 / turn
+    yy, xx = np.mgrid[y0:y1, x0:x1].astype(np.float32) - np.array([shift.imag, shift.real], np.float32)[:, None, None]
+    u, v = xx * back.real - yy * back.imag, xx * back.imag + yy * back.real
+    head = v < NECK_END
+    u[head] = turned_x(u[head], v[head], -pose.turn)
     smaller = np.float32(2.0**-level)
-    map_x, map_y = (u + 0.5) * smaller - 0.5, (v + 0.5) * smaller - 0.5
+    map_x, map_y = ((c + 0.5) * smaller - 0.5 for c in (u, v))
     bgr = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     cover = cv2.remap(matte, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT).astype(np.float32) / 255
     haze = 0.03 + 0.012 * pose.z
-    bgr = bgr * pose.light * (1 - haze) + np.array((176, 180, 180), np.float32) * haze
+    bgr = bgr * (pose.light * (1 - haze)) + np.array((176, 180, 180), np.float32) * haze
     part = picture[y0:y1, x0:x1]
     part += (bgr - part) * cover[..., None]
     owner[y0:y1, x0:x1][cover > 0.5] = who
@@ -130,8 +125,8 @@ def put(picture: Floats, owner: Bytes, who: int, camera: Camera, shown: tuple[Pe
 
 def contour_at(camera: Camera, person: Person, pose: Pose) -> Floats:
     turn, shift = transform(camera, pose)
-    points = turned(person.contour, pose.turn)
-    z = turn * (points[:, 0] + 1j * points[:, 1]) + shift
+    x, y = person.contour.T
+    z = turn * (turned_x(x, y, pose.turn) + 1j * y) + shift
     contour: Floats = np.stack([z.real, z.imag], axis=1).astype(np.float32)
     return contour
 

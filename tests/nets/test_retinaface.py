@@ -37,8 +37,12 @@ def original_shapes() -> dict[str, tuple[int, ...]]:
         conv_norm(f"fpn.merge{i}", (64, 64, 3, 3))
     for i in (1, 2, 3):
         for branch, wide_in, wide_out in (
-            ("conv3X3", 64, 32), ("conv5X5_1", 64, 16), ("conv5X5_2", 16, 16), ("conv7X7_2", 16, 16), ("conv7x7_3", 16, 16),
-        ):  # fmt: skip
+            ("conv3X3", 64, 32),
+            ("conv5X5_1", 64, 16),
+            ("conv5X5_2", 16, 16),
+            ("conv7X7_2", 16, 16),
+            ("conv7x7_3", 16, 16),
+        ):
             conv_norm(f"ssh{i}.{branch}", (wide_out, wide_in, 3, 3))
         for head, values in (("ClassHead", 4), ("BboxHead", 8), ("LandmarkHead", 20)):
             shapes[f"{head}.{i - 1}.conv1x1.weight"] = (values, 64, 1, 1)
