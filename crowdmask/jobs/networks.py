@@ -26,10 +26,11 @@ Networks = Callable[[AnalysisSettings, RuntimeSettings], Pair]
 @lru_cache(maxsize=1)
 def own_networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
     """The project's networks for these settings, kept for every further input of this process."""
-    from crowdmask.engine.load import CLASSIFIER, load_classifier, load_detector
+    from crowdmask.engine.load import CLASSIFIER, load_classifier, load_detector, weights_folder
     from crowdmask.nets.weights import Manifest
 
     detector, classifier = load_detector(analysis, runtime), load_classifier(analysis, runtime)
-    entries = [Manifest.load().entry(name) for name in (analysis.detector, CLASSIFIER)]
+    manifest = Manifest.load(weights_folder(analysis))
+    entries = [manifest.entry(name) for name in (analysis.detector, CLASSIFIER)]
     weights = tuple(WeightsUsed(entry.name, entry.file, entry.sha256) for entry in entries)
     return Pair(detector, classifier, weights)
