@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdmask.records import Counts, Faces, Frame, FrameResult, Verdict
@@ -98,6 +98,7 @@ def test_wilson_without_trials_is_none_and_nonsense_is_refused() -> None:
         wilson_interval(-1, 2)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**9), st.floats(0, 1))
 def test_wilson_holds_the_rate_and_stays_in_the_unit_interval(trials: int, share: float) -> None:
     successes = round(share * trials)
@@ -148,6 +149,7 @@ rows = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(rows, st.lists(st.integers(0, 60), max_size=4), st.randoms(use_true_random=False))
 def test_the_sum_of_any_parts_in_any_order_is_one_pass(frames: list[Row], cuts: list[int], rng: random.Random) -> None:
     edges = sorted({0, len(frames), *(c for c in cuts if c < len(frames))})
@@ -159,6 +161,7 @@ def test_the_sum_of_any_parts_in_any_order_is_one_pass(frames: list[Row], cuts: 
     assert total.worst_moments == whole.worst_moments
 
 
+@settings(deadline=None)
 @given(rows)
 def test_moments_are_real_apart_and_headed_by_the_peak(frames: list[Row]) -> None:
     stats = stats_of(frames)
