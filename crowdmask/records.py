@@ -35,6 +35,7 @@ class VideoInfo:
     has_audio: bool = False
     pixel_aspect: Fraction = Fraction(1)  # width : height of a pixel of the stored picture, before any rotation
     colour: tuple[int, int, int] = (2, 2, 2)  # primaries, transfer, matrix of the frames (ITU-T H.273); 2 is unknown
+    ends_at_s: float | None = None  # end of the part that settings choose; None is the source's own
     starts_at_s: float = 0.0  # where the container's own clock stands at second zero, to keep sound in step
 
 

@@ -172,7 +172,7 @@ def write_clip(
             context.colorspace, context.color_primaries, context.color_trc, context.color_range = colour
         if rotation:
             stream.set_display_rotation(rotation)
-        sound = out.add_stream(audio, rate=48000) if audio else None
+        sound = out.add_stream(audio, rate=48000, bit_rate=96_000) if audio else None
         out.start_encoding()
         if sound is not None:
             _write_tone(out, sound, float((times[-1] + 1 / Fraction(rate) / base) * base))

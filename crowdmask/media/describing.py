@@ -80,6 +80,7 @@ def describe(
         has_audio=bool(container.streams.audio),
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
         colour=colour_of(first),
+        ends_at_s=span_of(settings)[1],
         starts_at_s=float(start * base) if base else 0.0,
     )
     return replace(info, frames_expected=_frames_expected(info, stream.frames, settings))

@@ -36,6 +36,8 @@ def _copy(part: Path, whole: Path) -> int:
         av.open(f"file:{whole}", "w", format="mp4", options={"movflags": "faststart"}) as out,
     ):
         tracks = [out.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        for track, stream in zip(tracks, source.streams, strict=True):
+            track.metadata.update({k: v for k, v in stream.metadata.items() if k == "language"})
         for packet in source.demux():
             if packet.dts is None:
                 continue

@@ -229,13 +229,24 @@ class VideoWriter:
         return self._last.lasts_s or (float(1 / self._info.rate) if self._info.rate else 0.04)
 
     def _copy_last_sound(self, length_s: float) -> None:
-        """The rest of the sound where the source was written to its end, else only up to the last picture's end."""
+        """The rest of the sound: to the end of the part that was chosen, or where the writing stopped before it."""
         if self._sound is None or self._first is None or self._last is None:
             return
-        ended_s, lasts_s = self._last.seconds + length_s, self._info.duration_s
+        stopped_s = self._last.seconds + length_s
+        chosen_s, source_s = self._info.ends_at_s, self._info.duration_s
+        until_s: float | None = stopped_s
+        if chosen_s is not None and stopped_s >= chosen_s - self._slack():
+            until_s = chosen_s
+        elif chosen_s is None and (source_s is None or stopped_s >= source_s - self._slack()):
+            until_s = None  # all of it: sound may well be longer than the pictures
+        lead_s = float(self._lead * self._time_base)
+        self._sound.copy_until(None if until_s is None else until_s - self._first.seconds + lead_s)
+
+    def _slack(self) -> float:
+        """How much too early the last picture may end: headers are rough, and with `every` frames are left out."""
+        assert self._first is not None and self._last is not None
         between_s = (self._last.seconds - self._first.seconds) / max(1, self.frames_written - 1)
-        whole = lasts_s is None or ended_s >= lasts_s - max(1.0, 2 * between_s)
-        self._sound.copy_until(None if whole else float(self._last_ticks * self._time_base) + length_s)
+        return max(1.0, 2 * between_s)
 
     @contextmanager
     def _as_output_errors(self) -> Iterator[None]:
