@@ -98,11 +98,11 @@ def command(
 
 def _run(tasks: Sequence[Task], detections: str | None, *, networks: Networks, bar: bool) -> tuple[list[Outcome], int]:
     """The outcomes and the exit code; what was done before a failure that ends the run is among them."""
-    from crowdmask.cli.progress import Progress, say
+    from crowdmask.cli.progress import Progress, say, say_at_once
     from crowdmask.jobs.run import run
     from crowdmask.jobs.stopping import Stop
 
-    stop = Stop(say)
+    stop = Stop(say_at_once)
     outcomes: list[Outcome] = []
     with stop.on_signals(), Progress(tasks, shown=bar and sys.stderr.isatty()) as progress:
         try:

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 import click
 
+from crowdmask import settings
 from crowdmask.cli.options import SettingField, fields_of, from_text, from_toml, key_of
 from crowdmask.errors import SettingsError
+from crowdmask.jobs.destinations import Destinations
 
 Settings = TypeVar("Settings")
 
@@ -47,11 +49,21 @@ def variable_of(f: SettingField) -> str:
     return PREFIX + key_of(f).replace("-", "_").upper()
 
 
+def variables_of_all_commands() -> set[str]:
+    """A variable stands for a setting in every command that has it; the others leave it alone."""
+    kinds = [kind for kind in vars(settings).values() if isinstance(kind, type) and issubclass(kind, settings.Checked)]
+    return {
+        variable_of(f) for f in fields_of(*(kind for kind in kinds if dataclasses.is_dataclass(kind)), Destinations)
+    }
+
+
 def from_environment(fields: Iterable[SettingField], environ: Mapping[str, str]) -> Layer:
     variables = {variable_of(f): f for f in fields}
     values = {}
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name in OTHER_VARIABLES or text == "":
+            continue
+        if name in variables_of_all_commands() - variables.keys():
             continue
         if name not in variables:
             raise SettingsError(f"{name}: there is no such setting{_nearest(name, variables)}; unset the variable")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from crowdmask.results.statistics import ComplianceStats
 
 LONGEST_NAME = 28
+WITH_END = "{desc} {percentage:3.0f}% {bar} {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}"
 
 
 class Progress(Watch):
@@ -35,14 +37,14 @@ class Progress(Watch):
         self._bar: Any = None
         self._totals: ComplianceStats | None = None  # of the inputs before this one
         if self._whole:
-            self._bar = self._make_bar("pictures", self._inputs, "picture")
+            self._bar = self._make_bar("pictures", self._inputs, " pictures")
 
     def opened(self, task: Task, info: VideoInfo) -> None:
         self._begun += 1
         if not self._whole:
             name = _short(PurePath(task.name).name or task.name)
             place = f"[{self._begun}/{self._inputs}] " if self._inputs > 1 else ""
-            self._bar = self._make_bar(place + name, info.frames_expected, "frame")
+            self._bar = self._make_bar(place + name, info.frames_expected, " frames")
 
     def saw(self, result: FrameResult, stats: ComplianceStats) -> None:
         if self._bar is None:
@@ -72,7 +74,14 @@ class Progress(Watch):
 
     def _make_bar(self, name: str, total: int | None, unit: str) -> Any:
         return tqdm(
-            total=total, desc=name, unit=unit, file=sys.stderr, disable=not self._shown, leave=False, dynamic_ncols=True
+            total=total,
+            desc=name,
+            unit=unit,
+            file=sys.stderr,
+            disable=not self._shown,
+            leave=False,
+            dynamic_ncols=True,
+            bar_format=WITH_END if total else None,
         )
 
 
@@ -103,3 +112,10 @@ def say(message: str) -> None:
     """One line on stderr."""
     with tqdm.external_write_mode(file=sys.stderr):
         click.echo(f"crowdmask: {message}", err=True)
+
+
+def say_at_once(message: str) -> None:
+    """One line on stderr from a signal handler, where no buffer may be touched that may be half written."""
+    clear = "\r\x1b[K" if os.isatty(2) else ""
+    with suppress(OSError):
+        os.write(2, f"{clear}crowdmask: {message}\n".encode())

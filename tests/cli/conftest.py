@@ -35,7 +35,7 @@ Crowdmask = Callable[..., Ran]
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in os.environ:
+    for name in list(os.environ):
         if name.startswith("CROWDMASK_"):
             monkeypatch.delenv(name)
     for name in ("TF_CPP_MIN_LOG_LEVEL", "OPENCV_LOG_LEVEL", "ABSL_MIN_LOG_LEVEL"):

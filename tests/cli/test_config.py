@@ -82,6 +82,11 @@ def test_the_variables_of_the_weights_are_left_alone() -> None:
     assert settled({}, {"CROWDMASK_CACHE": "/x", "CROWDMASK_OFFLINE": "1"}) == {}
 
 
+def test_the_variables_of_other_commands_are_left_alone() -> None:
+    for name in ("CROWDMASK_CRF", "CROWDMASK_OUT_DIR"):
+        assert settle({}, AnalysisSettings, command="evaluate", commands=COMMANDS, environ={name: "1"}) == {}
+
+
 def test_tables_of_other_commands_are_left_alone() -> None:
     write("[weights]\nanything = 1\n[analyze]\ncrf = 9")
     assert settled({}) == {"crf": 9}
