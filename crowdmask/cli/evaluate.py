@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crowdmask import __version__
-from crowdmask.cli.main import COMMANDS
+from crowdmask.cli.main import COMMANDS, one_line
 from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
 from crowdmask.errors import SettingsError
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, RuntimeSettings
@@ -131,6 +132,8 @@ def command(
         return 0
     settled = settle(given, *KINDS, command="evaluate", commands=COMMANDS, file=config_file)
     hush()  # before the next lines import what is noisy
+    from crowdmask.jobs.networks import own_networks
+
     analysis = build(AnalysisSettings, settled)
     evaluation = build(EvaluationSettings, settled)
     if out is not None:
@@ -140,8 +143,11 @@ def command(
     sets = _read(folders, lists, regions, names, form)
     for labels in sets.values():
         _tell_problems(labels, labels.problems, verbose=verbose)
+        _tell_missing_class(labels)
     runtime = build(RuntimeSettings, settled)
-    results, weights = _judge(sets, analysis, runtime, evaluation, networks=ctx.obj, bar=not quiet)
+    results, weights = _judge(
+        sets, analysis, runtime, evaluation, networks=ctx.obj or own_networks, bar=not quiet, verbose=verbose
+    )
     about = {
         "crowdmask": __version__,
         "settings": {kind: s.as_dict() for kind, s in zip(KIND_NAMES, (analysis, runtime, evaluation), strict=True)},
@@ -195,16 +201,22 @@ def _name(folder: Path, taken: dict[str, LabelSet]) -> str:
 
 def _tell_problems(labels: LabelSet, problems: Sequence[Problem], *, verbose: bool) -> None:
     from crowdmask.cli.progress import say
-    from crowdmask.labels.records import Label, left_out
+    from crowdmask.labels.records import left_out
 
     shown = problems if verbose else problems[:SHOWN_PROBLEMS]
     for problem in shown:
-        say(str(problem))
+        say(one_line(str(problem)))
     if len(shown) < len(problems):
         say(f"and {len(problems) - len(shown)} more such problems; -v names them all")
     cost = left_out(problems)
     if cost:
         say(f"{labels.root}: left out {cost}")
+
+
+def _tell_missing_class(labels: LabelSet) -> None:
+    from crowdmask.cli.progress import say
+    from crowdmask.labels.records import Label
+
     for label in (Label.MASKED, Label.UNMASKED):
         if not labels.count(label):
             say(f"{labels.root}: no face is labelled {label.word}: what needs both kinds cannot be measured")
@@ -216,15 +228,17 @@ def _judge(
     runtime: RuntimeSettings,
     evaluation: EvaluationSettings,
     *,
-    networks: Networks | None,
+    networks: Networks,
     bar: bool,
+    verbose: bool,
 ) -> tuple[list[SetResult], tuple[WeightsUsed, ...]]:
     from tqdm import tqdm
 
+    from crowdmask.cli.noise import native_stderr_shut
     from crowdmask.evaluation.harness import at_floor, evaluate_set
-    from crowdmask.jobs.networks import own_networks
 
-    pair = (networks or own_networks)(at_floor(analysis, evaluation), runtime)
+    with contextlib.nullcontext() if verbose else native_stderr_shut():  # TensorFlow talks while it is loaded
+        pair = networks(at_floor(analysis, evaluation), runtime)
     results = []
     total = sum(len(labels.pictures) for labels in sets.values())
     shown = bar and sys.stderr.isatty()
@@ -243,7 +257,7 @@ def _judge(
                 seen=progress.update,
             )
             results.append(result)
-            _tell_problems(labels, result.problems[len(labels.problems) :], verbose=False)
+            _tell_problems(labels, result.problems[len(labels.problems) :], verbose=verbose)
     return results, pair.weights
 
 

@@ -82,11 +82,11 @@ def _finds(
         verdict = verdicts[i]
         fault = ""
         if face[i] < 0 and not ignored[i]:
-            fault = "false find: "
+            fault = "false: "
         elif face[i] >= 0 and verdict not in (Verdict.UNKNOWN, int(faces.labels[face[i]])):
             fault = "wrong: "
-        told = f"{fault}{verdict.word} {scores[i]:.2f}"
-        yield _scaled(judged.faces.boxes[i], scale), verdict, FAULT if fault else PALETTE.of(verdict), told
+        colour = FAULT if fault else PALETTE.unknown if ignored[i] else PALETTE.of(verdict)
+        yield _scaled(judged.faces.boxes[i], scale), verdict, colour, f"{fault}{verdict.word} {scores[i]:.2f}"
 
 
 def _scaled(box_xyxy: FloatArray, scale: float) -> Rectangle:
