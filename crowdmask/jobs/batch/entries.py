@@ -1,0 +1,126 @@
+"""What the batch keeps of each of its inputs: plain values that go to the manifest and to other processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from hashlib import blake2b
+from typing import BinaryIO
+
+from crowdmask.records import Counts, Gap
+
+EDGE_BYTES = 16_384  # of the head and of the tail of a file, by which its content is told
+
+
+class State(str, Enum):
+    """How far an input has come. Whatever is under way is still `waiting`, so that a kill leaves nothing to undo."""
+
+    WAITING = "waiting"
+    UNSETTLED = "unsettled"  # its recorder seems to be writing still: left for the end
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Kind(str, Enum):
+    PICTURE = "picture"
+    VIDEO = "video"
+    FOLDER = "folder"  # one that could not be read; always failed
+
+
+@dataclass(frozen=True)
+class Identity:
+    """By which a file is known again: size, time and a hash of its first and last bytes (empty: not looked at yet)."""
+
+    size: int
+    mtime_ns: int
+    digest: str = ""
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> Identity:
+        with open(path, "rb") as file:
+            return cls.of_open(file)
+
+    @classmethod
+    def of_open(cls, file: BinaryIO) -> Identity:
+        """Of a file that is open for reading; its position is at the start afterwards."""
+        status = os.fstat(file.fileno())
+        file.seek(0)
+        edges = blake2b(file.read(EDGE_BYTES), digest_size=16)
+        if status.st_size > EDGE_BYTES:
+            file.seek(max(EDGE_BYTES, status.st_size - EDGE_BYTES))
+            edges.update(file.read(EDGE_BYTES))
+        file.seek(0)
+        return cls(status.st_size, status.st_mtime_ns, edges.hexdigest())
+
+    def looks_like(self, other: Identity) -> bool:
+        """Whether size and time agree, which needs no reading."""
+        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file of the run that belongs to an input; `path` is relative to the run folder, with `/`."""
+
+    path: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One input of the run: a row of the manifest.
+
+    A done picture has exactly one frame, number 0 at second 0, so that its counts are its row of the frames CSV. The
+    rows of a done video are in RunFolder.frames_of(source).
+    """
+
+    source: str  # relative to the input root with `/`; absolute where it lies outside of it
+    path: str  # where it lies, absolute; may hold bytes that are no UTF-8
+    kind: Kind
+    identity: Identity
+    state: State = State.WAITING
+    attempts: int = 0  # in the last session that tried it
+    error: str = ""
+    settings: str = ""  # digest of the settings under which it was analysed
+    placed: str = ""  # digest of the settings by which camera and time were told
+    camera: str = ""
+    captured_at: datetime | None = None  # of the first frame, in UTC
+    captured_from: str = ""
+    frames: int = 0
+    frames_with_faces: int = 0
+    counts: Counts = field(default_factory=Counts)
+    gaps: tuple[Gap, ...] = ()
+    outputs: tuple[OutputFile, ...] = ()
+    note: str = ""  # what else a reader should know of it
+    wall_s: float = 0.0
+
+
+def natural_key(source: str) -> bytes:
+    """Sorts paths as people do: `cam2/9.jpg` before `cam2/10.jpg` before `cam10`, whatever the case; never ties."""
+    readable = source.encode("utf-8", "surrogatepass")
+    return b"\0".join(part_key(part) for part in source.split("/")) + b"\0\0" + readable
+
+
+def part_key(name: str) -> bytes:
+    """The key of one name: a number sorts by its length, then by its digits, where the digit 0 would."""
+    folded = name.casefold().encode("utf-8", "surrogatepass")
+    return re.sub(rb"[0-9]+", _number_key, folded)
+
+
+def _number_key(match: re.Match[bytes]) -> bytes:
+    digits = match[0].lstrip(b"0")
+    return b"0" + bytes([min(len(digits), 250) + 1]) + digits
+
+
+def readable(path: str) -> str:
+    """A path as it may be written to a file: bytes that are no UTF-8 are shown escaped."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shard_of(source: str, shards: int) -> int:
+    """Which of the shards, from 1, a source belongs to; the same on every machine and in every version of Python."""
+    return zlib.crc32(source.encode("utf-8", "backslashreplace")) % shards + 1

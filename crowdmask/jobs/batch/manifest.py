@@ -1,0 +1,336 @@
+"""The run's memory, RUN/manifest.sqlite: which input is done, failed or left, and what was counted in each.
+
+SQLite with a write-ahead log. What is recorded of an input is recorded in one transaction, so that a kill or a power
+cut at any moment leaves each input either done or not begun. One process writes, and any thread of it may; others read
+beside it with `Manifest.reading`. Keys of meta are the META_ constants.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from typing_extensions import Self
+
+from crowdmask.errors import OutputError, SourceError
+from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
+from crowdmask.jobs.batch.manifest_rows import COLUMNS, PUT, SCHEMA, SCHEMA_VERSION, entry_of, row_of
+from crowdmask.records import Counts
+
+META_SCHEMA = "schema_version"
+META_ROOT = "input_root"
+META_STARTED = "started_at"  # of the first session, ISO 8601
+META_ZONE = "timezone"
+META_SETTINGS = "settings"  # JSON: the settings by section
+META_SELECTION = "selection"  # JSON: inputs, include, exclude and shard
+META_DETECTIONS = "detections"  # name of the detections file, empty where none is kept
+META_NOTES = "notes"  # JSON: list of texts for the reader of the run
+
+_PAGE = 1000
+
+
+class DamagedManifestError(SourceError):
+    """The file is no manifest, or not any more."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the manifest holds in all. Folders that could not be read are among the failed."""
+
+    done: int = 0
+    failed: int = 0
+    waiting: int = 0
+    unsettled: int = 0
+    frames: int = 0
+    frames_with_faces: int = 0
+    counts: Counts = field(default_factory=Counts)
+    videos_done: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.waiting + self.unsettled
+
+    @property
+    def inputs(self) -> int:
+        return self.done + self.failed + self.left
+
+
+@dataclass(frozen=True)
+class Session:
+    """One start of the batch. A session without `ended_at` runs still, or was killed: the run's lock tells which."""
+
+    number: int
+    started_at: str
+    pid: int
+    host: str
+    active_s: float = 0.0  # measured; the clock may have been set meanwhile
+    listed: bool = False  # all inputs are found: what is left is all that is left
+    done: int = 0  # inputs, of this session
+    failed: int = 0
+    frames: int = 0  # of this session
+    ended_at: str | None = None
+    ending: str = ""  # `finished`, or why it ended early
+
+
+class Manifest:
+    """A context manager around the database. `Manifest.reading` for those who only read."""
+
+    def __init__(self, path: Path, *, write: bool = True) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._write = write
+        self._next_place = 1
+        with self._as_errors():
+            address = f"file:{_escaped(path)}?mode={'rwc' if write else 'ro'}"
+            self._db = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None, check_same_thread=False)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    @classmethod
+    def reading(cls, path: Path) -> Manifest:
+        """To look at a run, under way or not; SourceError where there is none."""
+        if not path.is_file():
+            raise SourceError(f"{path.parent}: no batch was started there: give the --out-dir of one")
+        return cls(path, write=False)
+
+    def _prepare(self) -> None:
+        if self._write:
+            self._db.execute("PRAGMA journal_mode = WAL")  # where a file system cannot, SQLite keeps to its own way
+            self._db.execute("PRAGMA synchronous = NORMAL")  # a power cut may undo the last transactions, whole
+            self._db.execute("PRAGMA cache_size = -16000")
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                with self._transaction():
+                    for statement in SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self.put_meta(META_SCHEMA, str(SCHEMA_VERSION))
+        version = self.meta(META_SCHEMA)
+        if version is None:
+            raise DamagedManifestError(f"{self.path} is no manifest of a batch")
+        if version != str(SCHEMA_VERSION):
+            raise SourceError(
+                f"{self.path} was written by another version of crowdmask (schema {version}, this one has "
+                f"{SCHEMA_VERSION}): go on with that version, or start over with --no-resume"
+            )
+        (last,) = self._db.execute("SELECT max(place_in_queue) FROM inputs").fetchone()
+        self._next_place = (last or 0) + 1
+
+    def check(self) -> None:
+        """Raise DamagedManifestError unless the database is sound."""
+        with self._lock, self._as_errors():
+            (word,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if word != "ok":
+                raise DamagedManifestError(f"{self.path} is damaged ({word.splitlines()[0]})")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What is known of the run as a whole
+
+    def meta(self, key: str) -> str | None:
+        with self._lock, self._as_errors():
+            found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def put_meta(self, key: str, value: str) -> None:
+        with self._lock, self._as_errors():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def totals(self) -> Totals:
+        with self._lock, self._as_errors():
+            found = self._db.execute(
+                "SELECT state, kind, count(*), sum(frames), sum(frames_with_faces), sum(masked), sum(unmasked), "
+                "sum(unknown) FROM inputs GROUP BY state, kind"
+            ).fetchall()
+        by_state = {state: sum(row[2] for row in found if row[0] == state) for state in State}
+        done = [row for row in found if row[0] == State.DONE]
+        sums = [sum(row[i] for row in done) for i in range(3, 8)]
+        videos = sum(row[2] for row in done if row[1] == Kind.VIDEO)
+        return Totals(
+            done=by_state[State.DONE],
+            failed=by_state[State.FAILED],
+            waiting=by_state[State.WAITING],
+            unsettled=by_state[State.UNSETTLED],
+            frames=sums[0],
+            frames_with_faces=sums[1],
+            counts=Counts(*sums[2:]),
+            videos_done=videos,
+        )
+
+    # Sessions
+
+    def begin_session(self, pid: int, host: str) -> int:
+        with self._lock, self._as_errors():
+            made = self._db.execute(
+                "INSERT INTO sessions (started_at, pid, host) VALUES (?, ?, ?)", (_now(), pid, host)
+            )
+            assert made.lastrowid is not None
+            return made.lastrowid
+
+    def put_session(
+        self, number: int, *, active_s: float, listed: bool, done: int, failed: int, frames: int, ending: str = ""
+    ) -> None:
+        """How far a session is; with `ending`, how it ended."""
+        with self._lock, self._as_errors():
+            self._db.execute(
+                "UPDATE sessions SET active_s = ?, listed = ?, done = ?, failed = ?, frames = ?, ended_at = ?, "
+                "ending = ? WHERE number = ?",
+                (active_s, listed, done, failed, frames, _now() if ending else None, ending, number),
+            )
+
+    def sessions(self) -> list[Session]:
+        """All of them, the first first."""
+        with self._lock, self._as_errors():
+            found = self._db.execute("SELECT * FROM sessions ORDER BY number").fetchall()
+        return [Session(*(bool(value) if i == 5 else value for i, value in enumerate(row))) for row in found]
+
+    # Inputs
+
+    def entries(self, sources: Sequence[str]) -> dict[str, Entry]:
+        """Those of the sources that the manifest knows; no more than a few hundred at once."""
+        marks = ", ".join("?" * len(sources))
+        with self._lock, self._as_errors():
+            found = self._db.execute(f"SELECT {COLUMNS} FROM inputs WHERE source IN ({marks})", sources).fetchall()
+        return {row[0]: self._entry(row) for row in found}
+
+    def put(self, entries: Iterable[Entry], faces: dict[str, bytes] | None = None) -> None:
+        """Record entries in one transaction, in place of what was known of them; waiting ones join the queue's end.
+
+        `faces` are the detections of done pictures by source. What there was before is gone with the entry replaced.
+        """
+        with self._lock, self._as_errors(), self._transaction():
+            for entry in entries:
+                self._db.execute("DELETE FROM faces WHERE source = ?", (entry.source,))
+                place = 0
+                if entry.state is State.WAITING:
+                    place, self._next_place = self._next_place, self._next_place + 1
+                self._db.execute(PUT, row_of(entry, place))
+            for source, data in (faces or {}).items():
+                self._db.execute("INSERT OR REPLACE INTO faces VALUES (?, ?)", (source, data))
+
+    def replace_places(self, entries: Iterable[Entry]) -> None:
+        """Record entries whose camera and time were told anew; their detections stay."""
+        with self._lock, self._as_errors(), self._transaction():
+            self._db.executemany(PUT, [row_of(entry, 0) for entry in entries])
+
+    def drop(self, sources: Iterable[str]) -> None:
+        """Forget inputs."""
+        with self._lock, self._as_errors(), self._transaction():
+            for source in sources:
+                self._db.execute("DELETE FROM inputs WHERE source = ?", (source,))
+                self._db.execute("DELETE FROM faces WHERE source = ?", (source,))
+
+    @property
+    def queue_end(self) -> int:
+        """The place that the next waiting input will have."""
+        with self._lock:
+            return self._next_place
+
+    def waiting(self, from_place: int, limit: int) -> list[tuple[int, Entry]]:
+        """The next of the queue from a place on, with their places."""
+        with self._lock, self._as_errors():
+            found = self._db.execute(
+                f"SELECT {COLUMNS} FROM inputs WHERE state = 'waiting' AND place_in_queue >= ? "
+                "ORDER BY place_in_queue LIMIT ?",
+                (from_place, limit),
+            ).fetchall()
+        return [(row[-2], self._entry(row)) for row in found]
+
+    def in_order(self, *states: State, after: str | None = None) -> Iterator[Entry]:
+        """The inputs in those states in their natural order, the order of frames.csv; read page by page."""
+        key = b"" if after is None else natural_key(after)
+        marks = ", ".join("?" * len(states))
+        while True:
+            with self._lock, self._as_errors():
+                found = self._db.execute(
+                    f"SELECT {COLUMNS} FROM inputs WHERE state IN ({marks}) AND sort_key > ? ORDER BY sort_key LIMIT ?",
+                    (*(state.value for state in states), key, _PAGE),
+                ).fetchall()
+            if not found:
+                return
+            for row in found:
+                yield self._entry(row)
+            key = found[-1][1]
+
+    def faces_of(self, source: str) -> bytes | None:
+        """The detections of a done picture, as faces_parts.py packs them."""
+        with self._lock, self._as_errors():
+            found = self._db.execute("SELECT data FROM faces WHERE source = ?", (source,)).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def forget_faces(self, sources: Iterable[str]) -> int:
+        """Delete the detections of pictures for good, as `purge` does; their number. The counts stay."""
+        with self._lock, self._as_errors():
+            with self._transaction():
+                gone = sum(
+                    self._db.execute("DELETE FROM faces WHERE source = ?", (source,)).rowcount for source in sources
+                )
+            if gone:
+                self._db.execute("VACUUM")  # deleted rows stay in the file until it is written anew
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+    # How it is done
+
+    def _entry(self, row: Sequence[Any]) -> Entry:
+        try:
+            return entry_of(row)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedManifestError(f"{self.path} is damaged ({error})") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _as_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            if "full" in text or "disk I/O" in text:
+                raise OutputError(f"cannot write {self.path}: the disk is full or failing ({text})") from error
+            if "locked" in text or "busy" in text:
+                raise OutputError(f"cannot write {self.path}: another program holds it: close that one") from error
+            if "unable to open" in text or "readonly" in text:
+                raise OutputError(f"cannot open {self.path} ({text}): check the folder and its permissions") from error
+            raise DamagedManifestError(f"{self.path} is damaged ({text})") from error
+        except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+            raise  # our own fault
+        except sqlite3.DatabaseError as error:
+            raise DamagedManifestError(f"{self.path} is damaged ({error})") from error
+
+
+def _escaped(path: Path) -> str:
+    return quote(os.fsencode(path.absolute()))
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
