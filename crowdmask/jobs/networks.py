@@ -30,7 +30,6 @@ def own_networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
     from crowdmask.nets.weights import Manifest
 
     detector, classifier = load_detector(analysis, runtime), load_classifier(analysis, runtime)
-    manifest = Manifest.load(weights_folder(analysis))
-    entries = [manifest.entry(name) for name in (analysis.detector, CLASSIFIER)]
-    weights = tuple(WeightsUsed(entry.name, entry.file, entry.sha256) for entry in entries)
-    return Pair(detector, classifier, weights)
+    own, shipped = Manifest.load(weights_folder(analysis)), Manifest.load()
+    entries = [(own if name in own.entries else shipped).entry(name) for name in (analysis.detector, CLASSIFIER)]
+    return Pair(detector, classifier, tuple(WeightsUsed(e.name, e.file, e.sha256) for e in entries))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +258,46 @@ def test_pictures_of_noise_have_no_faces(crowdmask: Crowdmask) -> None:
     ran = crowdmask("analyze", "grey.png")
     assert ran.code == 0 and "no face could be judged" in ran.out
     assert rows("grey.crowdmask.csv")[0]["compliance"] == ""
+
+
+@pytest.fixture
+def server(here: Path) -> Iterator[str]:
+    """An address under which the files of the current folder can be had."""
+    handler = functools.partial(QuietHandler, directory=str(here))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{served.server_port}"
+        served.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        """Says nothing."""
+
+
+def test_an_address_is_analysed_for_a_while_and_its_password_kept_nowhere(crowdmask: Crowdmask, server: str) -> None:
+    write_clip("live.ts", frames=50, size_wh=(192, 128))
+    ran = crowdmask(
+        "analyze",
+        f"http://me:secret@{server}/live.ts",
+        "--duration",
+        "0.4",
+        "--out-dir",
+        "o",
+        "--detections",
+        "o/f.csv",
+    )
+    assert ran.code == 0
+    name = server.replace(":", "-") + "-live.ts.crowdmask"
+    assert sorted(os.listdir("o")) == sorted([f"{name}.csv", f"{name}.json", f"{name}.mp4", "f.csv"])
+    assert len(rows(f"o/{name}.csv")) == 10
+    assert "secret" not in ran.out + ran.err
+    assert not [path for path in Path("o").iterdir() if b"secret" in path.read_bytes()]
+
+
+def test_an_address_without_an_answer(crowdmask: Crowdmask, server: str) -> None:
+    ran = crowdmask("analyze", f"http://me:secret@{server}/none.ts")
+    assert ran.code == 1 and len(ran.lines) == 1 and "secret" not in ran.err
+    assert "none.ts" in ran.err and "check the address" in ran.err
