@@ -95,6 +95,12 @@ class AnalysisSettings(Checked):
     weights: str | None = setting(
         None, "Folder with other weights and their manifest, such as those of your own training.", path="dir"
     )
+    precision: str = setting(
+        "auto",
+        "Arithmetic of the networks: auto takes bfloat16, nearly twice as fast, where the CPU has it; float32 has the "
+        "same last digits on every machine.",
+        choices=("auto", "float32", "bfloat16"),
+    )
     confidence: float = setting(0.5, "Least detector score of a face.", low=0.01, high=0.99)
     nms_iou: float = setting(0.4, "Overlap (IoU) above which two finds are one face.", low=0.1, high=0.9)
     detection_size: int = setting(

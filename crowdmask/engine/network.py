@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,18 @@ from crowdmask.settings import RuntimeSettings
 Network = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
 
 
-def compile_network(model: Any, runtime: RuntimeSettings) -> Network:
-    """The graph with its weights frozen into constants: normalisation folds into the convolutions."""
+def compile_network(model: Any, runtime: RuntimeSettings, precision: str = "float32") -> Network:
+    """The graph with its weights frozen into constants: normalisation folds into the convolutions.
+
+    `precision` is that of AnalysisSettings; inputs, outputs and weights are float32 in either.
+    """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     device = _device(runtime)
+    half = precision == "bfloat16" or (precision == "auto" and device == "/CPU:0" and has_fast_bfloat16())
+    # holds for the graphs that are frozen and first run from here on
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": half})
     names = sorted(model.output) if isinstance(model.output, dict) else [model.output_names[0]]
 
     def forward(pictures: Any) -> Any:
@@ -32,17 +39,31 @@ def compile_network(model: Any, runtime: RuntimeSettings) -> Network:
     with tf.device(device):
         frozen = convert_variables_to_constants_v2(tf.function(forward).get_concrete_function(signature))
 
+    # by name: given by place, TensorFlow first writes the tensor out for a message that nobody sees
+    (argument,) = (tensor.op.name for tensor in frozen.inputs)
+
     def run(pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         with tf.device(device):
-            return {name: out.numpy() for name, out in zip(names, frozen(tf.constant(pictures)), strict=True)}
+            outputs = frozen(**{argument: tf.constant(pictures)})
+        return {name: out.numpy() for name, out in zip(names, outputs, strict=True)}
 
+    side = model.input_shape[1] or 64
+    run(np.zeros((1, side, side, 3), np.uint8))
     return run
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 itself; where it is emulated it is slower than float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _device(runtime: RuntimeSettings) -> str:
     import tensorflow as tf
 
-    _share_threads(runtime.threads)
     if runtime.device == "cpu":
         return "/CPU:0"
     found = bool(tf.config.list_physical_devices("GPU"))
@@ -51,8 +72,8 @@ def _device(runtime: RuntimeSettings) -> str:
     return "/GPU:0" if found else "/CPU:0"
 
 
-def _share_threads(threads: int) -> None:
-    """TensorFlow takes its number of threads once for a process, before its first operation."""
+def take_threads(threads: int) -> None:
+    """TensorFlow takes its number of threads once for a process, before its first operation: call this first."""
     import tensorflow as tf
 
     if threads and tf.config.threading.get_intra_op_parallelism_threads() != threads:

@@ -81,7 +81,9 @@ def load_resnet50(
 ) -> RetinaFaceDetector:
     """The detector, with verified weights from the cache or, unverified, from a file."""
     model = load_model(verify(WEIGHTS) if weights is None else weights)
-    return RetinaFaceDetector(compile_network(OneAnswerPerAnchor(model), runtime), ResNet50Anchors(), settings)
+    return RetinaFaceDetector(
+        compile_network(OneAnswerPerAnchor(model), runtime, settings.precision), ResNet50Anchors(), settings
+    )
 
 
 def load_model(weights: Path) -> Any:
