@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-UNKNOWN, BT709, BT601 = 2, 1, 6
+UNKNOWN, BT709, BT601, BT2020 = 2, 1, 6, 9
 LIMITED = 1
-_HDR_TRANSFERS = (16, 18)  # PQ and HLG: shown on an ordinary screen as they are, faces look grey
+_HDR_TRANSFERS = (16, 18)  # PQ and HLG: as they are, faces look grey; converted from PyAV 18 on
 _SWS_OF_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # H.273 matrix -> swscale's SWS_CS_*
 
 
@@ -56,4 +56,5 @@ def to_yuv420(image: NDArray[np.uint8], matrix: int, reformatter: VideoReformatt
 
 def writable_matrix(matrix: int, size_wh: tuple[int, int]) -> int:
     """`matrix` where frames can be written by it, else the usual one for their size."""
-    return matrix if matrix in _SWS_OF_MATRIX else usual_matrix(size_wh)
+    known = matrix in _SWS_OF_MATRIX and (_SWS_OF_MATRIX[matrix] != BT2020 or hasattr(Colorspace, "BT2020"))
+    return matrix if known else usual_matrix(size_wh)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,10 +105,15 @@ def commit(path: str | os.PathLike[str], part: str | os.PathLike[str] | None = N
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
-    """Write a small file at once: its name never shows anything but all of it."""
-    with writing(path):
-        part_of(path).write_bytes(data)
-    return commit(path)
+    """Write a small file at once: its name never shows anything but all of it, and a failure leaves nothing."""
+    try:
+        with writing(path):
+            part_of(path).write_bytes(data)
+        return commit(path)
+    except OutputError:
+        with suppress(OSError):
+            part_of(path).unlink(missing_ok=True)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:
@@ -116,8 +121,7 @@ def _sync_folder(folder: Path) -> None:
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
-    except OSError:
-        pass  # some network file systems cannot; the rename itself has happened
+        with suppress(OSError):  # some network file systems cannot; the rename itself has happened
+            os.fsync(handle)
     finally:
         os.close(handle)

@@ -16,7 +16,8 @@ import av.error
 import av.video.stream
 
 SEEK_BEYOND_S = 10.0  # nearer starts are decoded up to: counting would cost as much
-_ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1", "libdav1d", "mpeg4", "mpeg2video", "mjpeg", "prores", "dnxhd"}
+_NEVER_IN_FIELDS = {"vp9", "av1", "libdav1d", "mpeg4", "mjpeg"}
+_MAY_HAVE_FIELDS = {"h264", "hevc", "mpeg2video", "prores", "dnxhd"}
 _REORDERED = 32  # packets by which a frame's place in the file may differ from its place in time
 
 
@@ -40,7 +41,10 @@ class WayIn:
 def one_packet_one_frame(stream: av.video.stream.VideoStream) -> bool:
     """Whether packets can be counted for frames: not with hidden frames, nor with fields in packets of their own."""
     context = stream.codec_context
-    return context.name in _ONE_PACKET_ONE_FRAME and getattr(context, "field_order", 0) in (0, 1)
+    if context.name in _NEVER_IN_FIELDS:
+        return True
+    # PyAV tells of fields from version 18 on; where it does not, there may be some
+    return context.name in _MAY_HAVE_FIELDS and getattr(context, "field_order", None) in (0, 1)
 
 
 def find_way_in(container: av.container.InputContainer, stream_index: int, start_pts: int) -> WayIn | None:

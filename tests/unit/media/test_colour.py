@@ -76,6 +76,7 @@ def test_rgb_is_only_reordered() -> None:
     assert (to_bgr(frame, VideoReformatter()) == (30, 20, 10)).all()
 
 
+@pytest.mark.skipif(int(av.__version__.split(".")[0]) < 18, reason="PyAV converts HDR from version 18 on")
 def test_hdr_white_is_white_and_not_grey() -> None:
     white = plain((593, 512, 512), "yuv420p10le", matrix=BT2020, span=LIMITED)  # 203 cd/m2, where HDR puts paper
     white.color_primaries, white.color_trc = BT2020, PQ
@@ -94,7 +95,7 @@ def test_the_way_back(matrix: int, yuv: tuple[int, int, int]) -> None:
 
 def test_matrices_that_are_not_said_or_not_writable() -> None:
     assert [usual_matrix(s) for s in ((640, 480), (720, 576), (1280, 720), (1080, 1920))] == [6, 6, 1, 1]
-    assert [writable_matrix(m, SD) for m in (1, 5, 9, 2, 0, 8, 14)] == [1, 5, 9, 6, 6, 6, 6]
+    assert [writable_matrix(m, SD) for m in (1, 5, 2, 0, 8, 14)] == [1, 5, 6, 6, 6, 6]
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le", "yuvj420p", "nv12"])

@@ -275,8 +275,9 @@ def test_a_late_start_gives_the_frames_of_a_full_pass(name: str, clips: Path, mo
         assert [(f.index, f.seconds, f.lasts_s) for f in frames] == [(f.index, f.seconds, f.lasts_s) for f in wanted]
         assert all(np.array_equal(a.image, b.image) for a, b in zip(frames, wanted, strict=True))
         assert gaps == []
-    counted = name not in ("vp8.webm", "fields.ts")  # the others are decoded from their beginning
-    assert sum(isinstance(way, seeking.WayIn) for way in ways) == (4 if counted else 0)
+    if hasattr(av.video.codeccontext.VideoCodecContext, "field_order"):  # PyAV before 18 does not tell of fields
+        counted = name not in ("vp8.webm", "fields.ts")  # these are decoded from their beginning
+        assert sum(isinstance(way, seeking.WayIn) for way in ways) == (4 if counted else 0)
 
 
 def test_counting_gives_up_where_stamps_do_not_tell_the_order(tmp_path: Path) -> None:
