@@ -4,6 +4,9 @@
       frames.csv            one row for every frame of the run, see frames_csv.py; frames.csv.part while under way
       detections.parquet    on demand: a row per face, with `source` and `frame` as in frames.csv (or detections.csv)
       annotated/            annotated copies, in the tree of the inputs: annotated/<source's folder>/<name>
+      videos/               of each video its per-frame CSV (<source>.csv) and its summary (<source>.json)
+      parts/                on demand: the detections of videos before they are put together; they show where faces are
+      before-<n>/           earlier runs, whole, that --no-resume put aside
       thumbnails/           pictures of worst moments, as they were seen, nothing drawn or blurred: `thumbnail_of`
       manifest.sqlite       what was done of which input, for going on after an interruption; counts, never pictures
       summary.json          how the run was made and what it left out, see below
@@ -30,9 +33,11 @@ A per-frame CSV of one video, which has neither source nor camera nor time, is r
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -62,6 +67,14 @@ class RunFolder:
     @property
     def annotated(self) -> Path:
         return self.path / "annotated"
+
+    @property
+    def videos(self) -> Path:
+        return self.path / "videos"
+
+    @property
+    def parts(self) -> Path:
+        return self.path / "parts"
 
     @property
     def thumbnails(self) -> Path:
@@ -107,6 +120,12 @@ class RunFolder:
         if not isinstance(found, dict):
             raise SourceError(f"{self.summary}: it holds no JSON object: run the batch's command again")
         return found
+
+    def note_report(self, report: Path, pictures: int) -> None:
+        """Keep in mind where a report with pictures in it lies; a run folder that cannot be written to keeps none."""
+        note = {"at": datetime.now(timezone.utc).isoformat(timespec="seconds"), "report": str(report.absolute())}
+        with contextlib.suppress(OSError), self.reports.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(json.dumps({**note, "pictures": pictures}, ensure_ascii=False) + "\n")
 
 
 def frames_file(path: Path) -> Path:

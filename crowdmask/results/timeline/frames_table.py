@@ -184,7 +184,7 @@ class FramesTable:
 def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, several: bool) -> str:
     """SQL of the rows of files with the same columns; `folder` holds them all."""
     columns = ", ".join(f"{_text(name)}: '{'BIGINT' if name in COUNT_COLUMNS else 'VARCHAR'}'" for name in header)
-    files = ", ".join(_text(_literally(path)) for path in paths)
+    files = ", ".join(sql_path(path) for path in paths)
     read = (
         f"read_csv([{files}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
         f"columns = {{{columns}}}, filename = 'file_of_row')"
@@ -214,9 +214,9 @@ def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, severa
     """
 
 
-def _literally(path: Path) -> str:
-    """The path as a pattern that matches only itself; DuckDB takes every path for one."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+def sql_path(path: Path) -> str:
+    """The path as a literal that means only itself; DuckDB takes every path for a pattern."""
+    return _text("".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path.absolute())))
 
 
 def _text(value: str) -> str:

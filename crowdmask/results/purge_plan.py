@@ -1,0 +1,228 @@
+"""Looks through a run for what can show a person and is old enough to go; purge.py deletes it and keeps every count.
+
+What goes: annotated pictures and videos, thumbnails, detections, and the pictures in reports. What stays: frames.csv,
+summary.json, the manifest, the logs, statistics, and the reports themselves.
+
+How old a thing is: the time since it was recorded (the first `captured_at` of its source in frames.csv) or since its
+file was written, whichever is longer. The law counts from the recording; and a camera whose clock runs ahead must not
+keep anything for ever. Detections go source by source, pictures in a report one by one. Of files still in the making
+(.part) only the file's time counts, so that a running batch loses none.
+
+Nothing outside the run folder is touched, no link is followed or removed, and no input is deleted even where inputs
+lie inside of it. What is left for such a reason is told. Every deletion stands in purge.log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from crowdmask.errors import SettingsError, SourceError
+from crowdmask.results import purge_parts
+from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.timeline.frames_table import FramesTable
+
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_KEPT_SUFFIXES = (".csv", ".json")  # counts, wherever they lie
+_OWN_MEDIA = re.compile(r"\.crowdmask\.(mp4|jpe?g|png|webp|bmp|tiff?)(\.part)?$", re.IGNORECASE)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One thing to be deleted: a file, or some of the rows or pictures in one."""
+
+    path: str  # below the run folder, with `/`
+    kind: str  # annotated, thumbnail, detections, pictures
+    size: int  # bytes of the file
+    since: datetime  # recorded or written, whichever is earlier
+    sources: tuple[str, ...] | None = None  # of rows; None where the whole file goes
+    number: int | None = None  # of rows or pictures
+
+    def as_dict(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"path": self.path, "kind": self.kind, "since": self.since.isoformat(timespec="seconds")}
+        if self.number is None or (self.kind == "detections" and self.sources is None):
+            told["bytes"] = self.size
+        if self.number is not None:
+            told["rows" if self.kind == "detections" else "pictures"] = self.number
+        return told
+
+
+@dataclass
+class Plan:
+    """What a purge would delete, and what it leaves though it might show a person."""
+
+    run: RunFolder
+    older_than: str
+    before: datetime
+    deletions: list[Deletion] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)  # path, reason
+    notes: list[str] = field(default_factory=list)
+
+    def is_old(self, since: datetime | None, written: datetime) -> bool:
+        return min(since or written, written) < self.before
+
+
+@dataclass(frozen=True)
+class Known:
+    """What frames.csv and summary.json tell of the inputs."""
+
+    recorded: dict[str, datetime]  # by source
+    by_stem: dict[str, datetime]  # by source without suffix, for an annotated copy may have another
+    inputs: set[str]  # their paths
+
+    def recorded_at(self, place: str) -> datetime | None:
+        """When the source of a copy or thumbnail was recorded: same folder and stem, whatever was added to its name."""
+        inner = place.split("/", 1)[1] if place.startswith(("annotated/", "thumbnails/")) else place
+        if place.startswith("thumbnails/"):
+            inner = inner.rpartition("@")[0] or inner
+        plain = _OWN_MEDIA.sub("", inner)
+        stem = str(PurePosixPath(inner).with_suffix(""))
+        times = (self.recorded.get(inner), self.recorded.get(plain), self.by_stem.get(plain), self.by_stem.get(stem))
+        return next((time for time in times if time is not None), None)
+
+
+def parse_age(text: str) -> timedelta:
+    """From `12h`, `30d` or `4w`."""
+    match = re.fullmatch(r"\s*(\d{1,5})\s*([hdw])\s*", text.lower())
+    if match is None:
+        raise SettingsError(f"older-than is {text!r}: give hours, days or weeks, such as 12h, 30d or 4w")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def plan(path: Path, older_than: str, now: datetime | None = None) -> Plan:
+    """Look through a run folder; nothing is changed."""
+    age = parse_age(older_than)
+    if not path.is_dir():
+        raise SourceError(f"{path}: there is no such folder: give the --out-dir of a batch")
+    run = RunFolder(path.resolve())
+    if not run.is_one:
+        raise SourceError(f"{path}: it is no run folder, so nothing in it is deleted: give the --out-dir of a batch")
+    found = Plan(run, older_than, (now or datetime.now(timezone.utc)) - age)
+    recorded = _recorded(run, found.notes)
+    known = Known(recorded, _by_stem(recorded), _inputs(run, recorded))
+    for place, info in _files(found):
+        _look_at(found, place, info, known)
+    _look_for_reports_elsewhere(found)
+    found.deletions.sort(key=lambda deletion: deletion.path)
+    return found
+
+
+def _recorded(run: RunFolder, notes: list[str]) -> dict[str, datetime]:
+    """When each source was recorded, of those that tell."""
+    part = run.frames.with_name(run.frames.name + ".part")
+    frames = next((path for path in (run.frames, part) if path.is_file()), None)
+    try:
+        if frames is None:
+            raise SourceError(f"{run.frames}: it is not there")
+        with FramesTable([frames]) as table:
+            rows = f"SELECT source, min(at_us) FROM ({table.rows()}) WHERE at_us IS NOT NULL GROUP BY source"
+            return {source: _EPOCH + timedelta(microseconds=us) for source, us in table.execute(rows).fetchall()}
+    except SourceError as error:
+        notes.append(f"capture times are not known, so the files' own times count ({error})")
+        return {}
+
+
+def _inputs(run: RunFolder, recorded: Iterable[str]) -> set[str]:
+    root = run.read_summary().get("input_root")
+    base = os.path.realpath(root) if isinstance(root, str) and root else str(run.path)
+    return {os.path.normpath(os.path.join(base, source)) for source in recorded}
+
+
+def _by_stem(recorded: dict[str, datetime]) -> dict[str, datetime]:
+    """The earliest time of the sources that have a path without suffix in common."""
+    found: dict[str, datetime] = {}
+    for source, since in recorded.items():
+        stem = str(PurePosixPath(source).with_suffix("")) if PurePosixPath(source).name else source
+        found[stem] = min(since, found.get(stem, since))
+    return found
+
+
+def kind_of(place: str) -> str | None:
+    """What a file of a run shows of a person, by where it lies; None where it holds counts only."""
+    path = PurePosixPath(place.removesuffix(".part"))
+    top = path.parts[0]
+    if top == "annotated" and path.suffix.lower() not in _KEPT_SUFFIXES:
+        return "annotated"
+    if top == "thumbnails":
+        return "thumbnail"
+    if place.removesuffix(".part") in ("detections.parquet", "detections.csv"):
+        return "detections"
+    if path.suffix.lower() == ".html":
+        return "pictures"
+    return "annotated" if _OWN_MEDIA.search(place) else None
+
+
+def _files(found: Plan) -> Iterator[tuple[str, os.stat_result]]:
+    """Regular files of the run that may show a person, no link followed; links in such places are told."""
+    for folder, folders, names, handle in os.fwalk(found.run.path, follow_symlinks=False):
+        for name in sorted([*folders, *names]):
+            place = PurePosixPath(os.path.relpath(os.path.join(folder, name), found.run.path)).as_posix()
+            if kind_of(place) is None:
+                continue
+            try:
+                info = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # a running batch has just given it its name
+            if stat.S_ISLNK(info.st_mode):
+                found.left.append((place, "it is a link: what it points to is not this run's to delete"))
+            elif stat.S_ISREG(info.st_mode):
+                yield place, info
+
+
+def _look_at(found: Plan, place: str, info: os.stat_result, known: Known) -> None:
+    kind, file = kind_of(place) or "", found.run.path / place
+    written = datetime.fromtimestamp(info.st_mtime, timezone.utc)
+    if str(file) in known.inputs:
+        found.left.append((place, "it is an input"))
+        return
+    try:
+        if kind == "pictures":
+            pictures = purge_parts.count_pictures(file, lambda taken: found.is_old(taken, written))
+            if pictures:
+                found.deletions.append(Deletion(place, kind, info.st_size, written, number=pictures))
+        elif kind == "detections" and not place.endswith(".part"):
+            _look_at_rows(found, place, info, known.recorded)
+        else:
+            since = None if place.endswith(".part") else known.recorded_at(place)
+            if found.is_old(since, written):
+                found.deletions.append(Deletion(place, kind, info.st_size, min(since or written, written)))
+    except SourceError as error:
+        found.left.append((place, str(error)))
+
+
+def _look_at_rows(found: Plan, place: str, info: os.stat_result, recorded: dict[str, datetime]) -> None:
+    written = datetime.fromtimestamp(info.st_mtime, timezone.utc)
+    rows = purge_parts.rows_by_source(found.run.path / place)
+    old = {source: number for source, number in rows.items() if found.is_old(recorded.get(source), written)}
+    since = min((min(recorded.get(source, written), written) for source in old), default=written)
+    if old or (not rows and written < found.before):
+        whole = len(old) == len(rows)
+        sources = None if whole else tuple(sorted(old))
+        found.deletions.append(Deletion(place, "detections", info.st_size, since, sources, sum(old.values())))
+
+
+def _look_for_reports_elsewhere(found: Plan) -> None:
+    """Reports with pictures that were written outside of the run are the user's: they are only named."""
+    if not found.run.reports.is_file():
+        return
+    lines = found.run.reports.read_text(encoding="utf-8", errors="replace").splitlines()
+    for report in dict.fromkeys(filter(None, map(_report_of, lines))):
+        outside = found.run.path not in Path(os.path.realpath(report)).parents
+        if outside and os.path.exists(report):
+            found.left.append((report, "a report with pictures outside of the run: make it anew, or delete it"))
+
+
+def _report_of(line: str) -> str:
+    try:
+        note = json.loads(line)
+    except ValueError:
+        return ""
+    return str(note.get("report", "")) if isinstance(note, dict) else ""

@@ -1,0 +1,202 @@
+"""Finds the worst moments of a run, and pictures of them in which nobody can be recognised unless asked for."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import cv2
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.errors import CrowdmaskError
+from crowdmask.media.pictures import is_picture, read_picture
+from crowdmask.media.sources import open_source
+from crowdmask.records import Counts, Verdict
+from crowdmask.results.anonymise import blur_faces
+from crowdmask.results.boxes import draw_box, line_width
+from crowdmask.results.palette import PALETTES
+from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.timeline.frames_table import MINUTE_US, FramesTable, sql_path
+from crowdmask.settings import AnalysisSettings
+
+log = logging.getLogger(__name__)
+
+APART = timedelta(minutes=1)  # of moments of one camera: the next frame is no moment of its own
+_ALMOST_S = 0.002  # times in the CSV are rounded, and a frame must not be missed by that
+_THUMBNAIL_SIDE = 480
+_MOSAIC_CELLS = 28  # along the longer side, where nobody knows which parts of a picture are faces
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A frame with many unmasked faces."""
+
+    source: str
+    camera: str
+    frame: int
+    seconds: float
+    at: datetime | None
+    counts: Counts
+
+    def is_near(self, other: Moment) -> bool:
+        if self.at is not None and other.at is not None and self.camera == other.camera:
+            return abs(self.at - other.at) < APART
+        return self.source == other.source and abs(self.seconds - other.seconds) < APART.total_seconds()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A JPEG for the page, and whether its faces are hidden."""
+
+    jpeg: bytes
+    hidden: bool
+
+    @property
+    def data_uri(self) -> str:
+        return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode()
+
+
+@dataclass(frozen=True)
+class SeenFaces:
+    """The faces of one frame, as detections.parquet keeps them."""
+
+    boxes: NDArray[np.float32]  # (n, 4) xyxy, in pixels of the upright frame
+    verdicts: tuple[Verdict, ...]
+
+
+def worst_moments(table: FramesTable, number: int) -> tuple[list[Moment], int]:
+    """The frames with the most unmasked faces, worst first and a minute apart; and how many sources there are."""
+    table.execute(f"""
+        CREATE OR REPLACE TEMP TABLE cells AS
+        SELECT source, min({{'fewest': -unmasked, 'at_us': at_us, 'time_s': time_s, 'frame': frame, 'camera': camera,
+            'masked': masked, 'unknown': unknown}}) AS best
+        FROM ({table.rows()}) GROUP BY source, coalesce(at_us // {MINUTE_US}, time_s // 60)
+    """)
+    sources = int(table.execute("SELECT count(DISTINCT source) FROM cells").fetchall()[0][0])
+    found = table.execute(f"""
+        SELECT source, best.camera, coalesce(best.frame, 0), coalesce(best.time_s, 0), best.at_us, best.masked,
+            -best.fewest, best.unknown
+        FROM cells WHERE best.fewest < 0
+        ORDER BY best.fewest, best.at_us, source, best.time_s, best.frame LIMIT {200 * number}
+    """).fetchall()
+    chosen: list[Moment] = []
+    for source, camera, frame, seconds, at_us, *counts in found:
+        at = None if at_us is None else _EPOCH + timedelta(microseconds=at_us)
+        moment = Moment(source, camera, frame, seconds, at, Counts(*counts))
+        if len(chosen) < number and not any(moment.is_near(other) for other in chosen):
+            chosen.append(moment)
+    return chosen, sources
+
+
+def pictures_of(
+    run: RunFolder, moments: Sequence[Moment], summary: Mapping[str, Any], *, show_faces: bool = False
+) -> dict[Moment, Picture]:
+    """A small picture of each moment of which one can still be had; the others are missing.
+
+    Faces are hidden where the run kept their boxes and all of them are there; else the whole picture is, down to
+    patches of light: whoever cannot tell where the faces are must not guess.
+    """
+    seen = _seen_faces(run, moments)
+    pictures = {}
+    for moment in moments:
+        found = _frame_of(run, moment, summary)
+        if found is None:
+            continue
+        image, faces = found, seen.get((moment.source, moment.frame))
+        known = faces is not None and len(faces.verdicts) == moment.counts.faces
+        pictures[moment] = Picture(_jpeg(_thumbnail(image, faces if known else None, show_faces)), not show_faces)
+    return pictures
+
+
+def _thumbnail(image: NDArray[np.uint8], faces: SeenFaces | None, show_faces: bool) -> NDArray[np.uint8]:
+    image = image.copy()
+    height, width = image.shape[:2]
+    if not show_faces and faces is not None:
+        blur_faces(image, faces.boxes)
+    elif not show_faces:
+        cell = max(height, width) / _MOSAIC_CELLS
+        cells_wh = max(1, round(width / cell)), max(1, round(height / cell))
+        image = cv2.resize(image, cells_wh, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    scale = min(1.0, _THUMBNAIL_SIDE / max(height, width))
+    size_wh = max(1, round(width * scale)), max(1, round(height * scale))
+    kind = cv2.INTER_AREA if image.shape[:2] == (height, width) else cv2.INTER_LINEAR
+    small: NDArray[np.uint8] = np.ascontiguousarray(cv2.resize(image, size_wh, interpolation=kind), np.uint8)
+    if faces is not None:
+        limit = np.array([*size_wh, *size_wh])
+        boxes = np.clip(np.rint(faces.boxes * scale), 0, limit).astype(int).tolist()
+        for box, verdict in zip(boxes, faces.verdicts, strict=True):
+            if box[2] > box[0] and box[3] > box[1]:
+                rectangle = box[0], box[1], box[2], box[3]
+                draw_box(small, rectangle, verdict, PALETTES["safe"].of(verdict), line_width(size_wh, rectangle))
+    return small
+
+
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+
+
+def _frame_of(run: RunFolder, moment: Moment, summary: Mapping[str, Any]) -> NDArray[np.uint8] | None:
+    """The frame from the first of the run's thumbnails, the input and the annotated copy that can be read."""
+    for path in _candidates(run, moment, summary):
+        try:
+            if not path.is_file():
+                continue
+            if is_picture(path):
+                return read_picture(path)
+            settings = AnalysisSettings(start_s=max(0.0, moment.seconds - _ALMOST_S))
+            with open_source(str(path), settings) as source:
+                for frame in source:
+                    return frame.image
+        except (CrowdmaskError, OSError, ValueError) as error:
+            log.info("no picture of %s from %s: %s", moment.source, path, error)
+    return None
+
+
+def _candidates(run: RunFolder, moment: Moment, summary: Mapping[str, Any]) -> Iterator[Path]:
+    yield run.thumbnail_of(moment.source, moment.frame)
+    yield Path(str(summary.get("input_root") or "")) / moment.source
+    copy = run.annotated / moment.source
+    yield copy
+    yield from sorted(path for path in copy.parent.glob("*") if path.name.startswith(f"{copy.stem}.crowdmask."))
+
+
+def _seen_faces(run: RunFolder, moments: Sequence[Moment]) -> dict[tuple[str, int], SeenFaces]:
+    """The faces of the moments, from the run's detections where it kept them."""
+    file = next((path for path in run.detections if path.is_file()), None)
+    if file is None or not moments:
+        return {}
+    reader = "read_parquet" if file.suffix == ".parquet" else "read_csv"
+    with closing(duckdb.connect(config={"autoinstall_known_extensions": "false"})) as connection:
+        connection.execute("CREATE TABLE wanted (source VARCHAR, frame BIGINT)")
+        connection.executemany("INSERT INTO wanted VALUES (?, ?)", [(m.source, m.frame) for m in moments])
+        try:
+            rows = connection.execute(
+                f"SELECT source, frame, x1, y1, x2, y2, verdict FROM {reader}({sql_path(file)}) "
+                "JOIN wanted USING (source, frame) ORDER BY ALL"
+            ).fetchall()
+        except duckdb.Error as error:
+            log.warning("%s cannot be read, so whole pictures are blurred: %s", file, str(error).partition("\n")[0])
+            return {}
+    return _by_frame(rows)
+
+
+def _by_frame(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, int], SeenFaces]:
+    found: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
+    for source, frame, *face in rows:
+        found.setdefault((source, frame), []).append(tuple(face))
+    return {
+        key: SeenFaces(
+            np.array([face[:4] for face in faces], np.float32),
+            tuple(Verdict[str(face[4]).upper()] for face in faces),
+        )
+        for key, faces in found.items()
+    }
