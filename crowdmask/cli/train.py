@@ -42,6 +42,9 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
                          section=DATA, help="Weights to start from."),
             click.option("--label", "names", multiple=True, metavar="NAME=WORD", cls=SectionOption, section=DATA,
                          help="What a class name means: masked, unmasked or ignore; or a file of such pairs."),
+            click.option("--leave-out", "leave_out", multiple=True, metavar="PATH", cls=SectionOption, section=DATA,
+                         help="Pictures not to train on, such as copies of held-out ones: a file with one name a line; "
+                         "once for each folder (- for none)."),
             click.option("--shares", metavar="N,N,...", cls=SectionOption, section=DATA,
                          help="How often each folder is drawn from, in their order.  [default: equally]"),
             click.option("-q", "--quiet", is_flag=True, cls=SectionOption, help="No progress bar."),
@@ -63,6 +66,7 @@ def detector(
     out: Path,
     start: Path | None,
     names: tuple[str, ...],
+    leave_out: tuple[str, ...],
     shares: str | None,
     quiet: bool,
     **given: Any,
@@ -71,7 +75,7 @@ def detector(
     train_detector = _quietly("run").train_detector
 
     loop, crops = _settings(LoopSettings, given), _settings(DetectorCropSettings, given)
-    data = _data(folders, names, _settings(SplitSettings, given), crops_too=False)
+    data = _data(folders, names, _settings(SplitSettings, given), crops_too=False, leave_out=leave_out)
     with _Progress(loop.steps, quiet) as report:
         outcome = train_detector(data, out, loop, crops, start=start, shares=_shares(shares, folders), report=report)
     _tell(outcome, out)
@@ -97,6 +101,7 @@ def classifier(
     out: Path,
     start: Path | None,
     names: tuple[str, ...],
+    leave_out: tuple[str, ...],
     shares: str | None,
     quiet: bool,
     rare: tuple[str, ...],
@@ -107,7 +112,7 @@ def classifier(
 
     given["batch"] = given["batch"] or 64
     loop, graph = _settings(LoopSettings, given), _settings(ClassifierGraphSettings, given)
-    data = _data(folders, names, _settings(SplitSettings, given), crops_too=True)
+    data = _data(folders, names, _settings(SplitSettings, given), crops_too=True, leave_out=leave_out)
     with _Progress(loop.steps, quiet) as report:
         outcome = train_classifier(
             data, out, loop, graph, start=start, shares=_shares(shares, folders), rare_names=rare, report=report
@@ -163,11 +168,25 @@ def _settings(kind: type[Any], given: dict[str, Any]) -> Any:
     return kind(**own)
 
 
-def _data(folders: Sequence[Path], names: Sequence[str], splitting: SplitSettings, *, crops_too: bool) -> Data:
+def _data(
+    folders: Sequence[Path],
+    names: Sequence[str],
+    splitting: SplitSettings,
+    *,
+    crops_too: bool,
+    leave_out: Sequence[str] = (),
+) -> Data:
+    from crowdmask.labels.split import read_names
     from crowdmask.labels.table import LabelTable
     from crowdmask.training.run import read_data
 
-    data = read_data(folders, LabelTable().with_options(names), splitting, crops_too=crops_too)
+    if leave_out and len(leave_out) != len(folders):
+        raise SettingsError(
+            f"--leave-out is given {len(leave_out)} times for {len(folders)} folders: - stands for none"
+        )
+    unwanted = {f: read_names(Path(n)) for f, n in zip(folders, leave_out, strict=False) if n != "-"}
+    table = LabelTable().with_options(names)
+    data = read_data(folders, table, splitting, crops_too=crops_too, leave_out=unwanted)
     for problem in data.problems[:SHOWN_PROBLEMS]:
         click.echo(f"crowdmask: left out: {problem}", err=True)
     if len(data.problems) > SHOWN_PROBLEMS:

@@ -28,6 +28,7 @@ class SpoilRules:
     recoloured: float = 0.8
     coarsened: float = 0.5
     coarsest: float = 9.0  # pixels of a face that is shrunk as far as any
+    coarsest_rare: float = 28.0  # how a mask is worn cannot be seen in fewer: it would be a false lesson
     softened: float = 0.15
     compressed: float = 0.2
     noisy: float = 0.12
@@ -42,6 +43,7 @@ class _Face:
     picture: int
     box: FloatArray | None
     label: int
+    rare: bool = False
 
 
 class ClassifierCrops:
@@ -57,7 +59,7 @@ class ClassifierCrops:
         rules: SpoilRules | None = None,
         weights: Sequence[float] | None = None,
         rare_names: Sequence[str] = (),
-        rare_share: float = 0.3,
+        rare_share: float = 0.15,
     ) -> None:
         self._store, self._settings, self._size = store, settings, size
         self._rules = rules or SpoilRules()
@@ -68,9 +70,10 @@ class ClassifierCrops:
             pools: dict[Label, list[_Face]] = {Label.MASKED: [], Label.UNMASKED: []}
             rare: list[_Face] = []
             for face, name in _faces_of(each, self._paths):
-                pools[Label(face.label)].append(face)
-                if name in rare_names:
-                    rare.append(face)
+                kept = replace(face, rare=name in rare_names)
+                pools[Label(face.label)].append(kept)
+                if kept.rare:
+                    rare.append(kept)
             self._pools.append(pools)
             self._rare.append(rare)
         shares = np.ones(len(sets)) if weights is None else np.asarray(weights, float)
@@ -87,7 +90,7 @@ class ClassifierCrops:
         if not pool:
             return self.draw(rng)
         face = pool[int(rng.integers(len(pool)))]
-        return self._spoil(self._cut(face, rng), face.label, rng), face.label
+        return self._spoil(self._cut(face, rng), face, rng), face.label
 
     def clean(self) -> tuple[NDArray[np.uint8], NDArray[np.int8], FloatArray]:
         """Every face once, unspoiled: crops (n, size, size, 3), labels (n,), face sizes (n,; 0 for ready crops)."""
@@ -118,13 +121,13 @@ class ClassifierCrops:
             settings = replace(self._settings, crop_margin=margin)
         return np.asarray(cut_crops(image, box, settings, self._size)[0], np.uint8)
 
-    def _spoil(self, crop: Image, label: int, rng: Generator) -> Image:
+    def _spoil(self, crop: Image, face: _Face, rng: Generator) -> Image:
         rules = self._rules
         if rng.random() < 0.5:
             crop = np.ascontiguousarray(crop[:, ::-1])
         if rng.random() < rules.brow_covered:
             crop = occlude.cover_brow(crop, rng)
-        if label == Label.UNMASKED and rng.random() < rules.hand_over_mouth:
+        if face.label == Label.UNMASKED and rng.random() < rules.hand_over_mouth:
             crop = occlude.hand_over_mouth(crop, rng)
         if rng.random() < rules.turned:
             crop = _turn(crop, rng)
@@ -134,8 +137,9 @@ class ClassifierCrops:
             crop = degrade.soften(crop, rng)
         if rng.random() < rules.coarsened:
             # the face fills about three quarters of its crop
-            face = np.exp(rng.uniform(np.log(rules.coarsest), np.log(self._size)))
-            crop = degrade.coarsen(crop, max(1.0, 0.75 * self._size / face), rng)
+            coarsest = rules.coarsest_rare if face.rare else rules.coarsest
+            size = np.exp(rng.uniform(np.log(coarsest), np.log(self._size)))
+            crop = degrade.coarsen(crop, max(1.0, 0.75 * self._size / size), rng)
         if rng.random() < rules.noisy:
             crop = degrade.add_noise(crop, rng)
         if rng.random() < rules.compressed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +43,17 @@ class Data:
     problems: tuple[Problem, ...]
 
 
-def read_data(folders: Sequence[Path], table: LabelTable, splitting: SplitSettings, *, crops_too: bool) -> Data:
+def read_data(
+    folders: Sequence[Path],
+    table: LabelTable,
+    splitting: SplitSettings,
+    *,
+    crops_too: bool,
+    leave_out: Mapping[Path, Sequence[str]] | None = None,
+) -> Data:
     """Labelled pictures, a share of each folder held out. Ready-made crops are only trained on, unless there is
-    nothing else: photographs tell more of how well the network will do."""
+    nothing else: photographs tell more of how well the network will do. Pictures named in `leave_out` (by folder) are
+    not trained on."""
     sets = [_read(folder, table, crops_too=crops_too) for folder in folders]
     only_crops = all(isinstance(s, CropSet) for s in sets)
     training: list[AnySet] = []
@@ -57,7 +65,8 @@ def read_data(folders: Sequence[Path], table: LabelTable, splitting: SplitSettin
             training.append(each)
             continue
         rest, held_out = _halves(each, splitting)
-        training.append(rest)
+        unwanted = (leave_out or {}).get(each.root, ())
+        training.append(rest.without(unwanted) if isinstance(rest, LabelSet) else rest)
         validation.append(held_out)
     return Data(tuple(training), tuple(validation), tuple(p for s in sets for p in s.problems))
 

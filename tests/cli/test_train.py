@@ -1,0 +1,141 @@
+"""Training from the command line: a whole run on drawn faces, gone on with after a stop, shipped and run."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from crowdmask.cli.train import command
+from crowdmask.errors import DatasetError, SettingsError
+
+VOC = "<annotation><size><width>96</width><height>64</height><depth>3</depth></size>{}</annotation>"
+OBJECT = (
+    "<object><name>{}</name><difficult>0</difficult><bndbox><xmin>{}</xmin><ymin>{}</ymin>"
+    "<xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+)
+SMALL = ("--batch", "2", "--warmup", "0", "--validate-every", "2", "-q")
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures, each with a blue square that wears a mask and a red one that does not."""
+    root = tmp_path_factory.mktemp("labelled")
+    (root / "images").mkdir()
+    (root / "annotations").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        image = rng.integers(90, 140, (64, 96, 3)).astype(np.uint8)
+        objects = ""
+        for name, left, colour in (("with_mask", 8, (230, 60, 40)), ("without_mask", 56, (40, 60, 230))):
+            x, y = left + int(rng.integers(8)), 10 + int(rng.integers(20))
+            image[y : y + 24, x : x + 24] = colour
+            objects += OBJECT.format(name, x, y, x + 24, y + 24)
+        cv2.imwrite(str(root / "images" / f"{i:03}.png"), image)
+        (root / "annotations" / f"{i:03}.xml").write_text(VOC.format(objects))
+    return root
+
+
+def run(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def steps_of(folder: Path) -> list[int]:
+    with (folder / "curves.csv").open() as file:
+        return [int(row["step"]) for row in csv.DictReader(file)]
+
+
+def test_classifier_trains_goes_on_ships_and_judges(labelled: Path, tmp_path: Path) -> None:
+    out, weights = tmp_path / "run", tmp_path / "weights"
+    tiny = ("--input-size", "32", "--width", "0.05", "--middle-blocks", "0")
+    first = run("classifier", labelled, "--out", out, "--steps", "4", *tiny, *SMALL)
+    assert "4 steps" in first
+    assert steps_of(out) == [2, 4]
+    assert (out / "curves.png").stat().st_size > 1000
+    # a finished run has nothing left to do, whatever asks for it again
+    again = run("classifier", labelled, "--out", out, "--steps", "4", *tiny, *SMALL)
+    assert "4 steps" in again
+    assert steps_of(out) == [2, 4]
+    with pytest.raises(SettingsError, match="other settings"):
+        run("classifier", labelled, "--out", out, "--steps", "6", *tiny, *SMALL)
+
+    told = run("ship", out, "--name", "xception", "--to", weights, "--calibrate-on", labelled)
+    assert "held_out_accuracy" in told
+    entry = json.loads((weights / "manifest.json").read_text())["networks"]["xception"]
+    assert entry["graph"]["input_size"] == 32
+    assert set(entry["graph"]["calibration"]) == {"slope", "offset"}
+
+    from crowdmask.engine.load import load_classifier
+    from crowdmask.settings import AnalysisSettings, RuntimeSettings
+
+    classifier = load_classifier(AnalysisSettings(weights=str(weights), precision="float32"), RuntimeSettings())
+    crops = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3)).astype(np.uint8)
+    together = classifier.unmasked_prob(crops)
+    assert together.shape == (5,)
+    assert np.array_equal(together, np.concatenate([classifier.unmasked_prob(c[None]) for c in crops]))
+
+
+def test_detector_trains_and_ships(labelled: Path, tmp_path: Path) -> None:
+    out, weights = tmp_path / "run", tmp_path / "weights"
+    run("detector", labelled, "--out", out, "--steps", "2", "--side", "64", "--largest", "60", *SMALL)
+    assert steps_of(out) == [2]
+    run("ship", out, "--name", "retinaface-mobilenet", "--to", weights)
+
+    from crowdmask.nets.shipped import shipped_retinaface
+
+    _, graph = shipped_retinaface("retinaface-mobilenet", weights)
+    assert graph.anchors.strides == (8, 16, 32)
+
+
+def test_the_same_seed_gives_the_same_batches(labelled: Path) -> None:
+    from crowdmask.labels.reading import read_labels
+    from crowdmask.training.detector_crops import DetectorCrops
+    from crowdmask.training.pictures import PictureStore
+    from crowdmask.training.settings import DetectorCropSettings
+
+    rules = DetectorCropSettings(side=64, largest=60)
+    one, other = (DetectorCrops([read_labels(labelled)], PictureStore(), rules) for _ in range(2))
+    for seed in range(6):
+        a, b = one.draw(np.random.default_rng(seed)), other.draw(np.random.default_rng(seed))
+        assert np.array_equal(a.image, b.image)
+        assert np.array_equal(a.faces, b.faces)
+        assert a.image.shape == (64, 64, 3)
+        assert (a.faces >= 0).all()
+        assert (a.faces <= 64).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (("--shares", "1,2"), SettingsError, "--shares"),
+        (("--shares", "a"), SettingsError, "--shares"),
+        (("--leave-out", "-", "--leave-out", "-"), SettingsError, "--leave-out"),
+    ],
+)
+def test_bad_options(
+    labelled: Path, tmp_path: Path, arguments: tuple[str, ...], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        run("classifier", labelled, "--out", tmp_path / "run", "--steps", "1", *arguments)
+
+
+def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=str(tmp_path)):
+        run("detector", tmp_path, "--out", tmp_path / "run")
+
+
+def test_a_set_of_one_class_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / "set" / f"{i}.png"), np.zeros((64, 96, 3), np.uint8))
+        xml = VOC.format(OBJECT.format("with_mask", 10, 10, 40, 40))
+        (tmp_path / "set" / f"{i}.xml").write_text(xml)
+    with pytest.raises(DatasetError, match="no unmasked face"):
+        run("classifier", tmp_path / "set", "--out", tmp_path / "run")
