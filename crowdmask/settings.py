@@ -194,6 +194,49 @@ class TimeAndPlaceSettings(Checked):
 
 
 @dataclass(frozen=True)
+class BatchSettings(Checked):
+    """How folders are taken in and gone through; none of these changes a count, but for which inputs there are."""
+
+    include: str | None = setting(
+        None,
+        "Only files that match one of these patterns, with commas between: *.jpg matches names, cam1/** paths; "
+        "upper or lower case.",
+    )
+    exclude: str | None = setting(None, "No files and folders that match one of these patterns.")
+    shard: str | None = setting(
+        None, "Only a part of the inputs, such as 2/3: the second of three machines; see `crowdmask merge`."
+    )
+    run: bool = setting(False, "Make --out-dir a run folder, as a batch does, also where the inputs are single files.")
+    resume: bool = setting(True, "Go on with the run that is in --out-dir; without it that one is put aside.")
+    annotate: str | None = setting(
+        None,
+        "Which inputs get an annotated copy: without it all videos, and the stills with an unmasked face.",
+        choices=("all", "unmasked", "none"),
+    )
+    workers: int = setting(1, "Processes that share the work and the threads.", low=1, high=256)
+    retries: int = setting(2, "How often an input that failed is tried again, at the end.", low=0, high=100)
+    settle_s: float = setting(
+        5.0, "A file that changed within this time may still be growing, and is left for the end.", low=0.0, high=3600.0
+    )
+    keep_free: int = setting(500, "Stop before less than this is free on the disk, in MB.", low=0, high=1_000_000_000)
+    log_json: bool = setting(False, "Keep the log in --out-dir as JSON lines.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.shard_of  # refused here where it is none
+
+    @property
+    def shard_of(self) -> tuple[int, int] | None:
+        """Which part of how many."""
+        if self.shard is None:
+            return None
+        number, slash, parts = self.shard.partition("/")
+        if not (slash and number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+            raise SettingsError(f"shard is {self.shard!r}: give which part of how many, such as 2/3")
+        return int(number), int(parts)
+
+
+@dataclass(frozen=True)
 class EvaluationSettings(Checked):
     """How the networks are judged on labelled pictures."""
 

@@ -12,25 +12,33 @@ from crowdmask.cli.main import COMMANDS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOM
 from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
 from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs.destinations import Destinations
-from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+from crowdmask.settings import (
+    AnalysisSettings,
+    BatchSettings,
+    OutputSettings,
+    RuntimeSettings,
+    TimeAndPlaceSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crowdmask.jobs.networks import Networks
+    from crowdmask.jobs.networks import Networks, Pair
     from crowdmask.jobs.tasks import Outcome, Task
 
-KINDS = (AnalysisSettings, RuntimeSettings, OutputSettings, Destinations)
+KINDS = (AnalysisSettings, RuntimeSettings, OutputSettings, Destinations, BatchSettings, TimeAndPlaceSettings)
 EPILOG = """\b
 Examples:
   crowdmask analyze video.mp4
   crowdmask analyze *.jpg --out-dir results --detections results/faces.parquet
   crowdmask analyze long.mkv --start 00:10:00 --duration 90 --every 5 --blur
   crowdmask analyze rtsp://camera.local/live --duration 60 --out minute.mp4
+  crowdmask analyze /cctv/2026-11-20 --out-dir outputs/night --workers 4
+  find /cctv -name '*.jpg' -newer yesterday -print0 | crowdmask analyze - --out-dir outputs/night
 
 Every option can also be set by a variable (CROWDMASK_MASK_THRESHOLD=0.6) or in the [analyze] table of crowdmask.toml
 in the current folder or the user's config folder. Exit codes: 0 good, 1 failed, 2 usage, 3 some inputs failed,
-130 interrupted."""
+4 a batch ended early because the disk is almost full, 130 interrupted."""
 
 
 @click.command(name="analyze", cls=SectionedCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
@@ -39,6 +47,8 @@ in the current folder or the user's config folder. Exit codes: 0 good, 1 failed,
 @setting_options(OutputSettings, "What is written, and how it looks")
 @setting_options(AnalysisSettings, "What is analysed, and how it is judged")
 @setting_options(RuntimeSettings, "How the work is done")
+@setting_options(BatchSettings, "The batch: folders, patterns and lists of inputs")
+@setting_options(TimeAndPlaceSettings, "When and where the inputs of a batch were taken")
 @click.option(
     "--config",
     "config_file",
@@ -66,6 +76,9 @@ def command(
 
     INPUTS are videos, pictures, a camera's number or a stream's address. Beside each, or in --out-dir, the command
     writes an annotated copy (.crowdmask.mp4), the counts of every frame (.csv) and a summary (.json).
+
+    Folders, patterns ('cam*/**/*.jpg') and `-`, a list of paths on stdin, make a batch: everything goes into the run
+    folder --out-dir, with one frames.csv for all. The same command goes on after an interruption of any kind.
     """
     from crowdmask.cli.config import build, settle
     from crowdmask.cli.noise import hush
@@ -74,9 +87,13 @@ def command(
     hush()  # before the next lines import what is noisy
     from crowdmask.cli.closing import print_closing, print_json
     from crowdmask.cli.progress import logging_to_stderr
-    from crowdmask.jobs.planning import plan
+    from crowdmask.jobs.planning import is_batch, plan
 
     destinations = build(Destinations, settled)
+    if is_batch(inputs, destinations.out_dir, build(BatchSettings, settled)):
+        from crowdmask.cli.batch import run_and_tell
+
+        return run_and_tell(inputs, settled, networks=ctx.obj, quiet=quiet, verbose=verbose, as_json=as_json)
     with logging_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING):
         tasks = list(
             plan(
@@ -119,14 +136,18 @@ def _run(tasks: Sequence[Task], detections: str | None, *, networks: Networks, b
 
 
 def _own_networks(verbose: bool) -> Networks:
+    from crowdmask.jobs.networks import own_networks
+
+    return own_networks if verbose else quiet_networks
+
+
+def quiet_networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
+    """The project's networks, without what TensorFlow says of itself; worker processes know it by its name."""
     from crowdmask.cli.noise import native_stderr_shut
-    from crowdmask.jobs.networks import Pair, own_networks
+    from crowdmask.jobs.networks import own_networks
 
-    def quietly(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
-        with native_stderr_shut():
-            return own_networks(analysis, runtime)
-
-    return own_networks if verbose else quietly
+    with native_stderr_shut():
+        return own_networks(analysis, runtime)
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

@@ -23,13 +23,20 @@ class Pair:
 Networks = Callable[[AnalysisSettings, RuntimeSettings], Pair]
 
 
+def weights_used(analysis: AnalysisSettings) -> tuple[WeightsUsed, ...]:
+    """The files that the project's networks come from under these settings; needs no network to be loaded."""
+    from crowdmask.engine.load import CLASSIFIER, weights_folder
+    from crowdmask.nets.weights import Manifest
+
+    own, shipped = Manifest.load(weights_folder(analysis)), Manifest.load()
+    entries = [(own if name in own.entries else shipped).entry(name) for name in (analysis.detector, CLASSIFIER)]
+    return tuple(WeightsUsed(e.name, e.file, e.sha256) for e in entries)
+
+
 @lru_cache(maxsize=1)
 def own_networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
     """The project's networks for these settings, kept for every further input of this process."""
-    from crowdmask.engine.load import CLASSIFIER, load_classifier, load_detector, weights_folder
-    from crowdmask.nets.weights import Manifest
+    from crowdmask.engine.load import load_classifier, load_detector
 
     detector, classifier = load_detector(analysis, runtime), load_classifier(analysis, runtime)
-    own, shipped = Manifest.load(weights_folder(analysis)), Manifest.load()
-    entries = [(own if name in own.entries else shipped).entry(name) for name in (analysis.detector, CLASSIFIER)]
-    return Pair(detector, classifier, tuple(WeightsUsed(e.name, e.file, e.sha256) for e in entries))
+    return Pair(detector, classifier, weights_used(analysis))

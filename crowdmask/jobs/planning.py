@@ -8,14 +8,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crowdmask.errors import OutputError, SettingsError
+from crowdmask.jobs.batch.inputs import asks_for_batch
 from crowdmask.jobs.destinations import Destinations
 from crowdmask.jobs.naming import is_own_output, is_stream, kind_of, name_outputs
 from crowdmask.jobs.tasks import Task
 from crowdmask.media.opening import local_path
 from crowdmask.records import SourceKind
-from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+from crowdmask.results.run_folder import RunFolder
+from crowdmask.settings import AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings
 
 log = logging.getLogger(__name__)
+
+
+def is_batch(inputs: Sequence[str], out_dir: str | None, batch: BatchSettings) -> bool:
+    """Whether the inputs go into a run folder: there may be many of them, or the folder is one already."""
+    goes_on = out_dir is not None and RunFolder(Path(out_dir)).manifest.is_file()
+    return batch.run or goes_on or asks_for_batch(inputs)
 
 
 def plan(
@@ -39,7 +47,7 @@ def plan(
 
 
 def expand(inputs: Sequence[str]) -> Iterator[str]:
-    """Each input once, without crowdmask's own outputs. Folders enter here."""
+    """Each input once, without crowdmask's own outputs. Folders are for the batch, see `is_batch`."""
     seen: set[str] = set()
     for given in inputs:
         if is_stream(given):

@@ -34,7 +34,11 @@ def is_picture(path: str | os.PathLike[str]) -> bool:
     if path.suffix.lower() in _MOTION:
         return False
     with path.open("rb") as file:
-        head = file.read(16)
+        return starts_picture(file.read(16))
+
+
+def starts_picture(head: bytes) -> bool:
+    """Whether a file that starts with these 16 bytes is a picture."""
     return (
         head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"))
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
@@ -47,9 +51,17 @@ def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     path = Path(path)
     check_file(path)
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror}): check the disk") from error
+    return decode_picture(data, path)
+
+
+def decode_picture(data: NDArray[np.uint8], path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """The picture in a file's bytes; `path` is for the error."""
+    path = Path(path)
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise SourceError(
             f"{path} cannot be decoded ({error.err or 'OpenCV refused it'}): save it anew as PNG"

@@ -33,6 +33,7 @@ META_ZONE = "timezone"
 META_SETTINGS = "settings"  # JSON: the settings by section
 META_SELECTION = "selection"  # JSON: inputs, include, exclude and shard
 META_DETECTIONS = "detections"  # name of the detections file, empty where none is kept
+META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see period_sums.py
 META_NOTES = "notes"  # JSON: list of texts for the reader of the run
 
 _PAGE = 1000
@@ -62,6 +63,17 @@ class Totals:
     @property
     def inputs(self) -> int:
         return self.done + self.failed + self.left
+
+
+@dataclass(frozen=True)
+class Share:
+    """The inputs of one kind in one state, and what they come to."""
+
+    kind: Kind
+    state: State
+    inputs: int
+    bytes: int
+    wall_s: float  # at work on the videos among them
 
 
 @dataclass(frozen=True)
@@ -177,6 +189,14 @@ class Manifest:
             videos_done=videos,
         )
 
+    def shares(self) -> list[Share]:
+        """What there is of each kind and state."""
+        with self._lock, self._as_errors():
+            found = self._db.execute(
+                "SELECT kind, state, count(*), sum(size), sum(wall_s) FROM inputs GROUP BY kind, state"
+            ).fetchall()
+        return [Share(Kind(kind), State(state), number, size, wall_s) for kind, state, number, size, wall_s in found]
+
     # Sessions
 
     def begin_session(self, pid: int, host: str) -> int:
@@ -202,7 +222,10 @@ class Manifest:
         """All of them, the first first."""
         with self._lock, self._as_errors():
             found = self._db.execute("SELECT * FROM sessions ORDER BY number").fetchall()
-        return [Session(*(bool(value) if i == 5 else value for i, value in enumerate(row))) for row in found]
+        return [
+            Session(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6], row[7], row[8], row[9], row[10])
+            for row in found
+        ]
 
     # Inputs
 
@@ -228,8 +251,8 @@ class Manifest:
             for source, data in (faces or {}).items():
                 self._db.execute("INSERT OR REPLACE INTO faces VALUES (?, ?)", (source, data))
 
-    def replace_places(self, entries: Iterable[Entry]) -> None:
-        """Record entries whose camera and time were told anew; their detections stay."""
+    def update(self, entries: Iterable[Entry]) -> None:
+        """Record entries that are not waiting, of which something else than their analysis changed; faces stay."""
         with self._lock, self._as_errors(), self._transaction():
             self._db.executemany(PUT, [row_of(entry, 0) for entry in entries])
 
@@ -239,6 +262,19 @@ class Manifest:
             for source in sources:
                 self._db.execute("DELETE FROM inputs WHERE source = ?", (source,))
                 self._db.execute("DELETE FROM faces WHERE source = ?", (source,))
+
+    def doubt_all(self) -> None:
+        """Before the inputs are looked for again: what is not done is `unseen` until it is put anew."""
+        with self._lock, self._as_errors():
+            self._db.execute("UPDATE inputs SET place_in_queue = -1 WHERE state <> 'done'")
+
+    def unseen(self, limit: int = _PAGE) -> list[Entry]:
+        """Of what is not done, some that were not put anew since `doubt_all`."""
+        with self._lock, self._as_errors():
+            found = self._db.execute(
+                f"SELECT {COLUMNS} FROM inputs WHERE state <> 'done' AND place_in_queue = -1 LIMIT ?", (limit,)
+            ).fetchall()
+        return [self._entry(row) for row in found]
 
     @property
     def queue_end(self) -> int:

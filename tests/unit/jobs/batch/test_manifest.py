@@ -106,12 +106,21 @@ def test_the_queue_goes_on_after_reopening(tmp_path: Path) -> None:
 def test_faces_go_with_their_entry(manifest: Manifest) -> None:
     manifest.put([replace(FULL, source="a"), replace(FULL, source="b")], {"a": b"1", "b": b"2"})
     assert manifest.faces_of("a") == b"1" and manifest.faces_of("c") is None
-    manifest.replace_places([replace(FULL, source="a", camera="x")])
+    manifest.update([replace(FULL, source="a", camera="x")])
     assert manifest.faces_of("a") == b"1"
     manifest.put([waiting("a")])
     assert manifest.faces_of("a") is None
     assert manifest.forget_faces(["a", "b"]) == 1 and manifest.faces_of("b") is None
     assert manifest.totals().done == 1
+
+
+def test_what_is_not_put_anew_is_unseen(manifest: Manifest) -> None:
+    lost = replace(waiting("lost"), state=State.FAILED)
+    manifest.put([waiting("a"), waiting("b"), lost, FULL])
+    manifest.doubt_all()
+    assert [entry.source for entry in manifest.unseen()] == ["a", "b", "lost"] and manifest.waiting(1, 9) == []
+    manifest.put([waiting("b"), lost])
+    assert [entry.source for entry in manifest.unseen()] == ["a"]
 
 
 def test_what_is_dropped_is_gone(manifest: Manifest) -> None:

@@ -1,0 +1,152 @@
+"""The batch behind `crowdmask analyze FOLDER`: from settings to the run, its progress, and its end on the terminal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crowdmask.cli.analyze import quiet_networks
+from crowdmask.cli.batch_progress import BatchProgress
+from crowdmask.cli.closing import percent, plural
+from crowdmask.cli.config import build
+from crowdmask.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
+from crowdmask.cli.progress import logging_to_stderr, say, say_at_once
+from crowdmask.errors import SettingsError
+from crowdmask.jobs.batch.inputs import Inputs
+from crowdmask.jobs.batch.running import DISK_FULL, INTERRUPTED, BatchOutcome, run_batch
+from crowdmask.jobs.batch.units import Plan
+from crowdmask.jobs.destinations import Destinations
+from crowdmask.jobs.networks import own_networks, weights_used
+from crowdmask.jobs.stopping import Stop
+from crowdmask.settings import (
+    AnalysisSettings,
+    BatchSettings,
+    OutputSettings,
+    RuntimeSettings,
+    TimeAndPlaceSettings,
+)
+
+if TYPE_CHECKING:
+    from crowdmask.jobs.networks import Networks
+
+EXIT_DISK_FULL = 4
+FAILURES_SHOWN = 20
+LABEL_WIDTH = 12
+
+
+def run_and_tell(
+    inputs: Sequence[str],
+    settled: Mapping[str, Any],
+    *,
+    networks: Networks | None,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Run the batch; its exit code. `networks` stand in for those in `weights/`."""
+    given = Inputs.of(inputs, sys.stdin.buffer)
+    plan = _plan(given, settled)
+    weights = weights_used(plan.analysis) if networks is None else ()
+    stop = Stop(say_at_once)
+    with (
+        logging_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING),
+        stop.on_signals(),
+        BatchProgress(shown=not quiet and sys.stderr.isatty()) as progress,
+    ):
+        outcome = run_batch(
+            given,
+            plan,
+            networks=networks or (own_networks if verbose else quiet_networks),
+            weights=weights,
+            stop=stop,
+            watch=progress,
+        )
+    if as_json:
+        click.echo(json.dumps(outcome.summary, indent=2))
+    elif not quiet:
+        print_closing(outcome)
+    _say_failures(outcome)
+    return exit_code(outcome)
+
+
+def _plan(given: Inputs, settled: Mapping[str, Any]) -> Plan:
+    destinations = build(Destinations, settled)
+    if destinations.out is not None:
+        raise SettingsError(
+            "--out names one result, and a batch has many: give a folder for all of them with --out-dir"
+        )
+    if destinations.out_dir is None:
+        raise SettingsError(
+            "a batch needs a folder for its results, by which it goes on when it was interrupted: "
+            "give --out-dir, such as --out-dir outputs/night"
+        )
+    run = Path(os.path.abspath(destinations.out_dir))
+    detections = None
+    if destinations.detections is not None:
+        detections = run / f"detections{Path(destinations.detections).suffix.lower()}"
+        if (
+            Path(os.path.abspath(destinations.detections)) != detections
+            and Path(destinations.detections).parent != Path()
+        ):
+            say(f"the detections of a batch lie in its folder: {detections}")
+    return Plan(
+        run,
+        Path(given.root),
+        build(AnalysisSettings, settled),
+        build(RuntimeSettings, settled),
+        build(OutputSettings, settled),
+        build(TimeAndPlaceSettings, settled),
+        build(BatchSettings, settled),
+        detections,
+    )
+
+
+def exit_code(outcome: BatchOutcome) -> int:
+    totals = outcome.totals
+    if outcome.ending in (INTERRUPTED, DISK_FULL):
+        return EXIT_INTERRUPTED if outcome.ending == INTERRUPTED else EXIT_DISK_FULL
+    if totals.failed:
+        return EXIT_SOME_FAILED if totals.done else EXIT_FAILED
+    return 0
+
+
+def print_closing(outcome: BatchOutcome) -> None:
+    totals, stats = outcome.totals, outcome.stats
+    click.secho(str(outcome.run.path), bold=True)
+    if outcome.ending in (INTERRUPTED, DISK_FULL):
+        _line("ended early", f"{outcome.ending}; start the same command again to go on")
+    already = totals.done - outcome.tally.done
+    before = f", {already:,} of them before" if already > 0 else ""
+    left = f"; {totals.left:,} left" if totals.left else ""
+    failed = f"; {totals.failed:,} failed" if totals.failed else ""
+    _line("inputs", f"{totals.done:,} done{before}{failed}{left}")
+    speed = f" in {outcome.wall_s:.1f} s" if outcome.tally.done else ""
+    _line("analysed", plural(outcome.tally.frames, "frame") + speed)
+    _line("faces", f"{stats.faces:,}: {stats.masked:,} masked, {stats.unmasked:,} unmasked, {stats.unknown:,} unknown")
+    judged = f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask"
+    _line("compliance", judged if stats.judged else "no face could be judged")
+    peak = stats.peak
+    if peak is not None:
+        _line("worst", f"{peak.counts.unmasked} unmasked in {peak.source} (frame {peak.frame})")
+    _line("frames", str(outcome.run.frames))
+    _line("summary", str(outcome.run.summary))
+
+
+def _say_failures(outcome: BatchOutcome) -> None:
+    """The failures, of all sessions, at the end: nobody has to look for them in the log."""
+    for source, reason in outcome.failures[:FAILURES_SHOWN]:
+        say(one_line(reason if source.rstrip("/") in reason else f"{source}: {reason}"))
+    more = outcome.totals.failed - FAILURES_SHOWN
+    if more > 0:
+        say(f"{more:,} more failed: see {outcome.run.summary}")
+
+
+def _line(label: str, text: str) -> None:
+    click.echo(f"  {click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}{text}")

@@ -1,0 +1,190 @@
+"""Looks the inputs through on its own thread, and puts into the manifest what of them there is to do."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self
+
+from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.batch.journal import Journal
+from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.placing import Placing
+from crowdmask.jobs.batch.units import Plan
+from crowdmask.jobs.batch.walking import Found, Lost, Walk
+from crowdmask.jobs.stopping import Stop
+
+BLOCK, FIRST_BLOCK = 256, 8  # inputs put at once; the first are few, for the networks wait for them
+
+ANEW = {
+    "input": "has changed since it was analysed, and is analysed anew",
+    "settings": "was analysed with other settings, and is analysed anew",
+    "output": "has lost a result, or it was changed, and is analysed anew",
+}
+
+
+class Planner:
+    """A context manager: entering it starts the thread, leaving it waits for its end."""
+
+    def __init__(
+        self, plan: Plan, manifest: Manifest, walk: Walk, *, placing: Placing, journal: Journal, stop: Stop
+    ) -> None:
+        self._plan, self._manifest, self._walk, self._placing = plan, manifest, walk, placing
+        self._journal, self._stop = journal, stop
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="crowdmask-plan", daemon=True)
+        self.anew: Counter[str] = Counter()
+        self.error: Exception | None = None
+        self.found = 0  # inputs, done or not
+        self.to_do = 0  # of them those that are put
+        self.finished = False  # nothing is put any more
+        self.complete = False  # and everything was looked at
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._stop.ask()
+        self._thread.join()
+
+    def wait(self, seconds: float) -> None:
+        """Until more is put, or the time is over."""
+        with self._changed:
+            if not self.finished:
+                self._changed.wait(seconds)
+
+    def _run(self) -> None:
+        try:
+            self._look()
+        except Exception as error:  # whoever waits for the inputs has to learn of it
+            self.error = error
+        with self._changed:
+            self.finished = True
+            self._changed.notify_all()
+
+    def _look(self) -> None:
+        self._manifest.doubt_all()
+        size, block = FIRST_BLOCK, []
+        for found in self._walk:
+            if self._stop.asked:
+                return
+            block.append(found)
+            if len(block) >= size:
+                self._put(block)
+                size, block = min(2 * size, BLOCK), []
+        self._put(block)
+        if self._stop.asked:
+            return
+        self._settle_unseen()
+        self.complete = True
+        for reason, number in self.anew.items():
+            self._journal.note(f"inputs that are analysed anew: {number}", because=reason)
+
+    def _put(self, block: Sequence[Found | Lost]) -> None:
+        if not block:
+            return
+        known = self._manifest.entries([found.source for found in block])
+        fresh = [entry for found in block if (entry := self._entry(found, known.get(found.source))) is not None]
+        self._manifest.put(fresh)
+        moved = list(self._moved(block, known, {entry.source for entry in fresh}))
+        if moved:
+            self._manifest.update(moved)
+        with self._changed:
+            self.found += sum(found.kind is not Kind.FOLDER for found in block)
+            self.to_do += sum(entry.state is not State.FAILED for entry in fresh)
+            self._changed.notify_all()
+
+    def _entry(self, found: Found | Lost, known: Entry | None) -> Entry | None:
+        """What is to be put of an input; None where it is done and stays so."""
+        if isinstance(found, Lost):
+            if known is not None and known.state is State.DONE:
+                return None  # it was there to be analysed, and its results are as good as ever
+            self._journal.note("not found", source=found.source, reason=found.reason)
+            return Entry(found.source, found.path, found.kind, Identity(0, 0), State.FAILED, error=found.reason)
+        if known is not None and known.state is State.DONE:
+            reason = self._why_anew(found, known)
+            if reason is None:
+                return None
+            self._again(known, reason)
+        look = Identity(found.size, found.mtime_ns)
+        recent = abs(time.time() - found.mtime_ns / 1e9) < self._plan.batch.settle_s
+        state = State.UNSETTLED if recent else State.WAITING
+        return Entry(found.source, found.path, found.kind, look, state)
+
+    def _why_anew(self, found: Found, known: Entry) -> str | None:
+        if known.settings != self._plan.settings_digest:
+            return "settings"
+        try:
+            if Identity.of(found.path) != known.identity:
+                return "input"
+        except OSError:
+            return "input"
+        return None if self._has_outputs(known) else "output"
+
+    def _has_outputs(self, entry: Entry) -> bool:
+        for output in entry.outputs:
+            try:
+                found = Identity.of(self._plan.run / output.path)
+            except OSError:
+                return False
+            if (found.size, found.digest) != (output.size, output.digest):
+                return False
+        return True
+
+    def _again(self, known: Entry, reason: str) -> None:
+        if not self.anew[reason]:
+            self._journal.tell(f"{known.source} {ANEW[reason]}; more such inputs are told of in the log")
+        else:
+            self._journal.note(ANEW[reason], source=known.source)
+        self.anew[reason] += 1
+        remove_outputs(self._plan.run, known)
+
+    def _moved(self, block: Iterable[Found | Lost], known: dict[str, Entry], put: set[str]) -> Iterator[Entry]:
+        """Those that stay done, but whose camera and time are now told in another way."""
+        for found in block:
+            entry = known.get(found.source)
+            stays = entry is not None and found.source not in put and isinstance(found, Found)
+            if entry is not None and stays and entry.placed != self._plan.place_digest:
+                yield self._placing.place(entry)
+
+    def _settle_unseen(self) -> None:
+        """What an earlier session had not done and nobody found again: gone, or not asked for any more."""
+        reason = "it is gone: it was there when an earlier session looked the folder through"
+        while unseen := self._manifest.unseen():
+            gone, dropped = [], []
+            for entry in unseen:
+                if entry.kind is Kind.FOLDER or not self._walk.takes(entry.source):
+                    dropped.append(entry.source)
+                else:
+                    gone.append(replace(entry, state=State.FAILED, attempts=0, error=f"{entry.path}: {reason}"))
+            self._manifest.drop(dropped)
+            self._manifest.put(gone)
+
+
+def remove_outputs(run: Path, entry: Entry) -> None:
+    for output in entry.outputs:
+        with suppress(OSError):
+            os.unlink(run / output.path)
+
+
+def drop_unselected(plan: Plan, manifest: Manifest, walk: Walk) -> int:
+    """Forget done inputs that the call does not ask for any more, with their results; their number."""
+    dropped = 0
+    for entry in manifest.in_order(State.DONE):
+        if not walk.takes(entry.source):
+            remove_outputs(plan.run, entry)
+            manifest.drop([entry.source])
+            dropped += 1
+    return dropped

@@ -1,0 +1,413 @@
+"""Runs a batch from its inputs to its run folder: finds, gives out, writes down, tries again, and puts together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from itertools import islice
+from typing import Any
+
+from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
+from crowdmask.jobs.batch.assembly import write_detections, write_frames
+from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.batch.in_process import InProcess
+from crowdmask.jobs.batch.inputs import Inputs
+from crowdmask.jobs.batch.journal import Journal
+from crowdmask.jobs.batch.ledger import Ledger, Tally
+from crowdmask.jobs.batch.manifest import (
+    META_DETECTIONS,
+    META_NOTES,
+    META_ROOT,
+    META_SELECTION,
+    META_SETTINGS,
+    META_STARTED,
+    META_ZONE,
+    Manifest,
+    Totals,
+)
+from crowdmask.jobs.batch.patterns import Selection
+from crowdmask.jobs.batch.placing import Placing
+from crowdmask.jobs.batch.planner import Planner, drop_unselected
+from crowdmask.jobs.batch.pulse import Disk, Pulse
+from crowdmask.jobs.batch.run_lock import RunLock
+from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary, settings_of
+from crowdmask.jobs.batch.salvage import open_manifest
+from crowdmask.jobs.batch.starting_over import put_aside
+from crowdmask.jobs.batch.units import (
+    UNIT_PICTURES,
+    Beat,
+    Broken,
+    Executor,
+    Plan,
+    Unit,
+    WeightsAtWork,
+    Worked,
+)
+from crowdmask.jobs.batch.walking import Walk
+from crowdmask.jobs.batch.worker_processes import WorkerProcesses
+from crowdmask.jobs.networks import Networks
+from crowdmask.jobs.stopping import Stop
+from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.statistics import ComplianceStats
+from crowdmask.results.summary import WeightsUsed, write_summary
+
+FINISHED, INTERRUPTED, DISK_FULL = "finished", "interrupted", "disk almost full"
+LOOKS = 3  # at a file that is still being written when all others are done
+PAGE = 256
+
+
+class BatchWatch:
+    """Hears how far the batch is, and does nothing; the method is there to be replaced."""
+
+    def moved(self, tally: Tally, found: int, to_do: int, all_found: bool) -> None:
+        """After every input, and about once a second within a long one."""
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """What there is in the run folder when the batch ends, this session's share of it, and how it ended."""
+
+    run: RunFolder
+    ending: str
+    totals: Totals
+    tally: Tally
+    wall_s: float
+    stats: ComplianceStats
+    failures: tuple[tuple[str, str], ...]  # the first of them: source and reason
+    summary: dict[str, Any]
+
+
+def digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
+    """The plan with its digests: runs that agree in them give the same results."""
+    output = {name: value for name, value in plan.output.as_dict().items() if name != "overwrite"}
+    decides = {
+        "analysis": plan.analysis.as_dict(),
+        "weights": [used.sha256 for used in weights],
+        "output": output,
+        "annotate": plan.batch.annotate,
+        "detections": plan.detections is not None,
+    }
+    place = {**plan.place.as_dict(), "timezone": zone, "root": plan.root.name}
+    return replace(plan, settings_digest=_digest(decides), place_digest=_digest(place))
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def run_batch(
+    inputs: Inputs,
+    plan: Plan,
+    *,
+    networks: Networks,
+    weights: Sequence[WeightsUsed] = (),
+    stop: Stop | None = None,
+    watch: BatchWatch | None = None,
+) -> BatchOutcome:
+    """Do all that is not done yet, and leave the run folder whole as far as it goes."""
+    run = RunFolder(plan.run)
+    _refuse_own_folder(inputs, run)
+    plan = digests(plan, weights, Placing(plan).zone.key)
+    with RunLock(run.path):
+        if not plan.batch.resume:
+            put_aside(run)
+        with Journal(run.log, as_json=plan.batch.log_json) as journal, open_manifest(run, journal) as manifest:
+            batch = _Batch(inputs, plan, manifest, journal=journal, stop=stop or Stop(), watch=watch or BatchWatch())
+            return batch.run(networks, list(weights))
+
+
+def _refuse_own_folder(inputs: Inputs, run: RunFolder) -> None:
+    ours = os.path.realpath(run.path)
+    for folder in inputs.folders:
+        if os.path.realpath(folder) == ours:
+            raise SettingsError(f"{folder}: the results cannot go into the input folder itself: give another --out-dir")
+        for own in (run.annotated, run.videos, run.thumbnails):
+            if (os.path.realpath(folder) + "/").startswith(os.path.realpath(own) + "/"):
+                raise SettingsError(f"{folder}: crowdmask wrote this itself: give the folder with the recordings")
+
+
+class _Batch:
+    """One session."""
+
+    def __init__(
+        self, inputs: Inputs, plan: Plan, manifest: Manifest, *, journal: Journal, stop: Stop, watch: BatchWatch
+    ) -> None:
+        self.run_folder = RunFolder(plan.run)
+        self.inputs, self.plan, self.manifest, self.journal, self.stop = inputs, plan, manifest, journal, stop
+        self.watch = watch
+        self.begun = time.monotonic()
+        self.disk = Disk(plan.run, plan.batch.keep_free)
+        self.ledger = Ledger(manifest, forgive=lambda: self.disk.is_low)
+        self.placing = Placing(plan)
+        self.walk = Walk(
+            inputs,
+            Selection.of(plan.batch.include, plan.batch.exclude),
+            run=str(plan.run),
+            shard=plan.batch.shard_of,
+            passed_over=lambda path: journal.tell(f"{path}: left out, it is a run folder of crowdmask"),
+        )
+        self.planner = Planner(plan, manifest, self.walk, placing=self.placing, journal=journal, stop=stop)
+        self.weights: list[WeightsUsed] = []
+        self.broken: list[Entry] = []
+        self.only_alone: set[str] = set()
+        self.session = 0
+        self.units = 0
+        self.first_place = manifest.queue_end  # what lies before it is of earlier sessions
+
+    def run(self, networks: Networks, weights: list[WeightsUsed]) -> BatchOutcome:
+        self.weights = weights
+        self._begin()
+        ending = "failed"
+        try:
+            try:
+                self._work(networks)
+            finally:
+                self.ledger.flush()
+            ending = DISK_FULL if self.disk.was_low else INTERRUPTED if self.stop.asked else FINISHED
+            return self._close(ending)
+        except BaseException as error:
+            with suppress(CrowdmaskError):
+                self._put_session(f"failed: {error}")
+            self.journal.note("failed", reason=str(error))
+            raise
+
+    def _begin(self) -> None:
+        """Make sure that it is the same run, and write down how it is made."""
+        manifest, plan = self.manifest, self.plan
+        root = manifest.meta(META_ROOT)
+        if root is not None and root != self.inputs.root:
+            raise SettingsError(
+                f"{self.run_folder.path} holds the run of {root}: give another --out-dir, or --no-resume to start over"
+            )
+        selection = {**self.inputs.as_dict(), **{n: getattr(plan.batch, n) for n in ("include", "exclude", "shard")}}
+        told, before = json.dumps(selection, sort_keys=True), manifest.meta(META_SELECTION)
+        self.session = manifest.begin_session(os.getpid(), socket.gethostname())
+        self.journal.note(
+            "begins",
+            session=self.session,
+            inputs=self.inputs.root,
+            done=manifest.totals().done,
+            workers=plan.batch.workers,
+        )
+        if before is not None and before != told:
+            dropped = drop_unselected(plan, manifest, self.walk)
+            more = f", and {dropped} inputs that it does not ask for are taken out" if dropped else ""
+            self.journal.tell(f"the call names other inputs than the run before{more}")
+        manifest.put_meta(META_ROOT, self.inputs.root)
+        manifest.put_meta(META_SELECTION, told)
+        manifest.put_meta(META_SETTINGS, json.dumps(settings_of(plan), sort_keys=True))
+        manifest.put_meta(META_ZONE, self.placing.zone.key)
+        manifest.put_meta(META_DETECTIONS, "" if plan.detections is None else plan.detections.name)
+        if manifest.meta(META_STARTED) is None:
+            manifest.put_meta(META_STARTED, _now())
+
+    # The work
+
+    def _work(self, networks: Networks) -> None:
+        if self.disk.is_low:
+            self.journal.tell(self.disk.said())
+            self.stop.ask()
+            return
+        kind: Callable[..., Executor] = WorkerProcesses if self.plan.batch.workers > 1 else InProcess
+        pulse = Pulse(self.ledger, self.disk, self.stop, self.journal, self._pulse)
+        with pulse, self.planner, kind(self.plan, networks, self.stop, self._beat) as executor:
+            self._pass(executor, self._units(self.first_place, until=lambda: self.planner.finished))
+            self._again(executor, self._taken(self.broken))
+            self._settle(executor)
+            for _ in range(self.plan.batch.retries):
+                failures = (entry for entry in self.manifest.in_order(State.FAILED) if self._may_retry(entry))
+                if self.stop.asked or not self._again(executor, failures):
+                    break
+        if pulse.error is not None:
+            raise pulse.error
+        if self.planner.complete and not self.planner.found and not self.manifest.totals().inputs:
+            raise SourceError(
+                f"{self.inputs.root}: there is no picture and no video in it"
+                + (", or the patterns leave none" if self.plan.batch.include or self.plan.batch.exclude else "")
+                + ": check the path"
+            )
+
+    def _may_retry(self, entry: Entry) -> bool:
+        return entry.kind is not Kind.FOLDER and 0 < entry.attempts <= self.plan.batch.retries
+
+    def _pass(self, executor: Executor, units: Iterator[Unit | None]) -> None:
+        for report in executor.run(units):
+            if isinstance(report, Worked):
+                self._worked(report)
+            elif isinstance(report, Broken):
+                self._broken(report)
+            elif isinstance(report, WeightsAtWork) and report.weights:
+                self.weights = list(report.weights)
+        self.ledger.flush()
+        if self.planner.error is not None:
+            raise self.planner.error
+
+    def _worked(self, report: Worked) -> None:
+        entry = report.entry
+        if entry.state is State.FAILED:
+            self.journal.note("failed", source=entry.source, attempt=entry.attempts, reason=entry.error)
+        elif entry.kind is Kind.VIDEO and entry.state is State.DONE:
+            self.journal.note("done", source=entry.source, frames=entry.frames, unmasked=entry.counts.unmasked)
+        self.ledger.add(report)
+        self._moved()
+
+    def _broken(self, report: Broken) -> None:
+        entry = report.entry
+        self.only_alone.add(entry.source)
+        if not report.alone:
+            self.broken.append(entry)
+            return
+        self.journal.note("worker died", source=entry.source)
+        reason = f"{entry.path}: the process that worked on it died, as for want of memory: try fewer --workers"
+        self._worked(Worked(replace(entry, state=State.FAILED, attempts=entry.attempts + 1, error=reason)))
+
+    def _units(self, from_place: int, until: Callable[[], bool] = lambda: True) -> Iterator[Unit | None]:
+        """What is in the queue, and what joins it, until it is empty and nothing can join any more."""
+        place, waits = from_place, False
+        while not self.stop.asked:
+            last = until()
+            found = self.manifest.waiting(place, PAGE)
+            if found:
+                place, waits = found[-1][0] + 1, False
+                yield from self._bundled([entry for _, entry in found])
+            elif last:
+                return
+            else:
+                if not waits:
+                    yield None
+                waits = True
+                self.planner.wait(0.2)
+
+    def _bundled(self, entries: Sequence[Entry]) -> Iterator[Unit]:
+        held: list[Entry] = []
+        for entry in entries:
+            apart = entry.kind is Kind.VIDEO or entry.source in self.only_alone
+            if held and (apart or len(held) >= UNIT_PICTURES):
+                yield self._unit(held)
+                held = []
+            if apart:
+                yield self._unit([entry], alone=entry.source in self.only_alone)
+            else:
+                held.append(entry)
+        if held:
+            yield self._unit(held)
+
+    def _unit(self, entries: Iterable[Entry], alone: bool = False) -> Unit:
+        self.units += 1
+        return Unit(self.units, tuple(entries), alone)
+
+    def _taken(self, entries: list[Entry]) -> Iterator[Entry]:
+        while entries:
+            yield entries.pop()
+
+    def _again(self, executor: Executor, entries: Iterator[Entry]) -> int:
+        """Put inputs into the queue once more and go through it; how many there were."""
+        start, number, failed = self.manifest.queue_end, 0, 0
+        while page := list(islice(entries, PAGE)):
+            number += len(page)
+            failed += sum(entry.state is State.FAILED for entry in page)
+            self.manifest.put(replace(entry, state=State.WAITING) for entry in page)
+        if number:
+            self.ledger.retried(failed)
+            self._pass(executor, self._units(start))
+        return number
+
+    def _settle(self, executor: Executor) -> None:
+        """Those that were being written: wait until they rest, and tell of those that do not."""
+        for _ in range(LOOKS):
+            if self.stop.asked or next(self.manifest.in_order(State.UNSETTLED), None) is None:
+                return
+            self._rest(self.plan.batch.settle_s)
+            self._again(executor, self._rested())
+        if self.stop.asked:
+            return
+        reason = "it is still being written: start the same command again when it is finished"
+        for entry in self.manifest.in_order(State.UNSETTLED):
+            self._worked(Worked(replace(entry, state=State.FAILED, error=f"{entry.path}: {reason}")))
+        self.ledger.flush()
+
+    def _rest(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self.stop.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
+
+    def _rested(self) -> Iterator[Entry]:
+        """Those that look as they did; of the others the new look is kept for the next time."""
+        for entry in self.manifest.in_order(State.UNSETTLED):
+            try:
+                status = os.stat(entry.path)
+            except OSError:
+                yield entry  # whoever opens it says why
+                continue
+            look = Identity(status.st_size, status.st_mtime_ns)
+            if look.looks_like(entry.identity):
+                yield entry
+            else:
+                self.manifest.update([replace(entry, identity=look)])
+
+    # What is told on the way
+
+    def _beat(self, beat: Beat) -> None:
+        self.ledger.beat(beat)
+        self._moved()
+
+    def _moved(self) -> None:
+        self.watch.moved(self.ledger.tally, self.planner.found, self.planner.to_do, self.planner.complete)
+
+    def _pulse(self, log_it: bool) -> None:
+        self._put_session()
+        if log_it:
+            tally = self.ledger.tally
+            self.journal.note(
+                "goes on", done=tally.done, failed=tally.failed, frames=tally.frames_seen, found=self.planner.found
+            )
+
+    def _put_session(self, ending: str = "") -> None:
+        tally = self.ledger.tally
+        self.manifest.put_session(
+            self.session,
+            active_s=round(time.monotonic() - self.begun, 3),
+            listed=self.planner.complete,
+            done=tally.done,
+            failed=tally.failed,
+            frames=tally.frames_seen,
+            ending=ending,
+        )
+
+    # The end
+
+    def _close(self, ending: str) -> BatchOutcome:
+        """Put the run's files together out of what is done, however the work ended."""
+        manifest, run, plan = self.manifest, self.run_folder, self.plan
+        seen, stats = WhatWasSeen(), ComplianceStats()
+        summary: dict[str, Any] = {}
+        self._put_session(ending)
+        try:
+            stats = write_frames(run, manifest, self.placing.zone, seen.add)
+            if plan.detections is not None:
+                write_detections(run, manifest, plan.detections)
+            summary = run_summary(plan, manifest, stats, seen, weights=self.weights, ending=ending, finished_at=_now())
+            manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
+            write_summary(run.summary, summary)
+        except OutputError as error:
+            if ending != DISK_FULL:
+                raise
+            self.journal.tell(f"{error}; what is done is kept in the manifest")
+        for note in summary.get("notes", ()):
+            self.journal.tell(note)
+        tally, totals = self.ledger.tally, manifest.totals()
+        self.journal.note("ends", how=ending, done=totals.done, failed=totals.failed, left=totals.left)
+        failures = tuple((e.source, e.error) for e in islice(manifest.in_order(State.FAILED), PAGE))
+        wall_s = time.monotonic() - self.begun
+        return BatchOutcome(run, ending, totals, tally, wall_s, stats, failures, summary)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
