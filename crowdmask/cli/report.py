@@ -54,7 +54,7 @@ def command(
     refuse_own_input(out, frames_file(run))
     ensure_writable(out, overwrite=overwrite)
     figures = gather(run, every=every, zone_name=zone, moments=moments, threads=threads)
-    seen = pictures_of(folder, figures.moments, figures.summary, show_faces=show_faces) if pictures else {}
+    seen = pictures_of(folder, figures.moments, figures.summary, show_faces=show_faces) if pictures else None
     write_whole(out, page(figures, seen).encode("utf-8", "backslashreplace"))
     if seen and run.is_dir():
         folder.note_report(out, len(seen))

@@ -79,7 +79,7 @@ def worst_moments(table: FramesTable, number: int) -> tuple[list[Moment], int]:
         CREATE OR REPLACE TEMP TABLE cells AS
         SELECT source, min({{'fewest': -unmasked, 'at_us': at_us, 'time_s': time_s, 'frame': frame, 'camera': camera,
             'masked': masked, 'unknown': unknown}}) AS best
-        FROM ({table.rows()}) GROUP BY source, coalesce(at_us // {MINUTE_US}, time_s // 60)
+        FROM ({table.rows()}) GROUP BY source, coalesce(at_us // {MINUTE_US}, floor(time_s / 60)::BIGINT)
     """)
     sources = int(table.execute("SELECT count(DISTINCT source) FROM cells").fetchall()[0][0])
     found = table.execute(f"""

@@ -21,7 +21,7 @@ from crowdmask.results.report.sections import records, texts
 from crowdmask.results.report.words import amount, day_words, interval_words, percent, plural
 
 
-def page(figures: Figures, pictures: Mapping[Moment, Picture]) -> str:
+def page(figures: Figures, pictures: Mapping[Moment, Picture] | None) -> str:
     """The whole report as HTML."""
     script = resources.files(__package__).joinpath("page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

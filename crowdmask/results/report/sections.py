@@ -89,28 +89,30 @@ def _rate_bar(camera: CameraFigures) -> str:
     )
 
 
-def moments(figures: Figures, pictures: Mapping[Moment, Picture]) -> str:
+def moments(figures: Figures, pictures: Mapping[Moment, Picture] | None) -> str:
+    """Cards of the worst moments; without pictures (None) where none were asked for."""
     if not figures.moments:
-        return '<p class="none">No unmasked face was seen.</p>'
-    cards = "".join(_moment(figures, moment, pictures.get(moment)) for moment in figures.moments)
-    hidden = any(picture.hidden for picture in pictures.values())
+        return (
+            f'<p class="none">{"None shown." if figures.totals.counts.unmasked else "No unmasked face was seen."}</p>'
+        )
     note = "The frames with the most unmasked faces, at least a minute apart."
-    note += " Faces are blurred." if hidden else ""
-    note += (
-        ""
-        if pictures
-        else " Pictures of them are not at hand: the run kept none, and the inputs are not where they were."
-    )
-    return f"<p>{note}</p><div class='moments'>{cards}</div>"
+    if pictures and any(picture.hidden for picture in pictures.values()):
+        note += " Faces are blurred."
+    if pictures is not None and not pictures:
+        note += " There are no pictures of them: the run kept none, and the inputs are not where they were."
+    cards = "".join(_moment(figures, moment, pictures) for moment in figures.moments)
+    return f'<p>{note}</p><div class="moments">{cards}</div>'
 
 
-def _moment(figures: Figures, moment: Moment, picture: Picture | None) -> str:
+def _moment(figures: Figures, moment: Moment, pictures: Mapping[Moment, Picture] | None) -> str:
     when = f"{moment.seconds:,.1f} s into the file"
     taken = ""
     if moment.at is not None:
         local = moment.at.astimezone(figures.zone)
         when, taken = moment_words(local), local.isoformat(timespec="seconds")
-    shown = '<div class="no-picture">no picture</div>'
+    shown, picture = "", None if pictures is None else pictures.get(moment)
+    if pictures:
+        shown = '<div class="no-picture">no picture</div>'
     if picture is not None:
         words = f"{moment.counts.unmasked} unmasked faces, {when}"
         shown = f'<img {PICTURE_MARK}="{escape(taken)}" src="{picture.data_uri}" alt="{escape(words)}" loading="lazy">'
