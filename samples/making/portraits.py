@@ -34,8 +34,8 @@ class Head:
     marks: dict[str, Floats]  # (n, 2), in fine pixels
 
     def contour(self) -> Floats:
-        """The face's outline, forehead and jaw, in canvas pixels."""
-        return np.vstack([self.marks["forehead"], self.marks["jaw"]]) / FINE
+        """The face's outline, over the forehead and back along the jaw, in canvas pixels."""
+        return np.vstack([self.marks["forehead"], self.marks["jaw"][::-1]]) / FINE
 
 
 def collins_bgr() -> Bytes:

@@ -1,0 +1,96 @@
+"""The demonstration material is what its README says, and its ground truth fits it."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+STILLS = {"hall.jpg": (1600, 900), "turned.jpg": (720, 960), "small.png": (320, 240), "grey.jpg": (640, 480)}
+
+
+def truth(name: str, key: str) -> dict[str, list[dict[str, str]]]:
+    rows = defaultdict(list)
+    with (SAMPLES / name).open(newline="") as file:
+        for row in csv.DictReader(file):
+            rows[row[key]].append(row)
+    return dict(rows)
+
+
+def boxes(rows: list[dict[str, str]]) -> np.ndarray:
+    return np.array([[float(row[k]) for k in ("x1", "y1", "x2", "y2")] for row in rows])
+
+
+def test_clip_is_small_and_has_picture_and_sound() -> None:
+    path = SAMPLES / "crowd.mp4"
+    assert path.stat().st_size < 3_000_000
+    with av.open(str(path)) as clip:
+        video, sound = clip.streams.video[0], clip.streams.audio[0]
+        assert (video.codec_context.name, video.width, video.height, video.average_rate) == ("h264", 1280, 720, 25)
+        assert video.codec_context.pix_fmt == "yuv420p"
+        assert sound.codec_context.name == "aac"
+        assert float(sound.duration * sound.time_base) == pytest.approx(10, abs=0.1)
+        assert sum(1 for _ in clip.decode(video)) == 250
+
+
+def test_sound_is_to_be_heard_and_is_not_cut_off() -> None:
+    with av.open(str(SAMPLES / "crowd.mp4")) as clip:
+        sound = np.concatenate([frame.to_ndarray() for frame in clip.decode(audio=0)], axis=1)
+    assert 0.02 < np.sqrt(np.mean(sound**2)) < 0.3
+    assert np.abs(sound).max() < 1.0
+
+
+def test_clip_starts_playing_before_it_is_loaded() -> None:
+    data = (SAMPLES / "crowd.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_truth_has_every_frame_and_stays_inside_it() -> None:
+    frames = truth("truth.csv", "frame")
+    assert [int(f) for f in frames] == list(range(250))
+    for rows in frames.values():
+        at = boxes(rows)
+        assert np.all(at >= 0) and np.all(at[:, [0, 2]] <= 1280) and np.all(at[:, [1, 3]] <= 720)
+        assert np.all(at[:, 2:] > at[:, :2])
+        assert all(0.15 <= float(row["visible"]) <= 1 for row in rows)
+
+
+def test_clip_shows_both_verdicts_at_all_times_and_many_sizes() -> None:
+    frames = truth("truth.csv", "frame")
+    for rows in frames.values():
+        assert Counter(row["verdict"] for row in rows).keys() == {"masked", "unmasked"}
+    every = boxes([row for rows in frames.values() for row in rows if float(row["visible"]) > 0.99])
+    sizes = np.sqrt(np.prod(every[:, 2:] - every[:, :2], axis=1))
+    assert sizes.min() < 28 and sizes.max() > 180
+    counts = {len(rows) for rows in frames.values()}
+    assert min(counts) >= 7 and max(counts) >= 10 and len(counts) > 2  # people come and go
+
+
+def test_stills_have_their_sizes_upright() -> None:
+    faces = truth("truth-stills.csv", "picture")
+    assert faces.keys() == STILLS.keys()
+    for name, (width, height) in STILLS.items():
+        picture = cv2.imread(str(SAMPLES / name))
+        assert picture is not None and picture.shape == (height, width, 3)
+        at = boxes(faces[name])
+        assert np.all(at >= 0) and np.all(at[:, [0, 2]] <= width) and np.all(at[:, [1, 3]] <= height)
+
+
+def test_turned_still_needs_its_exif_and_grey_still_has_one_channel() -> None:
+    stored = cv2.imread(str(SAMPLES / "turned.jpg"), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    assert stored is not None and stored.shape == (720, 960, 3)
+    grey = cv2.imread(str(SAMPLES / "grey.jpg"), cv2.IMREAD_UNCHANGED)
+    assert grey is not None and grey.shape == (480, 640)
+
+
+def test_readme_names_every_file() -> None:
+    text = (SAMPLES / "README.md").read_text()
+    for path in SAMPLES.iterdir():
+        if path.suffix in (".mp4", ".jpg", ".png", ".csv"):
+            assert f"`{path.name}`" in text, path.name
