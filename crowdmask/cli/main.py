@@ -19,6 +19,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
 COMMANDS = {  # name: (module, one-line help), so that `--help` imports none of them
     "analyze": ("crowdmask.cli.analyze", "Find and judge every face in videos and pictures."),
     "status": ("crowdmask.cli.status", "How far a batch is: done, failed, left, time left."),
+    "merge": ("crowdmask.cli.merge", "Join the runs of a batch that was split between machines."),
     "stats": ("crowdmask.cli.stats", "Compliance statistics over time from finished runs."),
     "report": ("crowdmask.cli.report", "One HTML page about a run."),
     "purge": ("crowdmask.cli.purge", "Delete what can show a person, keep the counts."),

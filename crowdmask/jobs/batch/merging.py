@@ -1,0 +1,256 @@
+"""Joins the runs of a batch that was split with `--shard` into the run that one machine would have made of it all."""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from itertools import groupby
+from pathlib import Path
+from typing import TypeVar
+
+from crowdmask.errors import OutputError, SettingsError, SourceError
+from crowdmask.jobs.batch.assembly import write_detections, write_frames
+from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
+from crowdmask.jobs.batch.manifest import (
+    META_DETECTIONS,
+    META_NOTES,
+    META_ROOT,
+    META_SELECTION,
+    META_SETTINGS,
+    META_STARTED,
+    META_ZONE,
+    Manifest,
+    Totals,
+)
+from crowdmask.jobs.batch.merge_checks import Part, check_alike, differing_roots, missing_shards, opened
+from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
+from crowdmask.jobs.batch.units import Plan
+from crowdmask.media.parts import commit, part_of, writing
+from crowdmask.media.time_zones import zone_named
+from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.summary import WeightsUsed, write_summary
+from crowdmask.settings import AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings, TimeAndPlaceSettings
+
+PAGE = 256
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of joining runs."""
+
+    run: RunFolder
+    totals: Totals
+    twice: int  # inputs that more than one run had done
+    notes: tuple[str, ...]
+
+
+def merge(runs: Sequence[Path], out: Path, *, annotated: bool = True) -> Merged:
+    """Join finished runs into the new run folder `out`; with `annotated` their annotated copies as well, as links."""
+    _check_names(runs, out)
+    with ExitStack() as stack:
+        parts = [opened(path, stack) for path in runs]
+        check_alike(parts)
+        missing = missing_shards(parts)
+        word = "shard" if len(missing) == 1 else "shards"
+        notes = (
+            [f"{word} {', '.join(missing)} missing: the joined run holds only a part of the inputs"] if missing else []
+        )
+        notes += differing_roots(parts)
+        under_way = RunFolder(part_of(out))
+        _make_room(under_way)
+        joining = _Joining(under_way, parts, notes, annotated=annotated)
+        totals = joining.run()
+        with writing(out):
+            if out.is_dir():
+                out.rmdir()
+            os.replace(under_way.path, out)
+    return Merged(RunFolder(out), totals, joining.twice, tuple(joining.notes))
+
+
+def _check_names(runs: Sequence[Path], out: Path) -> None:
+    if len(runs) < 2:
+        raise SettingsError("there is one run only: name all that are to be joined")
+    seen: set[str] = set()
+    for run in runs:
+        real = os.path.realpath(run)
+        if real in seen:
+            raise SettingsError(f"{run}: it is named twice: name each run once")
+        if os.path.realpath(out) == real:
+            raise SettingsError(f"{out}: this is one of the runs: give --out the name of a new folder")
+        seen.add(real)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out}: it is there already: give --out the name of a new folder")
+
+
+def _make_room(under_way: RunFolder) -> None:
+    with writing(under_way.path):
+        if under_way.path.exists():  # of a merge that was broken off
+            if any(under_way.path.iterdir()) and not under_way.is_one:
+                raise OutputError(f"{under_way.path}: it is in the way, and no merge made it: move it elsewhere")
+            shutil.rmtree(under_way.path)
+        under_way.path.mkdir(parents=True)
+
+
+@dataclass
+class _Joining:
+    """The joined run under way."""
+
+    run_folder: RunFolder
+    parts: Sequence[Part]
+    notes: list[str]
+    annotated: bool
+    twice: int = 0
+    purged: int = 0
+    weights: dict[str, WeightsUsed] = field(default_factory=dict)
+
+    def run(self) -> Totals:
+        run = self.run_folder
+        with Manifest(run.manifest) as manifest:
+            page: list[Entry] = []
+            faces: dict[str, bytes] = {}
+            for part, entry in self._entries():
+                page.append(self._with_files(part, entry))
+                data = part.manifest.faces_of(entry.source) if entry.kind is Kind.PICTURE else None
+                if data is not None:
+                    faces[entry.source] = data
+                if len(page) == PAGE:
+                    manifest.put(page, faces)
+                    page, faces = [], {}
+            manifest.put(page, faces)
+            if self.twice:
+                self.notes.append(f"{self.twice} inputs were done by more than one run, and are taken once")
+            if self.purged:
+                self.notes.append(f"{self.purged} annotated copies or detections were not there any more")
+            self._put_meta(manifest)
+            self._write_results(manifest)
+            return manifest.totals()
+
+    def _entries(self) -> Iterator[tuple[Part, Entry]]:
+        """Every input once, in natural order, and the run that it is taken from."""
+
+        def numbered(number: int, part: Part) -> Iterator[tuple[bytes, int, Entry]]:
+            for entry in part.manifest.in_order(State.DONE, State.FAILED):
+                yield natural_key(entry.source), number, entry
+
+        found = heapq.merge(*(numbered(n, part) for n, part in enumerate(self.parts)), key=lambda row: row[:2])
+        for _, group in groupby(found, key=lambda row: row[0]):
+            number, entry = self._one_of([(number, entry) for _, number, entry in group])
+            yield self.parts[number], entry
+
+    def _one_of(self, same: list[tuple[int, Entry]]) -> tuple[int, Entry]:
+        """The entry to keep of one source: done before failed, of equals the first run's."""
+        done = [(number, entry) for number, entry in same if entry.state is State.DONE]
+        if len(done) > 1:
+            number, first = done[0]
+            for other, entry in done[1:]:
+                if (entry.identity.size, entry.identity.digest) != (first.identity.size, first.identity.digest):
+                    raise SettingsError(
+                        f"{first.source}: {self.parts[number].name} and {self.parts[other].name} analysed different "
+                        "files of this name: rename one, or analyse the folders as one batch"
+                    )
+            self.twice += 1
+        return done[0] if done else max(same, key=lambda pair: (pair[1].attempts, -pair[0]))
+
+    def _with_files(self, part: Part, entry: Entry) -> Entry:
+        """The input's own files, linked into the joined run or copied; annotated ones where they are wanted."""
+        kept = []
+        for output in entry.outputs:
+            is_annotated = output.path.startswith(f"{self.run_folder.annotated.name}/")
+            if is_annotated and not self.annotated:
+                continue
+            source, target = part.run.path / output.path, self.run_folder.path / output.path
+            if not source.is_file():
+                if output.path.startswith(f"{self.run_folder.videos.name}/"):
+                    raise SourceError(
+                        f"{source}: it is gone, and without it the run is not whole: start its command again"
+                    )
+                self.purged += 1
+                continue
+            with writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _link_or_copy(source, target)
+            kept.append(output)
+        return replace(entry, outputs=tuple(kept))
+
+    def _put_meta(self, manifest: Manifest) -> None:
+        first = self.parts[0]
+        for key in (META_ROOT, META_ZONE, META_DETECTIONS):
+            manifest.put_meta(key, first.manifest.meta(key) or "")
+        settings, selection = json.loads(json.dumps((first.settings, first.selection)))
+        if not missing_shards(self.parts):
+            settings.setdefault("batch", {})["shard"] = selection["shard"] = None
+        manifest.put_meta(META_SETTINGS, json.dumps(settings, sort_keys=True))
+        manifest.put_meta(META_SELECTION, json.dumps(selection, sort_keys=True))
+        started = [part.manifest.meta(META_STARTED) or "" for part in self.parts]
+        manifest.put_meta(META_STARTED, min((one for one in started if one), default=""))
+        for part in self.parts:
+            for session in part.manifest.sessions():
+                number = manifest.begin_session(session.pid, session.host)
+                manifest.put_session(
+                    number,
+                    active_s=session.active_s,
+                    listed=session.listed,
+                    done=session.done,
+                    failed=session.failed,
+                    frames=session.frames,
+                    ending=session.ending or "broken off",
+                )
+
+    def _write_results(self, manifest: Manifest) -> None:
+        run, seen = self.run_folder, WhatWasSeen()
+        stats = write_frames(run, manifest, zone_named(manifest.meta(META_ZONE) or "UTC"), seen.add)
+        name = manifest.meta(META_DETECTIONS)
+        if name:
+            write_detections(run, manifest, run.path / name)
+        weights = {used.name: used for part in self.parts for used in part.weights}
+        summary = run_summary(
+            plan_of(manifest, run.path),
+            manifest,
+            stats,
+            seen,
+            weights=list(weights.values()),
+            ending="finished",
+            finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+        summary["merged_from"] = [part.name for part in self.parts]
+        summary["notes"] = [*summary["notes"], *self.notes]
+        manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
+        write_summary(run.summary, summary)
+
+
+def plan_of(manifest: Manifest, run: Path) -> Plan:
+    """The plan that a run was made by, as far as its manifest tells."""
+    told = json.loads(manifest.meta(META_SETTINGS) or "{}")
+
+    def section(kind: type[Value], name: str) -> Value:
+        known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        return kind(**{key: value for key, value in (told.get(name) or {}).items() if key in known})
+
+    detections = manifest.meta(META_DETECTIONS)
+    return Plan(
+        run,
+        Path(manifest.meta(META_ROOT) or ""),
+        section(AnalysisSettings, "analysis"),
+        section(RuntimeSettings, "runtime"),
+        section(OutputSettings, "output"),
+        section(TimeAndPlaceSettings, "time_and_place"),
+        section(BatchSettings, "batch"),
+        run / detections if detections else None,
+        settings_digest=told.get("digest", ""),
+    )
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    with suppress(OSError):  # another disk, or one that knows no links
+        os.link(source, target)
+        return
+    shutil.copy2(source, part_of(target))
+    commit(target)
