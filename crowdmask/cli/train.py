@@ -14,7 +14,13 @@ from crowdmask.cli.noise import hush, native_stderr_shut
 from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
 from crowdmask.errors import SettingsError
 from crowdmask.settings import AnalysisSettings
-from crowdmask.training.settings import ClassifierGraphSettings, DetectorCropSettings, LoopSettings, SplitSettings
+from crowdmask.training.settings import (
+    ClassifierGraphSettings,
+    ClassifierLoopSettings,
+    DetectorCropSettings,
+    LoopSettings,
+    SplitSettings,
+)
 
 if TYPE_CHECKING:
     from crowdmask.training.loop import Outcome
@@ -93,7 +99,7 @@ def detector(
     help="A class name to draw more often than it comes, such as wrongly worn masks. Repeatable.",
 )
 @setting_options(SplitSettings, DATA)
-@setting_options(LoopSettings, LOOP)
+@setting_options(ClassifierLoopSettings, LOOP)
 @setting_options(ClassifierGraphSettings, GRAPH)
 def classifier(
     *,
@@ -110,8 +116,7 @@ def classifier(
     """Train the mask classifier on labelled pictures, and on folders of face crops, one folder per class."""
     train_classifier = _quietly("run").train_classifier
 
-    given["batch"] = given["batch"] or 64
-    loop, graph = _settings(LoopSettings, given), _settings(ClassifierGraphSettings, given)
+    loop, graph = _settings(ClassifierLoopSettings, given), _settings(ClassifierGraphSettings, given)
     data = _data(folders, names, _settings(SplitSettings, given), crops_too=True, leave_out=leave_out)
     with _Progress(loop.steps, quiet) as report:
         outcome = train_classifier(

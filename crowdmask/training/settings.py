@@ -26,6 +26,13 @@ class LoopSettings(Checked):
 
 
 @dataclass(frozen=True)
+class ClassifierLoopSettings(LoopSettings):
+    """As for the detector, with batches that suit its smaller crops."""
+
+    batch: int = setting(64, "Crops per step.", low=1, high=4096)
+
+
+@dataclass(frozen=True)
 class SplitSettings(Checked):
     """Which pictures are held out to validate on."""
 
