@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,14 @@ from crowdmask.cli.config import build
 from crowdmask.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
 from crowdmask.cli.progress import logging_to_stderr, say, say_at_once
 from crowdmask.errors import SettingsError
-from crowdmask.jobs.batch.inputs import Inputs
+from crowdmask.jobs.batch.inputs import STDIN, Inputs
 from crowdmask.jobs.batch.running import DISK_FULL, INTERRUPTED, BatchOutcome, run_batch
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.jobs.destinations import Destinations
 from crowdmask.jobs.networks import own_networks, weights_used
 from crowdmask.jobs.stopping import Stop
 from crowdmask.settings import (
+    AggregateSettings,
     AnalysisSettings,
     BatchSettings,
     OutputSettings,
@@ -51,7 +53,7 @@ def run_and_tell(
     as_json: bool,
 ) -> int:
     """Run the batch; its exit code. `networks` stand in for those in `weights/`."""
-    given = Inputs.of(inputs, sys.stdin.buffer)
+    given = Inputs.of(inputs, sys.stdin.buffer if STDIN in inputs else None)
     plan = _plan(given, settled)
     weights = weights_used(plan.analysis) if networks is None else ()
     stop = Stop(say_at_once)
@@ -96,15 +98,19 @@ def _plan(given: Inputs, settled: Mapping[str, Any]) -> Plan:
             and Path(destinations.detections).parent != Path()
         ):
             say(f"the detections of a batch lie in its folder: {detections}")
+    aggregate, output = build(AggregateSettings, settled), build(OutputSettings, settled)
+    if aggregate.aggregate is not None and "video" not in settled:
+        output = replace(output, video=False)  # asked for by name it is refused
     return Plan(
         run,
         Path(given.root),
         build(AnalysisSettings, settled),
         build(RuntimeSettings, settled),
-        build(OutputSettings, settled),
+        output,
         build(TimeAndPlaceSettings, settled),
         build(BatchSettings, settled),
         detections,
+        aggregate,
     )
 
 
@@ -129,6 +135,12 @@ def print_closing(outcome: BatchOutcome) -> None:
     _line("inputs", f"{totals.done:,} done{before}{failed}{left}")
     speed = f" in {outcome.wall_s:.1f} s" if outcome.tally.done else ""
     _line("analysed", plural(outcome.tally.frames, "frame") + speed)
+    if "aggregate" in outcome.summary:
+        for note in outcome.summary["notes"]:
+            _line("note", note)
+        _line("counts", str(outcome.run.aggregate) if outcome.run.aggregate.exists() else "when it is finished")
+        _line("summary", str(outcome.run.summary))
+        return
     _line("faces", f"{stats.faces:,}: {stats.masked:,} masked, {stats.unmasked:,} unmasked, {stats.unknown:,} unknown")
     judged = f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask"
     _line("compliance", judged if stats.judged else "no face could be judged")

@@ -41,9 +41,7 @@ class BatchProgress(BatchWatch):
         self._bar.n = tally.done + tally.failed
         frames, counts = tally.frames_seen, tally.counts_seen
         failed = f", {tally.failed} failed" if tally.failed else ""
-        self._bar.set_postfix_str(
-            f"{frames} frames ({frames / max(now - self._begun, 0.001):.1f}/s), {counts.unmasked} unmasked, "
-            f"{counts.masked} masked, {counts.unknown} unknown{failed}",
-            refresh=False,
-        )
+        faces = f", {counts.unmasked} unmasked, {counts.masked} masked, {counts.unknown} unknown"
+        speed = f"{frames} frames ({frames / max(now - self._begun, 0.001):.1f}/s)"
+        self._bar.set_postfix_str(f"{speed}{faces if tally.tells_faces else ''}{failed}", refresh=False)
         self._bar.refresh()

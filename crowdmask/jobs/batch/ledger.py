@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from crowdmask.jobs.batch.entries import State
 from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.period_sums import PeriodSums
 from crowdmask.jobs.batch.units import Beat, Worked
 from crowdmask.records import Counts
 
@@ -23,6 +24,7 @@ class Tally:
     failed: int = 0
     frames: int = 0
     counts: Counts = field(default_factory=Counts)
+    tells_faces: bool = True  # not so in aggregate-only mode
     under_way: dict[str, tuple[int, Counts]] = field(default_factory=dict)  # frames of videos not yet done
 
     @property
@@ -37,12 +39,14 @@ class Tally:
 class Ledger:
     """May be used from any thread; an error to write is raised to whoever made it be written."""
 
-    def __init__(self, manifest: Manifest, forgive: Callable[[], bool] = lambda: False) -> None:
-        self._manifest, self._forgive = manifest, forgive
+    def __init__(
+        self, manifest: Manifest, forgive: Callable[[], bool] = lambda: False, sums: PeriodSums | None = None
+    ) -> None:
+        self._manifest, self._forgive, self._sums = manifest, forgive, sums
         self._lock = threading.RLock()
         self._held: list[Worked] = []
         self._since = 0.0
-        self.tally = Tally()
+        self.tally = Tally(tells_faces=sums is None)
 
     def add(self, worked: Worked) -> None:
         """`forgive` is asked of each failure: one that a full disk made is no failure of its input."""
@@ -80,6 +84,15 @@ class Ledger:
     def flush(self) -> None:
         with self._lock:
             held, self._held = self._held, []
-            if held:
+            if held and self._sums is not None:
+                self._sums.put(held)
+            elif held:
                 faces = {worked.entry.source: worked.faces for worked in held if worked.faces is not None}
                 self._manifest.put((worked.entry for worked in held), faces)
+
+    def finish(self) -> None:
+        """In aggregate-only mode, when all is done: write down what was held back."""
+        with self._lock:
+            self.flush()
+            if self._sums is not None:
+                self._sums.finish()

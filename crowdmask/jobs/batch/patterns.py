@@ -61,22 +61,35 @@ class Selection:
 
     include: tuple[re.Pattern[str], ...] = ()
     exclude: tuple[re.Pattern[str], ...] = ()
+    endings: tuple[str, ...] = ()  # that the patterns of `include` end in
 
     @classmethod
     def of(cls, include: str | None, exclude: str | None) -> Selection:
-        return cls(_compiled(include), _compiled(exclude))
+        named = tuple(ending for pattern in _split(include) if (ending := _ending(pattern)))
+        return cls(_compiled(include), _compiled(exclude), named)
 
     def takes(self, source: str) -> bool:
-        return not self.refuses(source) and (
-            any(pattern.fullmatch(source) for pattern in self.include) if self.include else is_media(source)
-        )
+        """Whether a file is an input: a picture or video by its ending, or by an ending that a pattern names."""
+        if self.refuses(source):
+            return False
+        if not self.include:
+            return is_media(source)
+        matching = [pattern for pattern in self.include if pattern.fullmatch(source)]
+        return bool(matching) and (is_media(source) or _ending(source) in self.endings)
 
     def refuses(self, source: str) -> bool:
         """Whether a file or a whole folder is excluded."""
         return any(pattern.fullmatch(source) for pattern in self.exclude)
 
 
+def _split(patterns: str | None) -> list[str]:
+    return [pattern.strip() for pattern in (patterns or "").split(",") if pattern.strip()]
+
+
+def _ending(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
 def _compiled(patterns: str | None) -> tuple[re.Pattern[str], ...]:
-    given = [pattern.strip() for pattern in (patterns or "").split(",") if pattern.strip()]
     # a folder's pattern holds for what is in it, a name's pattern at any depth
-    return tuple(pattern_re(pattern if "/" in pattern.rstrip("/") else f"**/{pattern}") for pattern in given)
+    return tuple(pattern_re(p if "/" in p.rstrip("/") else f"**/{p}") for p in _split(patterns))

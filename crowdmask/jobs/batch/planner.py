@@ -42,6 +42,7 @@ class Planner:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="crowdmask-plan", daemon=True)
         self.anew: Counter[str] = Counter()
+        self.stale = 0  # inputs in sums that changed since, in aggregate-only mode
         self.error: Exception | None = None
         self.found = 0  # inputs, done or not
         self.to_do = 0  # of them those that are put
@@ -89,6 +90,11 @@ class Planner:
             return
         self._settle_unseen()
         self.complete = True
+        if self.stale:
+            self._journal.tell(
+                f"{self.stale} inputs have changed since they were counted, and stay counted as they were: "
+                "give another --out-dir to count all anew"
+            )
         for reason, number in self.anew.items():
             self._journal.note(f"inputs that are analysed anew: {number}", because=reason)
 
@@ -116,6 +122,10 @@ class Planner:
         if known is not None and known.state is State.DONE:
             reason = self._why_anew(found, known)
             if reason is None:
+                return None
+            if self._plan.aggregate.aggregate is not None:  # nobody knows any more what of the sums is of this one
+                self._journal.note("has changed since it was counted, and stays counted as it was", source=known.source)
+                self.stale += 1
                 return None
             self._again(known, reason)
         look = Identity(found.size, found.mtime_ns)

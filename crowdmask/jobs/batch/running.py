@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
+from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.assembly import write_detections, write_frames
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.in_process import InProcess
@@ -94,6 +95,8 @@ def digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
         "annotate": plan.batch.annotate,
         "detections": plan.detections is not None,
     }
+    if plan.aggregate.aggregate is not None:
+        decides["aggregate"] = plan.aggregate.as_dict()
     place = {**plan.place.as_dict(), "timezone": zone, "root": plan.root.name}
     return replace(plan, settings_digest=_digest(decides), place_digest=_digest(place))
 
@@ -114,6 +117,7 @@ def run_batch(
     """Do all that is not done yet, and leave the run folder whole as far as it goes."""
     run = RunFolder(plan.run)
     _refuse_own_folder(inputs, run)
+    period_mode.check_settings(plan)
     plan = digests(plan, weights, Placing(plan).zone.key)
     with RunLock(run.path):
         if not plan.batch.resume:
@@ -144,7 +148,8 @@ class _Batch:
         self.watch = watch
         self.begun = time.monotonic()
         self.disk = Disk(plan.run, plan.batch.keep_free)
-        self.ledger = Ledger(manifest, forgive=lambda: self.disk.is_low)
+        self.sums = period_mode.period_sums(plan, manifest, self.run_folder, journal)
+        self.ledger = Ledger(manifest, forgive=lambda: self.disk.is_low, sums=self.sums)
         self.placing = Placing(plan)
         self.walk = Walk(
             inputs,
@@ -171,6 +176,8 @@ class _Batch:
             finally:
                 self.ledger.flush()
             ending = DISK_FULL if self.disk.was_low else INTERRUPTED if self.stop.asked else FINISHED
+            if ending == FINISHED:
+                self.ledger.finish()
             return self._close(ending)
         except BaseException as error:
             with suppress(CrowdmaskError):
@@ -197,6 +204,11 @@ class _Batch:
             workers=plan.batch.workers,
         )
         if before is not None and before != told:
+            if self.sums is not None:
+                raise SettingsError(
+                    f"{self.run_folder.path}: the call names other inputs than the run before, and what was counted of "
+                    "those cannot be taken out of the sums: give another --out-dir"
+                )
             dropped = drop_unselected(plan, manifest, self.walk)
             more = f", and {dropped} inputs that it does not ask for are taken out" if dropped else ""
             self.journal.tell(f"the call names other inputs than the run before{more}")
@@ -254,7 +266,8 @@ class _Batch:
         if entry.state is State.FAILED:
             self.journal.note("failed", source=entry.source, attempt=entry.attempts, reason=entry.error)
         elif entry.kind is Kind.VIDEO and entry.state is State.DONE:
-            self.journal.note("done", source=entry.source, frames=entry.frames, unmasked=entry.counts.unmasked)
+            seen = {} if self.sums is not None else {"unmasked": entry.counts.unmasked}
+            self.journal.note("done", source=entry.source, frames=entry.frames, **seen)
         self.ledger.add(report)
         self._moved()
 
@@ -390,12 +403,18 @@ class _Batch:
         summary: dict[str, Any] = {}
         self._put_session(ending)
         try:
-            stats = write_frames(run, manifest, self.placing.zone, seen.add)
-            if plan.detections is not None:
-                write_detections(run, manifest, plan.detections)
-            summary = run_summary(plan, manifest, stats, seen, weights=self.weights, ending=ending, finished_at=_now())
+            if self.sums is None:
+                stats = write_frames(run, manifest, self.placing.zone, seen.add)
+                if plan.detections is not None:
+                    write_detections(run, manifest, plan.detections)
+                summary = run_summary(
+                    plan, manifest, stats, seen, weights=self.weights, ending=ending, finished_at=_now()
+                )
+                write_summary(run.summary, summary)
+            else:
+                done = {"ending": ending, "finished": ending == FINISHED, "now": _now()}
+                summary = period_mode.close(plan, manifest, self.sums, weights=self.weights, **done)
             manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
-            write_summary(run.summary, summary)
         except OutputError as error:
             if ending != DISK_FULL:
                 raise

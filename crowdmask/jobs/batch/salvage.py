@@ -18,6 +18,7 @@ from crowdmask.media.parts import writing
 from crowdmask.results.run_folder import RunFolder
 
 PAGE = 256
+LEAST_ROW_BYTES = 100
 OUTSIDE = ("-wal", "-shm", "-journal")
 
 
@@ -76,8 +77,9 @@ def _trusted(path: Path) -> Iterator[tuple[Entry, bytes | None]]:
     except sqlite3.Error:
         return
     with closing(database):
+        database.execute("PRAGMA writable_schema = ON")  # only so that a file which is cut off is opened at all
         kept = _column(database, "SELECT source FROM faces")
-        for row in _rows(database):
+        for row in _rows(database, path.stat().st_size // LEAST_ROW_BYTES):
             try:
                 entry = entry_of(row)
                 if not is_whole(row) or entry.state is not State.DONE:
@@ -88,12 +90,12 @@ def _trusted(path: Path) -> Iterator[tuple[Entry, bytes | None]]:
             yield entry, data
 
 
-def _rows(database: sqlite3.Connection) -> Iterator[Any]:
-    """Row after row by its number, past those that cannot be read."""
+def _rows(database: sqlite3.Connection, most: int) -> Iterator[Any]:
+    """Row after row by its number, past those that cannot be read; there are at most so many."""
     try:
         (last,) = database.execute("SELECT max(rowid) FROM inputs").fetchone()
     except sqlite3.Error:
-        return
+        last = most  # the last page is among the damaged
     first = 1
     while first <= (last or 0):
         for step in (PAGE, 1):

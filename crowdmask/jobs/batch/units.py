@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +11,10 @@ from typing_extensions import Self
 
 from crowdmask.jobs.batch.entries import Entry
 from crowdmask.records import Counts
+from crowdmask.results.aggregate import Cell, Sums
 from crowdmask.results.summary import WeightsUsed
 from crowdmask.settings import (
+    AggregateSettings,
     AnalysisSettings,
     BatchSettings,
     OutputSettings,
@@ -35,6 +37,7 @@ class Plan:
     place: TimeAndPlaceSettings = field(default_factory=TimeAndPlaceSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     detections: Path | None = None
+    aggregate: AggregateSettings = field(default_factory=AggregateSettings)
     settings_digest: str = ""  # of all that decides an input's results and files
     place_digest: str = ""  # of all that decides its camera and its time
 
@@ -50,10 +53,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Worked:
-    """What came of one input: done, failed or unsettled; `faces` are a picture's detections where they are kept."""
+    """What came of one input: done, failed or unsettled; `faces` are a picture's detections where they are kept.
+
+    In aggregate-only mode a done one has `sums` by period, and `is_long` if it lasts as long as a period.
+    """
 
     entry: Entry
     faces: bytes | None = None
+    sums: Mapping[Cell, Sums] | None = None
+    is_long: bool = False
 
 
 @dataclass(frozen=True)

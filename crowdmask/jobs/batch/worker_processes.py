@@ -170,10 +170,12 @@ class WorkerProcesses:
         if self._stop.asked:
             return
         left = [entry for entries in worker.in_hand.values() for entry in entries.values()]
-        self._false_starts += 1
-        if self._false_starts > FALSE_STARTS * max(1, self._count) and not left:
+        self._deaths += 1
+        self._false_starts += not worker.is_up
+        if self._false_starts >= FALSE_STARTS or self._deaths >= DEATHS_IN_A_ROW:
             raise CrowdmaskError(
-                f"the worker processes end as soon as they start (exit code {worker.process.exitcode})"
+                f"the worker processes keep dying (exit code {worker.process.exitcode}): try fewer --workers, "
+                "and look at what stands above"
             )
         for entry in left:
             yield Broken(entry, alone=worker.has_alone)

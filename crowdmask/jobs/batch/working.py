@@ -17,6 +17,7 @@ from crowdmask.errors import OutputError, SettingsError, WeightsError
 from crowdmask.jobs import tasks
 from crowdmask.jobs.analysis import analyse_file
 from crowdmask.jobs.batch import locations
+from crowdmask.jobs.batch.counting import Counting
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State
 from crowdmask.jobs.batch.faces_parts import FacesPart, pack
 from crowdmask.jobs.batch.placing import Placing
@@ -46,6 +47,8 @@ class Workman:
     ) -> None:
         self._plan, self._networks, self._stop, self._beat = plan, networks, stop, beat
         self._placing = Placing(plan)
+        only_counts = plan.aggregate.aggregate is not None
+        self._counting = Counting(plan, self._placing.zone, self._placing.place) if only_counts else None
         self._pair: Pair | None = None
         self._told_weights = False
         self._put_back: list[Item] = []
@@ -154,6 +157,8 @@ class Workman:
 
     def _keep(self, still: Still, result: FrameResult) -> Report:
         """The picture's files, and then its entry."""
+        if self._counting is not None:
+            return self._counting.still(still.entry, result)
         plan, counts = self._plan, result.counts
         mode = plan.batch.annotate or "unmasked"
         outputs: tuple[OutputFile, ...] = ()
@@ -188,7 +193,11 @@ class Workman:
         except OSError as error:
             yield failed(entry, told(error, entry.path))
             return
-        report = self._analysed(replace(entry, kind=Kind.VIDEO, identity=before))
+        entry = replace(entry, kind=Kind.VIDEO, identity=before)
+        if self._counting is not None:
+            report: Report | None = self._counting.video(entry, self._loaded, self._stop, self._beat)
+        else:
+            report = self._analysed(entry)
         yield from self._weights()
         if report is not None:
             yield report
