@@ -69,10 +69,10 @@ def _floor(rows: Sequence[StatisticsRow]) -> float:
 
 
 def nice_ceiling(most: float) -> int:
-    """The least even number of one significant digit that is not exceeded, so that its half is a whole number too."""
+    """The least of 2, 4, 6, 8, 10, 20, 30 … 100, 150, 200 … that is not exceeded; its half is a whole number too."""
     size = 10 ** math.floor(math.log10(most)) if most > 0 else 1
-    steps = (step * size for step in (1, 2, 3, 4, 5, 6, 8, 10))
-    return next(step for step in steps if step >= most and step % 2 == 0)
+    steps = (tenths * size / 10 for tenths in (10, 15, 20, 30, 40, 50, 60, 80, 100))
+    return next(int(step) for step in steps if step >= most and step % 2 == 0)
 
 
 def _breaks(rows: Sequence[StatisticsRow]) -> list[int]:
@@ -167,6 +167,7 @@ def _time_axis(rows: Sequence[StatisticsRow], width: Width, room: float, kind: s
     ticks: list[str] = []
     before: datetime | None = None
     taken_up_to = 0.0
+    years = len({row.start.year for row in rows if row.start is not None})
     for i in _ticks(rows, width):
         start, at = rows[i].start, 100 * i / len(rows)
         is_last = at > 100 - room
@@ -174,7 +175,7 @@ def _time_axis(rows: Sequence[StatisticsRow], width: Width, room: float, kind: s
             continue
         lines = [f"{start:%H:%M}"] if width.minutes < DAY else []
         if before is None or before.date() != start.date():
-            lines.append(day_words(start, year=before is None or before.year != start.year))
+            lines.append(day_words(start, year=years > 1))
         elif before.utcoffset() != start.utcoffset():
             lines.append(offset_words(start))
         before, taken_up_to = start, at + (0 if is_last else room)

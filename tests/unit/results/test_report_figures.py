@@ -123,7 +123,8 @@ def test_breaks_in_time_are_marked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "ceiling"), [(0, 2), (1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 20), (430, 500), (5001, 6000)]
+    ("most", "ceiling"),
+    [(0, 2), (1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 20), (101, 150), (430, 500), (5001, 6000)],
 )
 def test_axes_end_at_round_numbers(most: int, ceiling: int) -> None:
     assert nice_ceiling(most) == ceiling

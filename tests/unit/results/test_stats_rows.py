@@ -132,7 +132,7 @@ def test_a_gap_is_longer_than_a_minute_and_than_three_usual_pauses(tmp_path: Pat
 
 
 def test_a_gap_over_several_buckets_is_shared_out(tmp_path: Path) -> None:
-    path = write_frames(tmp_path / "f.csv", stills("n", "2026-11-20T20:00:00.5+01:00", "2026-11-20T20:59:30+01:00"))
+    path = write_frames(tmp_path / "f.csv", stills("n", "2026-11-20T20:00:00.500+01:00", "2026-11-20T20:59:30+01:00"))
     found = count([path], gap_s=60)
     assert [r.gap_s for r in found] == [1199.5, 1200.0, 1170.0]
 
