@@ -1,12 +1,13 @@
 """Keeps detections packed until the run's detections file is made of them: of pictures in the manifest, of videos here.
 
-A frame is its header (number, seconds, faces) and then, for all faces, boxes, scores, probabilities and verdicts.
+A frame is its header (number, seconds, faces, checksum), then of all faces boxes, scores, probabilities and verdicts.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from io import BytesIO
@@ -21,7 +22,7 @@ from crowdmask.errors import SourceError
 from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.records import Faces, Frame, FrameResult
 
-HEADER = struct.Struct("<qdI")
+HEADER = struct.Struct("<qdII")
 _NO_IMAGE = np.zeros((1, 1, 3), np.uint8)
 _FACE = np.dtype([("box", "<f4", 4), ("score", "<f4"), ("prob", "<f4"), ("verdict", "i1")])
 
@@ -30,19 +31,20 @@ def pack(result: FrameResult) -> bytes:
     faces = np.zeros(len(result.faces), _FACE)
     faces["box"], faces["score"] = result.faces.boxes, result.faces.scores
     faces["prob"], faces["verdict"] = result.unmasked_prob, result.verdicts
-    return HEADER.pack(result.frame.index, result.frame.seconds, len(faces)) + faces.tobytes()
+    data = faces.tobytes()
+    return HEADER.pack(result.frame.index, result.frame.seconds, len(faces), zlib.crc32(data)) + data
 
 
 def unpack(file: BinaryIO, name: str) -> Iterator[FrameResult]:
     """The frames of a packed file, without their pictures and landmarks."""
     while head := file.read(HEADER.size):
         if len(head) == HEADER.size:
-            index, seconds, count = HEADER.unpack(head)
+            index, seconds, count, checksum = HEADER.unpack(head)
             data = file.read(count * _FACE.itemsize)
-            if len(data) == count * _FACE.itemsize:
+            if len(data) == count * _FACE.itemsize and zlib.crc32(data) == checksum:
                 yield _result(index, seconds, np.frombuffer(data, _FACE))
                 continue
-        raise SourceError(f"{name}: the detections kept of it are cut off: analyse it again with --no-resume")
+        raise SourceError(f"{name}: the detections kept of it are damaged: analyse it again with --no-resume")
 
 
 def unpack_bytes(data: bytes, name: str) -> Iterator[FrameResult]:

@@ -122,7 +122,10 @@ def run_batch(
     with RunLock(run.path):
         if not plan.batch.resume:
             put_aside(run)
-        with Journal(run.log, as_json=plan.batch.log_json) as journal, open_manifest(run, journal) as manifest:
+        with (
+            Journal(run.log, as_json=plan.batch.log_json) as journal,
+            open_manifest(run, journal, with_faces=plan.detections is not None) as manifest,
+        ):
             batch = _Batch(inputs, plan, manifest, journal=journal, stop=stop or Stop(), watch=watch or BatchWatch())
             return batch.run(networks, list(weights))
 
@@ -412,8 +415,8 @@ class _Batch:
                 )
                 write_summary(run.summary, summary)
             else:
-                done = {"ending": ending, "finished": ending == FINISHED, "now": _now()}
-                summary = period_mode.close(plan, manifest, self.sums, weights=self.weights, **done)
+                finished = ending == FINISHED
+                summary = period_mode.close(plan, manifest, self.sums, self.weights, ending, _now(), finished=finished)
             manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
         except OutputError as error:
             if ending != DISK_FULL:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from crowdmask.jobs.batch.entries import Entry, State
+from crowdmask.errors import SourceError
+from crowdmask.jobs.batch.entries import Entry, Kind, State
+from crowdmask.jobs.batch.faces_parts import unpack_bytes
 from crowdmask.jobs.batch.journal import Journal
 from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest
 from crowdmask.jobs.batch.manifest_rows import COLUMNS, entry_of, is_whole
@@ -18,12 +20,12 @@ from crowdmask.media.parts import writing
 from crowdmask.results.run_folder import RunFolder
 
 PAGE = 256
-LEAST_ROW_BYTES = 100
+LEAST_ROW_BYTES, MOST_REPLACED = 100, 10  # a row that is replaced gets a new number; the highest may be unreadable
 OUTSIDE = ("-wal", "-shm", "-journal")
 
 
-def open_manifest(run: RunFolder, journal: Journal) -> Manifest:
-    """The manifest of a run folder, made where there is none."""
+def open_manifest(run: RunFolder, journal: Journal, *, with_faces: bool) -> Manifest:
+    """The manifest of a run folder, made where there is none; `with_faces` where detections are kept in it."""
     manifest: Manifest | None = None
     try:
         manifest = Manifest(run.manifest)
@@ -33,10 +35,10 @@ def open_manifest(run: RunFolder, journal: Journal) -> Manifest:
         if manifest is not None:
             with suppress(DamagedManifestError):
                 manifest.close()
-        return _rebuilt(run, journal, error)
+        return _rebuilt(run, journal, error, with_faces)
 
 
-def _rebuilt(run: RunFolder, journal: Journal, error: DamagedManifestError) -> Manifest:
+def _rebuilt(run: RunFolder, journal: Journal, error: DamagedManifestError, with_faces: bool) -> Manifest:
     aside = _free_name(run.manifest)
     with writing(aside):
         for ending in ("", *OUTSIDE):
@@ -48,6 +50,8 @@ def _rebuilt(run: RunFolder, journal: Journal, error: DamagedManifestError) -> M
     page: list[Entry] = []
     faces: dict[str, bytes] = {}
     for entry, data in _trusted(aside):
+        if with_faces and not _has_faces(entry, data):
+            continue
         page.append(entry)
         if data is not None:
             faces[entry.source] = data
@@ -61,6 +65,17 @@ def _rebuilt(run: RunFolder, journal: Journal, error: DamagedManifestError) -> M
         "the others are analysed again"
     )
     return manifest
+
+
+def _has_faces(entry: Entry, data: bytes | None) -> bool:
+    """Whether the detections that belong to an entry are there and whole."""
+    if entry.kind is Kind.VIDEO:
+        return True  # they are a file of their own, which is checked like the others
+    try:
+        found = [] if data is None else list(unpack_bytes(data, entry.source))
+    except SourceError:
+        return False
+    return sum(len(result.faces) for result in found) == entry.counts.faces
 
 
 def _free_name(path: Path) -> Path:
@@ -79,7 +94,7 @@ def _trusted(path: Path) -> Iterator[tuple[Entry, bytes | None]]:
     with closing(database):
         database.execute("PRAGMA writable_schema = ON")  # only so that a file which is cut off is opened at all
         kept = _column(database, "SELECT source FROM faces")
-        for row in _rows(database, path.stat().st_size // LEAST_ROW_BYTES):
+        for row in _rows(database, path.stat().st_size // LEAST_ROW_BYTES * MOST_REPLACED):
             try:
                 entry = entry_of(row)
                 if not is_whole(row) or entry.state is not State.DONE:
@@ -90,14 +105,10 @@ def _trusted(path: Path) -> Iterator[tuple[Entry, bytes | None]]:
             yield entry, data
 
 
-def _rows(database: sqlite3.Connection, most: int) -> Iterator[Any]:
-    """Row after row by its number, past those that cannot be read; there are at most so many."""
-    try:
-        (last,) = database.execute("SELECT max(rowid) FROM inputs").fetchone()
-    except sqlite3.Error:
-        last = most  # the last page is among the damaged
+def _rows(database: sqlite3.Connection, last: int) -> Iterator[Any]:
+    """Row after row by its number up to the last that there can be, past those that cannot be read."""
     first = 1
-    while first <= (last or 0):
+    while first <= last:
         for step in (PAGE, 1):
             try:
                 found = database.execute(
