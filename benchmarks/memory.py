@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,11 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10], help="lengths (default: 1 10)")
-    parser.add_argument("options", nargs="*", help="options of crowdmask analyze, after --")
-    given = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    end = words.index("--") if "--" in words else len(words)
+    given, options = parser.parse_args(words[:end]), words[end + 1 :]
     rows, first = [], 0
     for minutes in given.minutes:
-        frames, peak_bytes, seconds = peak(given.video, 60 * minutes, given.options)
+        frames, peak_bytes, seconds = peak(given.video, 60 * minutes, options)
         first = first or peak_bytes
         numbers = [f"{frames}", f"{peak_bytes / 1e6:.0f}", f"{peak_bytes / first:.3f}", f"{seconds:.0f}"]
         rows.append([f"{minutes:g} min", *numbers])
