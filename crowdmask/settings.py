@@ -237,6 +237,21 @@ class BatchSettings(Checked):
 
 
 @dataclass(frozen=True)
+class AggregateSettings(Checked):
+    """The mode that keeps counts per period and nothing else; what it promises stands in results/aggregate.py."""
+
+    aggregate: str | None = setting(
+        None, "Keep counts per period and camera and nothing else: 20m, 1h, 1d. No picture, no box, no row per frame."
+    )
+    min_count: int = setting(
+        10,
+        "With --aggregate, do not tell counts of faces below this, nor what they could be computed from.",
+        low=1,
+        high=1_000_000,
+    )
+
+
+@dataclass(frozen=True)
 class EvaluationSettings(Checked):
     """How the networks are judged on labelled pictures."""
 

@@ -10,9 +10,10 @@ import click
 
 from crowdmask.cli.main import COMMANDS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
 from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
-from crowdmask.errors import CrowdmaskError
+from crowdmask.errors import CrowdmaskError, SettingsError
 from crowdmask.jobs.destinations import Destinations
 from crowdmask.settings import (
+    AggregateSettings,
     AnalysisSettings,
     BatchSettings,
     OutputSettings,
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
     from crowdmask.jobs.networks import Networks, Pair
     from crowdmask.jobs.tasks import Outcome, Task
 
-KINDS = (AnalysisSettings, RuntimeSettings, OutputSettings, Destinations, BatchSettings, TimeAndPlaceSettings)
+KINDS = (
+    AnalysisSettings,
+    RuntimeSettings,
+    OutputSettings,
+    Destinations,
+    BatchSettings,
+    TimeAndPlaceSettings,
+    AggregateSettings,
+)
 EPILOG = """\b
 Examples:
   crowdmask analyze video.mp4
@@ -34,6 +43,7 @@ Examples:
   crowdmask analyze long.mkv --start 00:10:00 --duration 90 --every 5 --blur
   crowdmask analyze rtsp://camera.local/live --duration 60 --out minute.mp4
   crowdmask analyze /cctv/2026-11-20 --out-dir outputs/night --workers 4
+  crowdmask analyze /cctv/2026-11-20 --out-dir outputs/counts --aggregate 20m --min-count 10
   find /cctv -name '*.jpg' -newer yesterday -print0 | crowdmask analyze - --out-dir outputs/night
 
 Every option can also be set by a variable (CROWDMASK_MASK_THRESHOLD=0.6) or in the [analyze] table of crowdmask.toml
@@ -49,6 +59,7 @@ in the current folder or the user's config folder. Exit codes: 0 good, 1 failed,
 @setting_options(RuntimeSettings, "How the work is done")
 @setting_options(BatchSettings, "The batch: folders, patterns and lists of inputs")
 @setting_options(TimeAndPlaceSettings, "When and where the inputs of a batch were taken")
+@setting_options(AggregateSettings, "Counts by period and nothing else")
 @click.option(
     "--config",
     "config_file",
@@ -87,10 +98,14 @@ def command(
     hush()  # before the next lines import what is noisy
     from crowdmask.cli.closing import print_closing, print_json
     from crowdmask.cli.progress import logging_to_stderr
+    from crowdmask.jobs.naming import is_stream
     from crowdmask.jobs.planning import is_batch, plan
 
     destinations = build(Destinations, settled)
-    if is_batch(inputs, destinations.out_dir, build(BatchSettings, settled)):
+    only_counts = build(AggregateSettings, settled).aggregate is not None
+    if only_counts and any(is_stream(given) for given in inputs):
+        raise SettingsError("--aggregate goes through files and folders: a camera or a stream has no end to tell at")
+    if only_counts or is_batch(inputs, destinations.out_dir, build(BatchSettings, settled)):
         from crowdmask.cli.batch import run_and_tell
 
         return run_and_tell(inputs, settled, networks=ctx.obj, quiet=quiet, verbose=verbose, as_json=as_json)

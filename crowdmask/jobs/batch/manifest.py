@@ -236,10 +236,16 @@ class Manifest:
             found = self._db.execute(f"SELECT {COLUMNS} FROM inputs WHERE source IN ({marks})", sources).fetchall()
         return {row[0]: self._entry(row) for row in found}
 
-    def put(self, entries: Iterable[Entry], faces: dict[str, bytes] | None = None) -> None:
+    def put(
+        self,
+        entries: Iterable[Entry],
+        faces: dict[str, bytes] | None = None,
+        also: Iterable[tuple[str, Sequence[object]]] = (),
+    ) -> None:
         """Record entries in one transaction, in place of what was known of them; waiting ones join the queue's end.
 
         `faces` are the detections of done pictures by source. What there was before is gone with the entry replaced.
+        `also` are statements of the same transaction, with their values.
         """
         with self._lock, self._as_errors(), self._transaction():
             for entry in entries:
@@ -250,6 +256,30 @@ class Manifest:
                 self._db.execute(PUT, row_of(entry, place))
             for source, data in (faces or {}).items():
                 self._db.execute("INSERT OR REPLACE INTO faces VALUES (?, ?)", (source, data))
+            for statement, values in also:
+                self._db.execute(statement, values)
+
+    def select(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a table that stands beside those of the schema."""
+        with self._lock, self._as_errors():
+            return self._db.execute(query).fetchall()
+
+    def leave_no_traces(self, table: str) -> None:
+        """Overwrite what is deleted from now on, and make a table beside those of the schema."""
+        with self._lock, self._as_errors():
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.execute(table)
+
+    def empty_log(self) -> None:
+        """Take the write-ahead log into the database; a reader may keep it for the next time."""
+        with self._lock, self._as_errors():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def forget_all(self, *tables: str) -> None:
+        """Forget every input and what stands in the tables, as if nothing had been done."""
+        with self._lock, self._as_errors(), self._transaction():
+            for table in ("inputs", "faces", *tables):
+                self._db.execute(f"DELETE FROM {table}")
 
     def update(self, entries: Iterable[Entry]) -> None:
         """Record entries that are not waiting, of which something else than their analysis changed; faces stay."""

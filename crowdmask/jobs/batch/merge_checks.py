@@ -115,8 +115,7 @@ def _compared(one: Part, other: Part) -> Iterator[tuple[str, Any, Any]]:
         if used.name in theirs_by_name:  # a shard in which nothing could be read has used none
             yield f"the weights of {used.name}", used.sha256, theirs_by_name[used.name].sha256
     if one.weights and other.weights:
-        names = tuple(sorted(used.name for used in part.weights) for part in (one, other))
-        yield "the list of networks", *names
+        yield "the list of networks", sorted(used.name for used in one.weights), sorted(theirs_by_name)
     yield "the digest of all settings", one.settings.get("digest"), other.settings.get("digest")
 
 

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from crowdmask.errors import OutputError, SettingsError, SourceError
+from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.assembly import write_detections, write_frames
 from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
 from crowdmask.jobs.batch.manifest import (
     META_DETECTIONS,
     META_NOTES,
+    META_PERIODS,
     META_ROOT,
     META_SELECTION,
     META_SETTINGS,
@@ -30,6 +32,7 @@ from crowdmask.jobs.batch.manifest import (
     Totals,
 )
 from crowdmask.jobs.batch.merge_checks import Part, check_alike, differing_roots, missing_shards, opened
+from crowdmask.jobs.batch.period_sums import PeriodSums
 from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.parts import commit, part_of, writing
@@ -129,8 +132,9 @@ class _Joining:
                 self.notes.append(f"{self.twice} inputs were done by more than one run, and are taken once")
             if self.purged:
                 self.notes.append(f"{self.purged} annotated copies or detections were not there any more")
+            sums = self._joined_sums(manifest)
             self._put_meta(manifest)
-            self._write_results(manifest)
+            self._write_results(manifest, sums)
             return manifest.totals()
 
     def _entries(self) -> Iterator[tuple[Part, Entry]]:
@@ -180,6 +184,16 @@ class _Joining:
             kept.append(output)
         return replace(entry, outputs=tuple(kept))
 
+    def _joined_sums(self, manifest: Manifest) -> PeriodSums | None:
+        if self.parts[0].manifest.meta(META_PERIODS) is None:
+            return None
+        if self.twice:
+            raise SettingsError(
+                f"{self.twice} inputs were counted by more than one of the runs, and sums cannot be taken apart: "
+                "join the shards of one split, each once"
+            )
+        return period_mode.join([part.manifest for part in self.parts], manifest)
+
     def _put_meta(self, manifest: Manifest) -> None:
         first = self.parts[0]
         for key in (META_ROOT, META_ZONE, META_DETECTIONS):
@@ -204,26 +218,27 @@ class _Joining:
                     ending=session.ending or "broken off",
                 )
 
-    def _write_results(self, manifest: Manifest) -> None:
+    def _write_results(self, manifest: Manifest, sums: PeriodSums | None) -> None:
+        run = self.run_folder
+        plan = plan_of(manifest, run.path)
+        weights = list({used.name: used for part in self.parts for used in part.weights}.values())
+        if sums is not None:
+            summary = period_mode.close(plan, manifest, sums, weights, "finished", finished=True)
+        else:
+            summary = self._counted(plan, manifest, weights)
+        summary["merged_from"] = [part.name for part in self.parts]
+        summary["notes"] = [*summary["notes"], *self.notes]
+        manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
+        write_summary(run.summary, summary)
+
+    def _counted(self, plan: Plan, manifest: Manifest, weights: list[WeightsUsed]) -> dict[str, Any]:
         run, seen = self.run_folder, WhatWasSeen()
         stats = write_frames(run, manifest, zone_named(manifest.meta(META_ZONE) or "UTC"), seen.add)
         name = manifest.meta(META_DETECTIONS)
         if name:
             write_detections(run, manifest, run.path / name)
-        weights = {used.name: used for part in self.parts for used in part.weights}
-        summary = run_summary(
-            plan_of(manifest, run.path),
-            manifest,
-            stats,
-            seen,
-            weights=list(weights.values()),
-            ending="finished",
-            finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        )
-        summary["merged_from"] = [part.name for part in self.parts]
-        summary["notes"] = [*summary["notes"], *self.notes]
-        manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
-        write_summary(run.summary, summary)
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return run_summary(plan, manifest, stats, seen, weights=weights, ending="finished", finished_at=now)
 
 
 def plan_of(manifest: Manifest, run: Path) -> Plan:
@@ -244,6 +259,7 @@ def plan_of(manifest: Manifest, run: Path) -> Plan:
         section(TimeAndPlaceSettings, "time_and_place"),
         section(BatchSettings, "batch"),
         run / detections if detections else None,
+        aggregate=period_mode.settings_told(manifest.meta(META_PERIODS)),
         settings_digest=told.get("digest", ""),
     )
 

@@ -416,7 +416,7 @@ class _Batch:
                 write_summary(run.summary, summary)
             else:
                 finished = ending == FINISHED
-                summary = period_mode.close(plan, manifest, self.sums, self.weights, ending, _now(), finished=finished)
+                summary = period_mode.close(plan, manifest, self.sums, self.weights, ending, finished=finished)
             manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
         except OutputError as error:
             if ending != DISK_FULL:

@@ -190,6 +190,8 @@ def time_left(shares: list[Share], sessions: list[Session], workers: int = 1) ->
     if (pictures_left and not pictures_done) or (bytes_left and not bytes_done):
         return None
     on_videos = min(active, sum(s.wall_s for s in done[Kind.VIDEO]) / workers) if pictures_done else active
+    if bytes_left and not on_videos:
+        return None  # in aggregate-only mode nobody writes down how long a video took
     seconds = bytes_left / bytes_done * on_videos if bytes_left else 0.0
     if pictures_left:
         last = sessions[-1]

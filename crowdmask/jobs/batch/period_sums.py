@@ -1,0 +1,192 @@
+"""The manifest in aggregate-only mode: sums by period and camera, and which inputs are in them; see aggregate.py.
+
+What is on the disk while the batch works is held to what it may tell in the end:
+
+- An input is marked done in the same transaction that adds its counts to the sums, and nothing of them is kept with
+  it: no counts, no camera, no time, no time of work. Whenever the batch is killed, each input is in the sums or to do.
+- Until they may be written, counts are in memory only. The inputs of a cell are written together, and only if what
+  they add to each of masked, unmasked and unknown is 0 or at least min_count. So no sum in the file is small, and
+  neither is the difference of two of its states. Of one input alone nothing is written, unless it saw nobody, or is as
+  long as the period. What is held back is few: less than min_count inputs for each kind of verdict in each cell. After
+  a kill they are done again.
+- When all is done, what is still held back is added, and where a cell may not be told in full it is cut down to what
+  may, all in one transaction. Inputs that join a finished run later cannot bring such a cell back.
+- SQLite overwrites what it deletes, and its log is emptied after each writing of sums.
+
+The list of inputs, with size, time of last change and hash, is what the batch goes on by. It tells nothing of what
+they show, but which of them are done. In a period of which only a few inputs are left over after a kill, those are
+such as saw at least one face of a kind that is rare there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from crowdmask.jobs.batch.entries import Entry
+from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.units import Worked
+from crowdmask.records import Counts
+from crowdmask.results.aggregate import Cell, Sums, Told, is_small, told
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS period_sums (
+    start INTEGER NOT NULL, stop INTEGER NOT NULL, camera TEXT NOT NULL, frames INTEGER NOT NULL,
+    faces INTEGER, masked INTEGER, unmasked INTEGER, unknown INTEGER, cut INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (start, camera)
+) WITHOUT ROWID
+"""
+ADD = """
+INSERT INTO period_sums (start, stop, camera, frames, faces, masked, unmasked, unknown) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (start, camera) DO UPDATE SET frames = frames + excluded.frames, faces = faces + excluded.faces,
+    masked = masked + excluded.masked, unmasked = unmasked + excluded.unmasked, unknown = unknown + excluded.unknown
+"""
+# a NULL stays NULL whatever is added to it, so that a cell that was cut down is never told again
+CUT = """
+UPDATE period_sums SET faces = ?, masked = ?, unmasked = ?, unknown = ?, cut = 1 WHERE start = ? AND camera = ?
+"""
+
+
+def without_traces(entry: Entry) -> Entry:
+    """A done input as the manifest may keep it."""
+    gaps = f"{len(entry.gaps)} stretches could not be decoded" if entry.gaps else ""
+    return replace(
+        entry,
+        camera="",
+        captured_at=None,
+        captured_from="",
+        frames_with_faces=0,
+        counts=Counts(),
+        gaps=(),
+        outputs=(),
+        note=gaps,
+        wall_s=0.0,
+    )
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A done input that waits for company."""
+
+    entry: Entry
+    sums: Mapping[Cell, Sums]
+    is_long: bool  # it lasts as long as a period
+
+
+class PeriodSums:
+    """Takes what the workers tell in place of the manifest; used under the ledger's lock."""
+
+    def __init__(self, manifest: Manifest, min_count: int) -> None:
+        self._manifest, self._min_count = manifest, min_count
+        self._by_source: dict[str, _Held] = {}
+        self._held: dict[Cell, dict[str, _Held]] = defaultdict(dict)
+        manifest.leave_no_traces(SCHEMA)
+
+    def put(self, worked: Iterable[Worked]) -> None:
+        """Write down what may be written, and hold back the rest."""
+        at_once: list[Entry] = []
+        touched: dict[str, _Held] = {}
+        for one in worked:
+            self._forget(one.entry.source)
+            if one.sums is None:
+                at_once.append(one.entry)
+                continue
+            held = _Held(without_traces(one.entry), one.sums, one.is_long)
+            touched[one.entry.source] = self._by_source[one.entry.source] = held
+            for cell in one.sums:
+                self._held[cell][one.entry.source] = held
+        if at_once:
+            self._manifest.put(at_once)
+        self._write(self._may_go(self._linked(touched)))
+
+    def _linked(self, touched: Mapping[str, _Held]) -> dict[str, _Held]:
+        """The inputs that share a cell with them, and those that share one with these: more may change for none."""
+        found: dict[str, _Held] = dict(touched)
+        cells: set[Cell] = set()
+        pending = [cell for held in touched.values() for cell in held.sums]
+        while pending:
+            cell = pending.pop()
+            if cell not in cells:
+                cells.add(cell)
+                found.update(self._held[cell])
+                pending += [other for held in self._held[cell].values() for other in held.sums if other not in cells]
+        return found
+
+    def finish(self) -> None:
+        """Add what is held back, and cut every cell down to what may be told, in one transaction."""
+        self._write(dict(self._by_source), cut=True)
+
+    def _may_go(self, candidates: dict[str, _Held]) -> dict[str, _Held]:
+        """The most of them that may be written together."""
+        going = dict(candidates)
+        while True:
+            stays: set[str] = set()
+            by_cell: dict[Cell, list[str]] = defaultdict(list)
+            for source, held in going.items():
+                for cell, sums in held.sums.items():
+                    if sums.counts.faces:
+                        by_cell[cell].append(source)
+            for cell, sources in by_cell.items():
+                if len(sources) == 1 and not going[sources[0]].is_long:
+                    stays.update(sources)
+                added = sum((going[source].sums[cell] for source in sources), Sums())
+                for part, count in enumerate(added.parts):
+                    if is_small(count, self._min_count):
+                        stays.update(source for source in sources if going[source].sums[cell].parts[part])
+            if not stays:
+                return going
+            for source in stays:
+                del going[source]
+
+    def _write(self, going: Mapping[str, _Held], *, cut: bool = False) -> None:
+        if not going and not cut:
+            return
+        added: dict[Cell, Sums] = defaultdict(Sums)
+        for held in going.values():
+            for cell, sums in held.sums.items():
+                added[cell] = added[cell] + sums
+        rows = [(c.start, c.stop, c.camera, s.frames, s.counts.faces, *s.parts) for c, s in sorted(added.items())]
+        statements: list[tuple[str, Sequence[object]]] = [(ADD, row) for row in rows]
+        if cut:
+            statements += self._cuts(added)
+        self._manifest.put((held.entry for held in going.values()), also=statements)
+        self._manifest.empty_log()
+        for source in going:
+            self._forget(source)
+
+    def _cuts(self, added: Mapping[Cell, Sums]) -> Iterator[tuple[str, Sequence[object]]]:
+        """What is to be left out of each cell, when `added` is in it."""
+        there = {cell: (frames, faces, parts) for cell, frames, faces, parts in self._manifest_rows()}
+        for cell in there.keys() | added.keys():
+            frames, faces, parts = there.get(cell, (0, 0, (0, 0, 0)))
+            if faces is None or parts is None:
+                continue  # it was cut before: what was left out stays so
+            sums = Sums(frames, Counts(*parts)) + added.get(cell, Sums())
+            shown = told(sums, self._min_count)
+            if shown.parts is None:
+                yield CUT, (shown.faces, None, None, None, cell.start, cell.camera)
+
+    def _manifest_rows(self) -> Iterator[tuple[Cell, int, int | None, tuple[int, int, int] | None]]:
+        for start, stop, camera, frames, faces, masked, unmasked, unknown in self._manifest.select(
+            "SELECT start, stop, camera, frames, faces, masked, unmasked, unknown FROM period_sums"
+        ):
+            parts = None if masked is None else (masked, unmasked, unknown)
+            yield Cell(start, stop, camera), frames, faces, parts
+
+    def take_in(self, other: Manifest) -> None:
+        """Add the finished sums of another run."""
+        rows = other.select("SELECT start, stop, camera, frames, faces, masked, unmasked, unknown FROM period_sums")
+        self._manifest.put((), also=[(ADD, row) for row in rows])
+
+    def cells(self) -> Iterator[tuple[Cell, Told]]:
+        """What the manifest holds; after `finish`, what may be told."""
+        for cell, frames, faces, parts in self._manifest_rows():
+            yield cell, Told(frames, faces, parts)
+
+    def _forget(self, source: str) -> None:
+        held = self._by_source.pop(source, None)
+        for cell in held.sums if held is not None else ():
+            del self._held[cell][source]
+            if not self._held[cell]:
+                del self._held[cell]

@@ -1,0 +1,58 @@
+"""`crowdmask analyze --aggregate` leaves counts by period and nothing else, also of single files."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Crowdmask
+from tests.unit.jobs.batch.cctv import clip, night
+
+OPTIONS = ("--timezone", "Europe/Paris", "--keep-free", 0)
+
+
+def test_a_folder(crowdmask: Crowdmask, here: Path) -> None:
+    night(here / "in", stills=6, frames=0)
+    ran = crowdmask("analyze", "in", "--out-dir", "run", "--aggregate", "20m", "--min-count", 3, *OPTIONS)
+    assert ran.code == 0, ran.err
+    assert "unmasked" not in ran.out and "aggregate.csv" in ran.out
+    files = {path.relative_to(here / "run").as_posix() for path in (here / "run").rglob("*") if path.is_file()}
+    assert files == {"aggregate.csv", "lock.json", "log/batch.log", "manifest.sqlite", "summary.json"}
+    status = crowdmask("status", "run")
+    assert "faces are told by period only" in status.out and "finished" in status.out
+
+
+def test_a_single_file(crowdmask: Crowdmask, here: Path) -> None:
+    clip(here / "in" / "20261120_221501.mp4", frames=10)
+    ran = crowdmask("analyze", "in/20261120_221501.mp4", "--out-dir", "run", "--aggregate", "1h", *OPTIONS)
+    assert ran.code == 0, ran.err
+    (row,) = csv.DictReader((here / "run/aggregate.csv").open())
+    assert row["bucket_start"] == "2026-11-20T22:00:00+01:00" and row["frames"] == "10"
+    assert sorted(path.name for path in (here / "in").iterdir()) == ["20261120_221501.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (("--detections", "f.csv"), "--detections keeps every face's box"),
+        (("--annotate", "unmasked"), "--annotate unmasked keeps pictures"),
+        (("--video",), "--video keeps pictures"),
+        (("--out", "v.mp4"), "--out names one result"),
+        (("--min-count", "0"), "it must be 1 to 1000000"),
+    ],
+)
+def test_what_would_keep_more_is_refused(crowdmask: Crowdmask, here: Path, options: tuple[str, ...], what: str) -> None:
+    night(here / "in", stills=1, frames=0)
+    out = () if "--out" in options else ("--out-dir", "run")
+    ran = crowdmask("analyze", "in", *out, "--aggregate", "20m", *options, *OPTIONS)
+    assert ran.code == 2 and len(ran.lines) == 1 and what in ran.err
+    assert not (here / "run").exists()
+
+
+def test_a_stream_and_a_missing_folder_are_refused(crowdmask: Crowdmask, here: Path) -> None:
+    ran = crowdmask("analyze", "rtsp://camera/live", "--out-dir", "run", "--aggregate", "20m")
+    assert ran.code == 2 and "a camera or a stream has no end" in ran.err
+    night(here / "in", stills=1, frames=0)
+    assert "a batch needs a folder for its results" in crowdmask("analyze", "in", "--aggregate", "20m").err
