@@ -43,4 +43,5 @@ def command(*, runs: tuple[Path, ...], out: Path, annotated: bool, quiet: bool, 
     failed = f", {totals.failed:,} failed" if totals.failed else ""
     click.secho(str(merged.run.path), bold=True)
     click.echo(f"  {plural(len(runs), 'run')} joined: {plural(totals.done, 'input')} done{failed}")
-    click.echo(f"  {plural(totals.frames, 'frame')}, compliance {percent(totals.counts.compliance)}")
+    compliance = f", compliance {percent(totals.counts.compliance)}" if totals.counts.faces else ""
+    click.echo(f"  {plural(totals.frames, 'frame')}{compliance}")

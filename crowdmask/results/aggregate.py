@@ -41,8 +41,6 @@ from zoneinfo import ZoneInfo
 from crowdmask.media.parts import write_whole
 from crowdmask.records import Counts
 from crowdmask.results.timeline.buckets import Width, edges, local_at, minute_of
-from crowdmask.results.timeline.statistics_files import COLUMNS, record
-from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
 UNTIMED = -1  # in place of a period's minutes where nothing tells when a frame was taken
 _SPANS_KEPT = 10_000
@@ -117,6 +115,8 @@ class Periods:
 
 def write_aggregate(path: Path, cells: Iterable[tuple[Cell, Told]], zone: ZoneInfo) -> int:
     """RUN/aggregate.csv, whole or not at all; how many rows of it have something left out."""
+    from crowdmask.results.timeline.statistics_files import COLUMNS  # loads DuckDB, which a batch does without
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -129,6 +129,9 @@ def write_aggregate(path: Path, cells: Iterable[tuple[Cell, Told]], zone: ZoneIn
 
 
 def _rows(cells: Iterable[tuple[Cell, Told]], zone: ZoneInfo) -> Iterator[list[str]]:
+    from crowdmask.results.timeline.statistics_files import record
+    from crowdmask.results.timeline.statistics_rows import StatisticsRow
+
     for cell, shown in cells:
         timed = cell.start != UNTIMED
         start, stop = (local_at(minute, zone) if timed else None for minute in (cell.start, cell.stop))

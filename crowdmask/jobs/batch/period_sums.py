@@ -6,9 +6,9 @@ What is on the disk while the batch works is held to what it may tell in the end
   it: no counts, no camera, no time, no time of work. Whenever the batch is killed, each input is in the sums or to do.
 - Until they may be written, counts are in memory only. The inputs of a cell are written together, and only if what
   they add to each of masked, unmasked and unknown is 0 or at least min_count. So no sum in the file is small, and
-  neither is the difference of two of its states. Of one input alone nothing is written, unless it saw nobody, or is as
-  long as the period. What is held back is few: less than min_count inputs for each kind of verdict in each cell. After
-  a kill they are done again.
+  neither is the difference of two of its states while the batch works. Of one input alone nothing is written, unless
+  it saw nobody, or is as long as the period. What is held back of stills is few: in each cell less than min_count for
+  each kind of verdict. After a kill they are done again.
 - When all is done, what is still held back is added, and where a cell may not be told in full it is cut down to what
   may, all in one transaction. Inputs that join a finished run later cannot bring such a cell back.
 - SQLite overwrites what it deletes, and its log is emptied after each writing of sums.

@@ -1,0 +1,48 @@
+"""`crowdmask` with the tests' fake networks in place of the real ones, for what is measured apart from them.
+
+`python -m benchmarks.fake_networks analyze FOLDER --out-dir RUN` takes what `crowdmask` takes. FAKE_MS in the
+environment makes each picture take so many milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.cli.main import main
+from crowdmask.jobs.networks import Pair
+from crowdmask.records import Faces
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
+from tests.factories import FakeClassifier, FakeDetector
+
+
+class SlowDetector(FakeDetector):
+    """The tests' detector, which takes its time; it does not note its calls, for there are many."""
+
+    def __init__(self, ms: float) -> None:
+        super().__init__()
+        self._ms = ms
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        time.sleep(self._ms * len(images) / 1000)
+        return [self._one(image) for image in images]
+
+
+class QuietClassifier(FakeClassifier):
+    def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.calls.clear()
+        return super().unmasked_prob(crops)
+
+
+def fakes(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
+    """At the top of a module, so that worker processes find it."""
+    return Pair(SlowDetector(float(os.environ.get("FAKE_MS", "0"))), QuietClassifier())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], networks=fakes)
