@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from crowdmask.results.purge_plan import Plan
+    from crowdmask.results.purge_plan import Deletion, Plan
 
 MOST_LISTED = 20  # on the terminal; purge.log has them all
 WORDS = {"annotated": "annotated pictures and videos", "thumbnail": "thumbnails", "detections": "files of detections"}
@@ -33,23 +33,24 @@ def command(*, run: Path, older_than: str, dry_run: bool, yes: bool, quiet: bool
     What was deleted stands in RUN/purge.log. Exit code 3: some of it could not be deleted.
     """
     from crowdmask.cli.main import EXIT_SOME_FAILED
-    from crowdmask.results.purge import carry_out
-    from crowdmask.results.purge_plan import plan
+    from crowdmask.jobs.purging import plan_all, purge_all
 
-    found = plan(run, older_than)
+    plans = plan_all(run, older_than)
+    number = sum(len(found.deletions) for found in plans)
     if not quiet:
-        _tell(found, verbose)
-    if not found.deletions or dry_run:
-        _close(found, "nothing is old enough" if not found.deletions else "dry run: nothing was deleted", quiet)
+        for found in plans:
+            _tell(found, verbose)
+    if not number or dry_run:
+        _close(plans[0], "dry run: nothing was deleted" if number else "nothing is old enough", quiet)
         return 0
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask on: give --yes to delete, or --dry-run to look")
         click.confirm(f"Delete all this from {run} for good?", abort=True, err=True)
-    failed = carry_out(found)
+    failed = purge_all(plans)
     for _, reason in failed:
         click.echo(f"crowdmask: {reason}", err=True)
-    _close(found, f"deleted from {len(found.deletions) - len(failed)} files, recorded in {found.run.purge_log}", quiet)
+    _close(plans[0], f"deleted from {number - len(failed)} files, recorded in {plans[0].run.purge_log}", quiet)
     return EXIT_SOME_FAILED if failed else 0
 
 
@@ -58,15 +59,10 @@ def _tell(found: Plan, verbose: bool) -> None:
     for note in found.notes:
         click.echo(f"crowdmask: {note}", err=True)
     for kind, words in WORDS.items():
-        sizes = [d.size for d in found.deletions if d.kind == kind and d.sources is None]
+        sizes = [d.size for d in found.deletions if d.kind == kind and d.is_whole_file]
         if sizes:
-            click.echo(f"{len(sizes)} {words}, {sum(sizes) / 1e6:.1f} MB")
-    for deletion in found.deletions:
-        if deletion.sources is not None:
-            click.echo(f"{deletion.number} rows of {len(deletion.sources)} sources in {deletion.path}")
-        elif deletion.kind == "pictures":
-            click.echo(f"{deletion.number} pictures in {deletion.path}")
-    paths = [deletion.path for deletion in found.deletions]
+            click.echo(f"{found.run.path}: {len(sizes)} {words}, {sum(sizes) / 1e6:.1f} MB")
+    paths = [_words(deletion) for deletion in found.deletions]
     shown = paths if verbose else paths[:MOST_LISTED]
     for path in shown:
         click.echo(f"  {path}")
@@ -74,6 +70,13 @@ def _tell(found: Plan, verbose: bool) -> None:
         click.echo(f"  and {len(paths) - len(shown)} more: -v lists them all")
     for path, reason in found.left:
         click.echo(f"crowdmask: left {path}: {reason}", err=True)
+
+
+def _words(deletion: Deletion) -> str:
+    if deletion.is_whole_file:
+        return deletion.path
+    what = {"pictures": "pictures", "manifest": "inputs' detections"}.get(deletion.kind, "rows")
+    return f"{deletion.path}: {deletion.number} {what}"
 
 
 def _close(found: Plan, what: str, quiet: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TextIO
@@ -16,15 +17,20 @@ from crowdmask.results import purge_parts
 from crowdmask.results.purge_plan import Deletion, Plan
 from crowdmask.results.run_folder import RunFolder
 
+Forget = Callable[[Sequence[str]], object]
 
-def carry_out(found: Plan) -> list[tuple[Deletion, str]]:
-    """Delete what was planned, and record it; what could not be deleted comes back with the reason."""
+
+def carry_out(found: Plan, forget: Forget | None = None) -> list[tuple[Deletion, str]]:
+    """Delete what was planned, and record it; what could not be deleted comes back with the reason.
+
+    `forget` deletes the detections of sources from the run's manifest, which only jobs/ can open.
+    """
     failed = []
     with _open_log(found.run) as log:
         for deletion in found.deletions:
             told = {"at": _now(), "older_than": found.older_than, **deletion.as_dict()}
             try:
-                _delete(found, deletion)
+                _delete(found, deletion, forget)
             except (CrowdmaskError, OSError) as error:
                 failed.append((deletion, str(error)))
                 told["failed"] = str(error)
@@ -32,18 +38,20 @@ def carry_out(found: Plan) -> list[tuple[Deletion, str]]:
             log.flush()
         done = {"deleted": len(found.deletions) - len(failed), "failed": len(failed), "left": len(found.left)}
         log.write(json.dumps({"at": _now(), "older_than": found.older_than, "crowdmask": __version__, **done}) + "\n")
-    for folder in (found.run.annotated, found.run.thumbnails):
+    for folder in (found.run.annotated, found.run.thumbnails, found.run.parts):
         _remove_empty(folder)
     return failed
 
 
-def _delete(found: Plan, deletion: Deletion) -> None:
+def _delete(found: Plan, deletion: Deletion, forget: Forget | None) -> None:
     file = found.run.path / deletion.path
-    if deletion.kind == "pictures" or deletion.sources is not None:
+    if not deletion.is_whole_file:
         if file.is_symlink() or file.resolve() != file:
             raise SourceError(f"{file}: it became a link: nothing was deleted")
         written = datetime.fromtimestamp(file.stat().st_mtime, timezone.utc)
-        if deletion.sources is not None:
+        if deletion.kind == "manifest" and forget is not None:
+            forget(deletion.sources or ())
+        elif deletion.sources is not None:
             purge_parts.drop_rows(file, list(deletion.sources))
         else:
             purge_parts.drop_pictures(file, lambda taken: found.is_old(taken, written))

@@ -1,7 +1,8 @@
 """Looks through a run for what can show a person and is old enough to go; purge.py deletes it and keeps every count.
 
-What goes: annotated pictures and videos, thumbnails, detections, and the pictures in reports. What stays: frames.csv,
-summary.json, the manifest, the logs, statistics, and the reports themselves.
+What goes: annotated pictures and videos, thumbnails, detections (also those a batch keeps in parts/ and in its
+manifest until they are put together), and the pictures in reports. What stays: every CSV and summary, what the manifest
+counted, the logs, and the reports themselves. Runs that were put aside in the folder are runs of their own.
 
 How old a thing is: the time since it was recorded (the first `captured_at` of its source in frames.csv) or since its
 file was written, whichever is longer. The law counts from the recording; and a camera whose clock runs ahead must not
@@ -30,7 +31,10 @@ from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.timeline.frames_table import FramesTable
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+ROWS = ("detections.parquet", "detections.csv")
 _KEPT_SUFFIXES = (".csv", ".json")  # counts, wherever they lie
+_ASIDE = re.compile(r"before-\d+")
+_DAMAGED_MANIFEST = re.compile(r"manifest\.damaged-\d+\.sqlite(-wal|-shm|-journal)?")
 _OWN_MEDIA = re.compile(r"\.crowdmask\.(mp4|jpe?g|png|webp|bmp|tiff?)(\.part)?$", re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -40,19 +44,23 @@ class Deletion:
     """One thing to be deleted: a file, or some of the rows or pictures in one."""
 
     path: str  # below the run folder, with `/`
-    kind: str  # annotated, thumbnail, detections, pictures
+    kind: str  # annotated, thumbnail, detections, pictures, manifest
     size: int  # bytes of the file
     since: datetime  # recorded or written, whichever is earlier
-    sources: tuple[str, ...] | None = None  # of rows; None where the whole file goes
+    sources: tuple[str, ...] | None = None  # whose rows go; None where the whole file does
     number: int | None = None  # of rows or pictures
 
     def as_dict(self) -> dict[str, Any]:
         told: dict[str, Any] = {"path": self.path, "kind": self.kind, "since": self.since.isoformat(timespec="seconds")}
-        if self.number is None or (self.kind == "detections" and self.sources is None):
+        if self.is_whole_file:
             told["bytes"] = self.size
         if self.number is not None:
-            told["rows" if self.kind == "detections" else "pictures"] = self.number
+            told["pictures" if self.kind == "pictures" else "rows"] = self.number
         return told
+
+    @property
+    def is_whole_file(self) -> bool:
+        return self.sources is None and self.kind != "pictures"
 
 
 @dataclass
@@ -75,18 +83,20 @@ class Known:
     """What frames.csv and summary.json tell of the inputs."""
 
     recorded: dict[str, datetime]  # by source
-    by_stem: dict[str, datetime]  # by source without suffix, for an annotated copy may have another
+    by_place: dict[str, datetime]  # by source as it names files in the run, and by that without its suffix
     inputs: set[str]  # their paths
 
     def recorded_at(self, place: str) -> datetime | None:
-        """When the source of a copy or thumbnail was recorded: same folder and stem, whatever was added to its name."""
-        inner = place.split("/", 1)[1] if place.startswith(("annotated/", "thumbnails/")) else place
-        if place.startswith("thumbnails/"):
+        """When the source of a copy or thumbnail was recorded: the same path, whatever was added to its name."""
+        top, _, inner = place.partition("/")
+        if top == "thumbnails":
             inner = inner.rpartition("@")[0] or inner
+        elif top not in ("annotated", "parts"):
+            inner = place
         plain = _OWN_MEDIA.sub("", inner)
-        stem = str(PurePosixPath(inner).with_suffix(""))
-        times = (self.recorded.get(inner), self.recorded.get(plain), self.by_stem.get(plain), self.by_stem.get(stem))
-        return next((time for time in times if time is not None), None)
+        without_suffix = str(PurePosixPath(inner).with_suffix("")) if PurePosixPath(inner).name else inner
+        names = (inner, plain, without_suffix)
+        return next((self.by_place[name] for name in names if name in self.by_place), None)
 
 
 def parse_age(text: str) -> timedelta:
@@ -95,6 +105,13 @@ def parse_age(text: str) -> timedelta:
     if match is None:
         raise SettingsError(f"older-than is {text!r}: give hours, days or weeks, such as 12h, 30d or 4w")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def runs_in(path: Path) -> list[Path]:
+    """A run folder and the earlier runs that were put aside in it."""
+    aside = path.iterdir() if path.is_dir() else ()
+    earlier = [p for p in aside if _ASIDE.fullmatch(p.name) and not p.is_symlink() and RunFolder(p).is_one]
+    return [path, *sorted(earlier)]
 
 
 def plan(path: Path, older_than: str, now: datetime | None = None) -> Plan:
@@ -107,7 +124,7 @@ def plan(path: Path, older_than: str, now: datetime | None = None) -> Plan:
         raise SourceError(f"{path}: it is no run folder, so nothing in it is deleted: give the --out-dir of a batch")
     found = Plan(run, older_than, (now or datetime.now(timezone.utc)) - age)
     recorded = _recorded(run, found.notes)
-    known = Known(recorded, _by_stem(recorded), _inputs(run, recorded))
+    known = Known(recorded, _by_place(recorded), _inputs(run, recorded))
     for place, info in _files(found):
         _look_at(found, place, info, known)
     _look_for_reports_elsewhere(found)
@@ -136,13 +153,17 @@ def _inputs(run: RunFolder, recorded: Iterable[str]) -> set[str]:
     return {os.path.normpath(os.path.join(base, source)) for source in recorded}
 
 
-def _by_stem(recorded: dict[str, datetime]) -> dict[str, datetime]:
-    """The earliest time of the sources that have a path without suffix in common."""
-    found: dict[str, datetime] = {}
+def _by_place(recorded: dict[str, datetime]) -> dict[str, datetime]:
+    """A source's own path wins over another's without its suffix; of several without it the earliest."""
+    exact: dict[str, datetime] = {}
+    loose: dict[str, datetime] = {}
     for source, since in recorded.items():
-        stem = str(PurePosixPath(source).with_suffix("")) if PurePosixPath(source).name else source
-        found[stem] = min(since, found.get(stem, since))
-    return found
+        place = PurePosixPath(*(part for part in PurePosixPath(source).parts if part not in ("/", "..")))
+        exact[str(place)] = since
+        if place.suffix:
+            stem = str(place.with_suffix(""))
+            loose[stem] = min(since, loose.get(stem, since))
+    return {**loose, **exact}
 
 
 def kind_of(place: str) -> str | None:
@@ -153,7 +174,7 @@ def kind_of(place: str) -> str | None:
         return "annotated"
     if top == "thumbnails":
         return "thumbnail"
-    if place.removesuffix(".part") in ("detections.parquet", "detections.csv"):
+    if top == "parts" or str(path) in ROWS or _DAMAGED_MANIFEST.fullmatch(place):
         return "detections"
     if path.suffix.lower() == ".html":
         return "pictures"
@@ -163,6 +184,8 @@ def kind_of(place: str) -> str | None:
 def _files(found: Plan) -> Iterator[tuple[str, os.stat_result]]:
     """Regular files of the run that may show a person, no link followed; links in such places are told."""
     for folder, folders, names, handle in os.fwalk(found.run.path, follow_symlinks=False):
+        if Path(folder) == found.run.path:
+            folders[:] = [name for name in folders if not _ASIDE.fullmatch(name)]
         for name in sorted([*folders, *names]):
             place = PurePosixPath(os.path.relpath(os.path.join(folder, name), found.run.path)).as_posix()
             if kind_of(place) is None:
@@ -188,7 +211,7 @@ def _look_at(found: Plan, place: str, info: os.stat_result, known: Known) -> Non
             pictures = purge_parts.count_pictures(file, lambda taken: found.is_old(taken, written))
             if pictures:
                 found.deletions.append(Deletion(place, kind, info.st_size, written, number=pictures))
-        elif kind == "detections" and not place.endswith(".part"):
+        elif place in ROWS:
             _look_at_rows(found, place, info, known.recorded)
         else:
             since = None if place.endswith(".part") else known.recorded_at(place)

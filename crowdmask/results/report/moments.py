@@ -164,9 +164,8 @@ def _frame_of(run: RunFolder, moment: Moment, summary: Mapping[str, Any]) -> NDA
 def _candidates(run: RunFolder, moment: Moment, summary: Mapping[str, Any]) -> Iterator[Path]:
     yield run.thumbnail_of(moment.source, moment.frame)
     yield Path(str(summary.get("input_root") or "")) / moment.source
-    copy = run.annotated / moment.source
-    yield copy
-    yield from sorted(path for path in copy.parent.glob("*") if path.name.startswith(f"{copy.stem}.crowdmask."))
+    for ending in ("", ".jpg", ".mp4", ".crowdmask.jpg", ".crowdmask.mp4"):  # where a source's own kind is not written
+        yield run.annotated / f"{moment.source}{ending}"
 
 
 def _seen_faces(run: RunFolder, moments: Sequence[Moment]) -> dict[tuple[str, int], SeenFaces]:

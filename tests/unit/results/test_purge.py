@@ -16,7 +16,7 @@ import pytest
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.results.detections import open_detections
 from crowdmask.results.purge import carry_out
-from crowdmask.results.purge_plan import kind_of, parse_age, plan
+from crowdmask.results.purge_plan import kind_of, parse_age, plan, runs_in
 from crowdmask.results.report.sections import PICTURE_MARK
 from tests.factories import make_result
 from tests.unit.results.frames_csvs import Row, write_run
@@ -86,18 +86,40 @@ def test_what_is_no_age(text: str) -> None:
 def test_age_counts_from_the_recording_or_the_file_whichever_is_earlier(run: Path) -> None:
     gone = [
         "annotated/north/old.jpg",  # recorded long ago, analysed yesterday
-        "annotated/south/old.mp4",  # the copy of old.mkv
+        "annotated/south/old.mkv.mp4",
+        "annotated/south/old.mp4",  # of old.mkv, whatever named it so
+        "parts/south/old.mkv.faces",
         "annotated/south/old.crowdmask.mp4",
         "north/old.crowdmask.jpg",
         "thumbnails/north/old.jpg@0.jpg",
     ]
     kept = ["annotated/north/young.jpg", "thumbnails/north/young.jpg@0.jpg", "annotated/timeless.jpg"]
+    kept.append("parts/north/young.jpg.faces")
     for place in gone + kept:
         put(run / place)
     put(run / "annotated/north/nobody_knows.jpg", OLD)
     assert purge(run) == sorted([*gone, "annotated/north/nobody_knows.jpg"])
     assert files(run) == {*kept, "frames.csv", "purge.log"}
     assert not (run / "annotated/south").exists()
+
+
+def test_a_source_of_the_same_stem_does_not_make_another_older(tmp_path: Path) -> None:
+    run = write_run(
+        tmp_path / "run", [Row(OLD, 1, source="a.mkv"), Row(YOUNG, 1, source="a"), Row(OLD, 1, source="/x/b.jpg")]
+    )
+    for place in ("annotated/a.crowdmask.mp4", "annotated/a.mkv.mp4", "annotated/x/b.jpg"):
+        put(run / place)
+    assert purge(run) == ["annotated/a.mkv.mp4", "annotated/x/b.jpg"]
+
+
+def test_runs_put_aside_are_runs_of_their_own(run: Path) -> None:
+    aside = write_run(run / "before-1", [Row(OLD, 1, source="north/young.jpg")])
+    put(aside / "annotated/north/young.jpg")
+    put(run / "annotated/north/young.jpg")
+    (run / "before-2").symlink_to(aside)
+    (run / "before-3").mkdir()
+    assert runs_in(run) == [run, aside]
+    assert [plan(folder, "30d", NOW).deletions != [] for folder in runs_in(run)] == [False, True]
 
 
 def test_a_camera_whose_clock_runs_ahead_keeps_nothing_for_ever(tmp_path: Path) -> None:
@@ -285,6 +307,11 @@ def test_the_log_is_never_written_through_a_link(run: Path, tmp_path: Path) -> N
         ("annotated/a.csv", None),
         ("annotated/a.json.part", None),
         ("annotated/a.mp4", "annotated"),
+        ("videos/a.mp4.csv", None),
+        ("parts/a.mp4.faces", "detections"),
+        ("manifest.damaged-1.sqlite", "detections"),
+        ("manifest.damaged-1.sqlite-wal", "detections"),
+        ("manifest.sqlite-wal", None),
         ("a.mp4", None),
         ("sub/a.crowdmask.WEBP", "annotated"),
         ("sub/a.crowdmask.csv", None),

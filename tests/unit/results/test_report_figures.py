@@ -215,12 +215,12 @@ def test_pictures_come_from_thumbnails_videos_and_annotated_copies(tmp_path: Pat
     run, summary = RunFolder(tmp_path / "run"), {"input_root": str(tmp_path / "in")}
     (tmp_path / "in" / "n").mkdir(parents=True)
     write_clip(tmp_path / "in" / "n" / "v.mp4")
-    annotated = run.annotated / "n" / "a.crowdmask.jpg"
+    annotated = run.annotated / "n" / "a.jp2.jpg"
     thumbnail = run.thumbnail_of("n/t.mkv", 7)
     for path in (annotated, thumbnail):
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), face_picture())
-    moments = [moment("n/v.mp4", seconds=0.48, frame=12), moment("n/a.png"), moment("n/t.mkv", frame=7)]
+    moments = [moment("n/v.mp4", seconds=0.48, frame=12), moment("n/a.jp2"), moment("n/t.mkv", frame=7)]
     assert set(pictures_of(run, moments, summary)) == set(moments)
 
 
