@@ -18,7 +18,7 @@ def tone(frequency: float, seconds: float, decay_s: float) -> Floats:
 
 
 def add(track: Floats, sound: Floats, at_s: float, gain: float) -> None:
-    start = round(at_s * SAMPLE_RATE)
+    start = min(len(track), round(at_s * SAMPLE_RATE))
     end = min(len(track), start + len(sound))
     track[start:end] += gain * sound[: end - start]
 
