@@ -121,6 +121,17 @@ class RunFolder:
             raise SourceError(f"{self.summary}: it holds no JSON object: run the batch's command again")
         return found
 
+    def purged(self) -> set[str]:
+        """Paths below the run folder that `purge` deleted: whoever misses one of them need not make it again."""
+        found = set()
+        with contextlib.suppress(OSError), self.purge_log.open(encoding="utf-8") as file:
+            for line in file:
+                with contextlib.suppress(ValueError):
+                    told = json.loads(line)
+                    if isinstance(told, dict) and "path" in told and "failed" not in told:
+                        found.add(str(told["path"]))
+        return found
+
     def note_report(self, report: Path, pictures: int) -> None:
         """Keep in mind where a report with pictures in it lies; a run folder that cannot be written to keeps none."""
         note = {"at": datetime.now(timezone.utc).isoformat(timespec="seconds"), "report": str(report.absolute())}

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from crowdmask.cli.batch_progress import BatchProgress
+from crowdmask.jobs.batch.ledger import Tally
+from crowdmask.records import Counts
 from tests.cli.conftest import Crowdmask
 from tests.unit.jobs.batch.cctv import aged, night, rows, wait_for
 
@@ -157,3 +160,18 @@ def test_kills_at_any_moment_leave_no_trace(crowdmask: Crowdmask, folder: Path, 
     trees = [sorted(str(p.relative_to(r)) for p in Path(r, "annotated").rglob("*.*")) for r in ("run", "whole")]
     assert trees[0] == trees[1]
     assert not list(Path("run").rglob("*.part"))
+
+
+def test_the_progress_tells_time_left_only_when_all_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally(done=3, failed=1, frames=10, counts=Counts(4, 2, 1), under_way={"v.mp4": (5, Counts(1, 1, 0))})
+    with BatchProgress(shown=True) as progress:
+        progress.moved(tally, found=6, to_do=6, all_found=False)
+    told = capsys.readouterr().err
+    assert "4input" in told and "/6" not in told
+    assert "15 frames" in told and "3 unmasked, 5 masked, 1 unknown, 1 failed" in told
+    with BatchProgress(shown=True) as progress:
+        progress.moved(tally, found=6, to_do=6, all_found=True)
+    assert "4/6" in capsys.readouterr().err
+    with BatchProgress(shown=False) as progress:
+        progress.moved(tally, found=6, to_do=6, all_found=True)
+    assert capsys.readouterr().err == ""

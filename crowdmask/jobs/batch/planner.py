@@ -21,6 +21,7 @@ from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.jobs.batch.walking import Found, Lost, Walk
 from crowdmask.jobs.stopping import Stop
+from crowdmask.results.run_folder import RunFolder
 
 BLOCK, FIRST_BLOCK = 256, 8  # inputs put at once; the first are few, for the networks wait for them
 
@@ -39,6 +40,7 @@ class Planner:
     ) -> None:
         self._plan, self._manifest, self._walk, self._placing = plan, manifest, walk, placing
         self._journal, self._stop = journal, stop
+        self._purged = RunFolder(plan.run).purged()
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="crowdmask-plan", daemon=True)
         self.anew: Counter[str] = Counter()
@@ -148,6 +150,8 @@ class Planner:
             try:
                 found = Identity.of(self._plan.run / output.path)
             except OSError:
+                if output.path in self._purged:
+                    continue  # it was to go, and stays away
                 return False
             if (found.size, found.digest) != (output.size, output.digest):
                 return False

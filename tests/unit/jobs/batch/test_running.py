@@ -23,6 +23,7 @@ from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.run_lock import RunLock, holder_of
 from crowdmask.jobs.batch.running import DISK_FULL, FINISHED, INTERRUPTED, BatchOutcome
 from crowdmask.jobs.networks import Pair
+from crowdmask.jobs.purging import plan_all, purge_all
 from crowdmask.jobs.stopping import Stop
 from crowdmask.records import Counts, Faces
 from crowdmask.results.run_folder import RunFolder
@@ -219,6 +220,18 @@ def test_a_finished_output_is_checked(tmp_path: Path, harm: str, caplog: pytest.
     assert seen == sorted([1, *range(6)])
     assert "has lost a result" in caplog.text
     assert (tmp_path / "run" / "frames.csv").read_bytes() == before
+
+
+def test_what_was_purged_is_not_made_again(tmp_path: Path) -> None:
+    folder = night(tmp_path / "in", stills=3)
+    batch(folder, tmp_path / "run", detections="detections.csv")
+    before = (tmp_path / "run" / "frames.csv").read_bytes()
+    assert purge_all(plan_all(tmp_path / "run", "0d")) == []
+    assert not list((tmp_path / "run").rglob("*.png"))
+    seen, outcome = seen_by(folder, tmp_path / "run", detections="detections.csv")
+    assert seen == [] and outcome.totals.done == 4
+    assert (tmp_path / "run" / "frames.csv").read_bytes() == before
+    assert rows(tmp_path / "run" / "detections.csv") == [] and not list((tmp_path / "run").rglob("*.png"))
 
 
 def test_starting_over_puts_the_old_run_aside(tmp_path: Path) -> None:
