@@ -73,6 +73,17 @@ def nms(boxes_xyxy: FloatArray, scores: FloatArray, iou_threshold: float) -> NDA
     return order[alive]
 
 
+def averaged(
+    kept_xyxy: FloatArray, boxes_xyxy: FloatArray, scores: NDArray[np.float32], iou_threshold: float
+) -> FloatArray:
+    """Each kept box replaced by the mean of all finds that overlap it so far, weighted by overlap and score."""
+    overlap = iou(kept_xyxy, boxes_xyxy)
+    weights = np.where(overlap >= iou_threshold, overlap * scores[None, :], 0.0)
+    total = weights.sum(axis=1, keepdims=True)
+    mean = np.divide(weights @ boxes_xyxy, total, out=kept_xyxy.astype(np.float64), where=total > 0)
+    return np.asarray(mean, np.float32)
+
+
 def crop_boxes(
     boxes_xyxy: FloatArray,
     size_wh: tuple[int, int],

@@ -13,11 +13,11 @@ from keras import ops
 from crowdmask.nets.checkpoint import arrays_of, assign_arrays, load_original_retinaface, load_weights, read_arrays
 from crowdmask.nets.retinaface import RetinaFaceGraph, build_retinaface
 from crowdmask.training.detector_crops import DetectorCrop, DetectorCrops
-from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss
+from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss, overlap_loss
 from crowdmask.training.targets import anchor_targets
 
 NEGATIVES_PER_FACE = 7.0
-BOX_WEIGHT, LANDMARK_WEIGHT = 1.0, 0.25
+BOX_WEIGHT, OVERLAP_WEIGHT, LANDMARK_WEIGHT = 1.0, 2.0, 0.25
 
 
 def load_start(network: keras.Model, path: Path) -> None:
@@ -31,10 +31,11 @@ def load_start(network: keras.Model, path: Path) -> None:
 class DetectorLesson(keras.Model):  # type: ignore[misc]
     """The network and its teacher, with the loss of both."""
 
-    def __init__(self, network: keras.Model, teacher: keras.Model | None) -> None:
+    def __init__(self, network: keras.Model, teacher: keras.Model | None, variances: tuple[float, float]) -> None:
         super().__init__(name="lesson")
         self.network = network
         self.teacher = teacher
+        self.variances = variances
         if teacher is not None:
             teacher.trainable = False
 
@@ -45,6 +46,7 @@ class DetectorLesson(keras.Model):  # type: ignore[misc]
         kinds, boxes = y["kinds"], y["boxes"]
         loss = mined_face_loss(y_pred["face"], kinds, NEGATIVES_PER_FACE)
         loss += BOX_WEIGHT * box_loss(y_pred["box"], boxes, kinds)
+        loss += OVERLAP_WEIGHT * overlap_loss(y_pred["box"], boxes, kinds, self.variances)
         if self.teacher is not None:
             # a quarter of the batch is enough to keep what the network already knows
             some = max(1, x.shape[0] // 4)
@@ -82,7 +84,7 @@ class DetectorTrainee:
         self._held_out = [self._pack(fixed[i : i + batch]) for i in range(0, len(fixed), batch)]
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> keras.Model:
-        lesson = DetectorLesson(self.network, self._teacher)
+        lesson = DetectorLesson(self.network, self._teacher, self._graph.anchors.variances)
         lesson.compile(optimizer=optimizer)
         return lesson
 
@@ -102,6 +104,8 @@ class DetectorTrainee:
             out = self.network.predict_on_batch(x)
             face = mined_face_loss(out["face"], y["kinds"], NEGATIVES_PER_FACE)
             box = box_loss(out["box"], y["boxes"], y["kinds"])
-            parts.append([float(ops.convert_to_numpy(v)) for v in (face, box)])
-        face_mean, box_mean = np.mean(parts, axis=0)
-        return {"loss": float(face_mean + BOX_WEIGHT * box_mean), "face": float(face_mean), "box": float(box_mean)}
+            overlap = overlap_loss(out["box"], y["boxes"], y["kinds"], self._graph.anchors.variances)
+            parts.append([float(ops.convert_to_numpy(v)) for v in (face, box, overlap)])
+        face_mean, box_mean, overlap_mean = (float(v) for v in np.mean(parts, axis=0))
+        loss = face_mean + BOX_WEIGHT * box_mean + OVERLAP_WEIGHT * overlap_mean
+        return {"loss": loss, "face": face_mean, "box": box_mean, "overlap": overlap_mean}

@@ -88,10 +88,12 @@ class DetectorCrops:
 
     def _drawn(self, rng: Generator) -> tuple[LabelledPicture, NDArray[np.float64], float]:
         """A picture, the centre of one of its faces and that face's size."""
-        if self._empty and rng.random() < 0.03:
-            picture = self._empty[rng.integers(len(self._empty))]
-            return picture, rng.random(2) * self._store[picture.path].shape[1::-1], 40.0
         pictures = self._sets[rng.choice(len(self._sets), p=self._shares)]
+        if rng.random() < self._rules.background_share:
+            pictures = pictures + self._empty
+            picture = pictures[rng.integers(len(pictures))]
+            # at about the scales of faces, so that the network sees what lies about it as the runtime shows it
+            return picture, rng.random(2) * self._store[picture.path].shape[1::-1], np.exp(rng.uniform(2.0, 4.5))
         picture = pictures[rng.integers(len(pictures))]
         faces = np.flatnonzero(picture.faces)
         box = picture.boxes[faces[rng.integers(len(faces))]]

@@ -37,6 +37,29 @@ def box_loss(offsets: Tensor, wanted: Tensor, kinds: Tensor) -> Tensor:
     return total / ops.maximum(ops.sum(is_face), 1.0)
 
 
+def overlap_loss(offsets: Tensor, wanted: Tensor, kinds: Tensor, variances: tuple[float, float]) -> Tensor:
+    """1 - generalised IoU over the faces' anchors: what a find is judged by, where smooth L1 only comes near it."""
+    is_face = ops.cast(ops.equal(kinds, FACE), "float32")
+    low, high = _corners(offsets, variances)
+    want_low, want_high = _corners(wanted, variances)
+    shared = _area(ops.maximum(low, want_low), ops.minimum(high, want_high))
+    union = _area(low, high) + _area(want_low, want_high) - shared
+    hull = _area(ops.minimum(low, want_low), ops.maximum(high, want_high))
+    loss = 2.0 - shared / (union + 1e-6) - union / (hull + 1e-6)
+    return ops.sum(loss * is_face) / ops.maximum(ops.sum(is_face), 1.0)
+
+
+def _corners(offsets: Tensor, variances: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Corners in parts of the anchor, about its centre; the anchors are squares, so their own size drops out."""
+    centre = offsets[..., :2] * variances[0]
+    half = ops.exp(ops.clip(offsets[..., 2:] * variances[1], -4.0, 4.0)) / 2.0
+    return centre - half, centre + half
+
+
+def _area(low: Tensor, high: Tensor) -> Tensor:
+    return ops.prod(ops.maximum(high - low, 0.0), axis=-1)
+
+
 def landmark_loss(points: Tensor, taught: Tensor, kinds: Tensor, teacher_logits: Tensor) -> Tensor:
     """Smooth L1 to the teacher's points, where there is a face and the teacher is sure of it."""
     sure = ops.cast(ops.logical_and(ops.equal(kinds, FACE), teacher_logits > 0.0), "float32")

@@ -51,6 +51,9 @@ class DetectorCropSettings(Checked):
     least_labelled: float = setting(
         6.0, "Faces smaller than this in a crop neither reward nor punish.", low=0.0, high=100.0
     )
+    background_share: float = setting(
+        0.12, "Share of crops at a random place of a picture, faces or none.", low=0.0, high=1.0
+    )
     degraded_share: float = setting(0.5, "Share of crops that are blurred, compressed or coarsened.", low=0.0, high=1.0)
 
 

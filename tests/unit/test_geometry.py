@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from crowdmask.geometry import (
     FloatArray,
     areas,
+    averaged,
     clip,
     empty_boxes,
     enlarge,
@@ -117,3 +118,15 @@ def test_enlarge_keeps_the_centre(given: FloatArray, proportion: float) -> None:
 def test_clipping_twice_changes_nothing(size_wh: tuple[int, int]) -> None:
     once = clip(boxes((-3.5, 2, 700, 45.25)), size_wh)
     assert_array_equal(clip(once, size_wh), once)
+
+
+def test_averaged_by_hand() -> None:
+    kept = np.array([[0, 0, 10, 10]], np.float32)
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 8], [50, 50, 60, 60]], np.float32)
+    scores = np.array([0.8, 0.5, 0.9], np.float32)
+    # weights 1.0 x 0.8 and 0.8 x 0.5; the third is elsewhere: (0.8 x 10 + 0.4 x 8) / 1.2
+    mean = averaged(kept, boxes, scores, 0.6)
+    assert mean[0].tolist() == pytest.approx([0, 0, 10, 11.2 / 1.2])
+    # with nothing near enough a box stays as it is
+    assert averaged(kept, boxes[2:], scores[2:], 0.6).tolist() == [[0, 0, 10, 10]]
+    assert averaged(kept[:0], boxes, scores, 0.6).shape == (0, 4)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss, smooth_l1
+from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss, overlap_loss, smooth_l1
 from crowdmask.training.targets import BACKGROUND, FACE, NO_MATTER
 
 
@@ -46,3 +46,20 @@ def test_landmarks_follow_a_teacher_that_is_sure() -> None:
     points, taught = np.ones((1, 3, 10), np.float32), np.zeros((1, 3, 10), np.float32)
     sure = np.array([[3.0, -1.0, 5.0]], np.float32)
     assert number(landmark_loss(points, taught, kinds, sure)) == pytest.approx(10 * 0.5)
+
+
+def test_overlap_by_hand() -> None:
+    kinds = np.array([[FACE, BACKGROUND]], np.int8)
+    same = np.zeros((1, 2, 4), np.float32)
+    assert number(overlap_loss(same, same, kinds, (0.1, 0.2))) == pytest.approx(0.0, abs=1e-5)
+    # moved by half its width: 0.5 shared, 1.5 in union, and no more in the hull, so 1 - 1/3
+    moved = same.copy()
+    moved[0, 0, 0] = 5.0
+    assert number(overlap_loss(moved, same, kinds, (0.1, 0.2))) == pytest.approx(2 / 3, rel=1e-4)
+    # beside it, apart by one width: nothing shared, 2 of the hull's 3, so 1 + 1/3
+    moved[0, 0, 0] = 20.0
+    assert number(overlap_loss(moved, same, kinds, (0.1, 0.2))) == pytest.approx(4 / 3, rel=1e-4)
+    # the background's boxes do not count
+    moved[0, 0, 0] = 0.0
+    moved[0, 1, 0] = 20.0
+    assert number(overlap_loss(moved, same, kinds, (0.1, 0.2))) == pytest.approx(0.0, abs=1e-5)
