@@ -101,7 +101,10 @@ class AnalysisSettings(Checked):
         "same last digits on every machine.",
         choices=("auto", "float32", "bfloat16"),
     )
-    confidence: float = setting(0.5, "Least detector score of a face.", low=0.01, high=0.99)
+    confidence: float = setting(0.6, "Least detector score of a face.", low=0.01, high=0.99)
+    judge_confidence: float = setting(
+        0.85, "Faces with a lower detector score are counted, but unknown: they may be none.", low=0.0, high=0.99
+    )
     nms_iou: float = setting(0.4, "Overlap (IoU) above which two finds are one face.", low=0.1, high=0.9)
     detection_size: int = setting(
         1280,
@@ -116,7 +119,7 @@ class AnalysisSettings(Checked):
         1, "Cut large frames into this many tiles along the longer side, for small faces.", low=1, high=16
     )
     smallest_face: float = setting(
-        10.0, "Faces smaller than this (pixels of the frame) are unknown.", low=0.0, high=1000.0
+        6.0, "Faces smaller than this (pixels of the frame) are unknown.", low=0.0, high=1000.0
     )
     mask_threshold: float = setting(
         0.5, "Probability of unmasked from which a face counts as unmasked.", low=0.01, high=0.99

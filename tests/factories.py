@@ -108,7 +108,7 @@ class FakeDetector:
             return Faces.none()
         faces = make_faces(boxes)
         sizes = face_sizes(faces.boxes)
-        scores = (0.5 + 0.49 * sizes / (sizes + 20.0)).astype(np.float32)
+        scores = (0.9 + 0.09 * sizes / (sizes + 20.0)).astype(np.float32)
         faces = Faces(faces.boxes, scores, faces.landmarks)
         return faces.take(np.argsort(-scores, kind="stable"))
 

@@ -59,4 +59,4 @@ def _result(
 ) -> FrameResult:
     probability = np.full(len(faces), np.nan, np.float32)
     probability[asked] = answers
-    return FrameResult(frame, faces, probability, decide(probability, settings))
+    return FrameResult(frame, faces, probability, decide(probability, faces.scores, settings))

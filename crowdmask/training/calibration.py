@@ -34,7 +34,9 @@ def calibrate_run(run: Path, data: Data, settings: AnalysisSettings) -> tuple[Ca
     for held_out in data.validation:
         crops, labels, sizes = ClassifierCrops([held_out], store, settings, graph.input_size).clean()
         asked = (sizes == 0) | (sizes >= settings.smallest_face)
-        logits.append(predict(network, to_rgb(crops[asked])))
+        rgb = to_rgb(crops[asked])
+        # the runtime judges every crop as it is and mirrored
+        logits.append((predict(network, rgb) + predict(network, np.ascontiguousarray(rgb[:, :, ::-1]))) / 2)
         unmasked.append(labels[asked] == 1)
         weights.append(np.full(int(asked.sum()), 1.0 / max(1, int(asked.sum())), np.float32))
     all_logits, all_unmasked = np.concatenate(logits), np.concatenate(unmasked)

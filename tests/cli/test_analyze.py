@@ -202,7 +202,7 @@ def test_settings_come_from_everywhere_and_are_kept(crowdmask: Crowdmask, monkey
         (["a.mp4", "--out", "c.avi"], "c.avi: the annotated video is written as .mp4"),
         (["a.mp4", "--detections", "c.txt"], "c.txt: detections are written as CSV or Parquet"),
         (["a.mp4", "--config", "none.toml"], "none.toml: there is no such config file"),
-        (["."], ".: this is a folder"),
+        (["."], "a batch needs a folder for its results"),
         (["x.crowdmask.mp4"], "nothing to analyse"),
     ],
 )
