@@ -237,17 +237,16 @@ class _EndingStop(Stop):
     """The stop of a worker: its parent's word. Signals of the terminal reach the parent too, which decides."""
 
     def __init__(self, ending: Any) -> None:
-        self._ending = ending
+        self._ending, self._here = ending, False
         super().__init__()
 
     @property
     def asked(self) -> bool:
-        return bool(self._ending.is_set())
+        return self._here or bool(self._ending.is_set())
 
     @asked.setter
     def asked(self, value: bool) -> None:
-        if value:
-            self._ending.set()
+        self._here = value  # of this worker only; for all of them the parent decides
 
 
 def _work(pipe: Connection, ending: Any, plan: Plan, networks: Networks, path: list[str]) -> None:

@@ -59,17 +59,21 @@ class Workman:
         threads = min(MOST_THREADS, self._plan.runtime.threads or os.cpu_count() or 1)
         reading = items_of(units, self._placing.place, threads=threads)
         with ahead(reading, self._plan.runtime.window) as items:
-            while not self._stop.asked:
-                item = self._next(items)
-                if item is None:
-                    break
-                if isinstance(item, Still):
-                    self._put_back.append(item)
-                    yield from self._pictures(items)
-                elif isinstance(item, Film):
-                    yield from self._video(item.entry)
-                elif not isinstance(item, Pause):
-                    yield item
+            try:
+                while not self._stop.asked:
+                    item = self._next(items)
+                    if item is None:
+                        break
+                    if isinstance(item, Still):
+                        self._put_back.append(item)
+                        yield from self._pictures(items)
+                    elif isinstance(item, Film):
+                        yield from self._video(item.entry)
+                    elif not isinstance(item, Pause):
+                        yield item
+            except BaseException:
+                self._stop.ask()  # else the reading thread would wait for units that nobody wants any more
+                raise
         self._put_back.clear()
         if self._reading_error is not None:
             error, self._reading_error = self._reading_error, None
