@@ -39,14 +39,14 @@ def edges(head: Head, mask: Mask) -> tuple[Floats, Floats]:
         return inwards
 
     if mask.kind == "ffp2":
-        upper, lower, inset, drop = 0.14, 0.42, 0.02, 0.10
+        upper, lower, inset, drop = 0.08, 0.44, 0.0, 0.10
     elif mask.kind == "cloth":
-        upper, lower, inset, drop = 0.06, 0.46, -0.02, 0.09
+        upper, lower, inset, drop = 0.04, 0.46, -0.02, 0.09
     else:
-        upper, lower, inset, drop = 0.10, 0.50, 0.05, 0.07
+        upper, lower, inset, drop = 0.06, 0.50, 0.02, 0.07
     down = np.array([0.0, 1.0])
-    top_centre = base + 0.03 * unit * down if mask.below_nose else bridge
-    shift = 0.16 if mask.below_nose else 0.0
+    top_centre = base + 0.12 * unit * down if mask.below_nose else bridge
+    shift = 0.22 if mask.below_nose else 0.0
     tl, tr = inside(left, upper + shift, inset), inside(right, upper + shift, inset)
     bl, br = inside(left, lower + shift / 2, inset), inside(right, lower + shift / 2, inset)
 

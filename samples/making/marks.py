@@ -31,7 +31,7 @@ class Marks:
 
 COLLINS = Marks(
     eyes=path("203.5,101.5 248,103.5"),
-    nose_bridge=path("224.5,112"),
+    nose_bridge=path("224.5,109"),
     nose_tip=path("224,128"),
     nose_base=path("224,133.5"),
     mouth=path("203,141 245,140"),
@@ -57,7 +57,7 @@ COLLINS = Marks(
 
 HOPPER = Marks(
     eyes=path("222,190 304,187"),
-    nose_bridge=path("264,214"),
+    nose_bridge=path("264,209"),
     nose_tip=path("267,241"),
     nose_base=path("266,253"),
     mouth=path("226,280 307,279"),
