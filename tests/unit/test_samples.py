@@ -11,6 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+from crowdmask.geometry import iou
+from crowdmask.records import Frame, Verdict
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
+
 SAMPLES = Path(__file__).parents[2] / "samples"
 STILLS = {"hall.jpg": (1600, 900), "turned.jpg": (720, 960), "small.png": (320, 240), "grey.jpg": (640, 480)}
 
@@ -94,3 +98,43 @@ def test_readme_names_every_file() -> None:
     for path in SAMPLES.iterdir():
         if path.suffix in (".mp4", ".jpg", ".png", ".csv"):
             assert f"`{path.name}`" in text, path.name
+
+
+@pytest.fixture(scope="module")
+def judged() -> list[tuple[str, str, float]]:
+    """For each face of the stills and of ten frames of the clip: its verdict, the one it got ("" if not found), and
+    how much of it is visible; made with the networks and weights that are shipped."""
+    from crowdmask.engine.load import load_classifier, load_detector
+    from crowdmask.engine.pipeline import analyse
+
+    settings, runtime = AnalysisSettings(), RuntimeSettings(window=4)
+    pictures = [(rows, cv2.imread(str(SAMPLES / name))) for name, rows in truth("truth-stills.csv", "picture").items()]
+    clip_truth = truth("truth.csv", "frame")
+    with av.open(str(SAMPLES / "crowd.mp4")) as clip:
+        for i, frame in enumerate(clip.decode(video=0)):
+            if i % 25 == 12:
+                pictures.append((clip_truth[str(i)], frame.to_ndarray(format="bgr24")))
+    frames = [Frame(i, float(i), image.astype(np.uint8)) for i, (_, image) in enumerate(pictures) if image is not None]
+    networks = load_detector(settings, runtime), load_classifier(settings, runtime)
+    found = []
+    for (rows, _), result in zip(pictures, analyse(iter(frames), *networks, settings, runtime), strict=True):
+        overlaps = iou(boxes(rows).astype(np.float32), result.faces.boxes)
+        for row, overlap in zip(rows, overlaps, strict=True):
+            best = int(overlap.argmax()) if len(overlap) else -1
+            got = Verdict(int(result.verdicts[best])).word if best >= 0 and overlap[best] >= 0.4 else ""
+            found.append((row["verdict"], got, float(row["visible"])))
+    return found
+
+
+def test_shipped_networks_find_the_faces(judged: list[tuple[str, str, float]]) -> None:
+    clear = [got for _, got, visible in judged if visible > 0.7]
+    assert len(clear) > 80
+    assert sum(got != "" for got in clear) / len(clear) > 0.95
+
+
+def test_shipped_networks_tell_them_apart(judged: list[tuple[str, str, float]]) -> None:
+    pairs = Counter((true, got) for true, got, visible in judged if visible > 0.7 and got)
+    for verdict in ("masked", "unmasked"):
+        right = pairs[verdict, verdict]
+        assert right > 40
+        assert right / sum(n for (true, _), n in pairs.items() if true == verdict) > 0.95
