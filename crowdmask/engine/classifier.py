@@ -8,24 +8,32 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.engine.network import Network
+from crowdmask.engine.network import Network, at_once
 
 
 class XceptionClassifier:
     """Probability of unmasked, from the logit by the calibration that was fitted on held-out faces."""
 
     def __init__(
-        self, network: Network, input_size: int, *, batch: int, slope: float = 1.0, offset: float = 0.0
+        self,
+        network: Network,
+        input_size: int,
+        *,
+        batch: int,
+        workers: int = 1,
+        slope: float = 1.0,
+        offset: float = 0.0,
     ) -> None:
         self._network, self._input_size, self._batch = network, input_size, batch
-        self._slope, self._offset = slope, offset
+        self._workers, self._slope, self._offset = workers, slope, offset
 
     @property
     def input_size(self) -> int:
         return self._input_size
 
     def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        parts = [self._some(crops[i : i + self._batch]) for i in range(0, len(crops), self._batch)]
+        batches = [crops[i : i + self._batch] for i in range(0, len(crops), self._batch)]
+        parts = at_once(self._some, batches, self._workers)
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def _some(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

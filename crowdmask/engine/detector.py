@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.engine.network import Network
+from crowdmask.engine.network import Network, at_once
 from crowdmask.engine.views import View, views_of
 from crowdmask.geometry import averaged, clip, face_sizes, nms, sizes_wh
 from crowdmask.nets.anchors import AnchorGrid
@@ -17,6 +17,7 @@ from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings
 
 Image = NDArray[np.uint8]
+Look = tuple[int, View, Image]  # index of the picture, view of it, what is seen
 PIXELS_AT_ONCE = 1_300_000  # a larger batch is no faster on a CPU and holds more memory
 SAME_FACE_IOU = 0.6  # finds that overlap the best one so far are other looks at the same face
 MOST_FINDS = 5000  # before suppression, in one picture
@@ -25,27 +26,35 @@ MOST_FINDS = 5000  # before suppression, in one picture
 class RetinaFaceDetector:
     """Pictures whose views have one size go through the network together."""
 
-    def __init__(self, network: Network, anchors: AnchorGrid, settings: AnalysisSettings) -> None:
-        self._network, self._anchors, self._settings = network, anchors, settings
+    def __init__(self, network: Network, anchors: AnchorGrid, settings: AnalysisSettings, *, workers: int = 1) -> None:
+        self._network, self._anchors, self._settings, self._workers = network, anchors, settings, workers
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
-        by_canvas: dict[tuple[int, int], list[tuple[int, View, Image]]] = defaultdict(list)
+        by_canvas: dict[tuple[int, int], list[Look]] = defaultdict(list)
         for index, image in enumerate(images):
             for view, picture in _shown(image, views_of((image.shape[1], image.shape[0]), self._settings)):
                 by_canvas[view.canvas_wh].append((index, view, picture))
-        found: dict[int, list[Faces]] = defaultdict(list)
-        for (width, height), todo in by_canvas.items():
+        batches = []
+        for (width, height), looks in by_canvas.items():
             step = max(1, PIXELS_AT_ONCE // (width * height))
-            for first in range(0, len(todo), step):
-                some = todo[first : first + step]
-                batch = np.zeros((len(some), height, width, 3), np.uint8)
-                for canvas, (_, _, picture) in zip(batch, some, strict=True):
-                    canvas[: picture.shape[0], : picture.shape[1]] = picture
-                outputs = self._network(batch)
-                for row, (index, view, _) in enumerate(some):
-                    one = {name: values[row] for name, values in outputs.items()}
-                    found[index].append(self._decode(one, view, (width, height)))
+            batches += [looks[i : i + step] for i in range(0, len(looks), step)]
+        found: dict[int, list[Faces]] = defaultdict(list)
+        for batch in at_once(self._look, batches, self._workers):
+            for index, faces in batch:
+                found[index].append(faces)
         return [self._merge(found[i], (image.shape[1], image.shape[0])) for i, image in enumerate(images)]
+
+    def _look(self, looks: Sequence[Look]) -> list[tuple[int, Faces]]:
+        """The finds in views of one canvas size, each with the index of its picture."""
+        width, height = looks[0][1].canvas_wh
+        canvases = np.zeros((len(looks), height, width, 3), np.uint8)
+        for canvas, (_, _, picture) in zip(canvases, looks, strict=True):
+            canvas[: picture.shape[0], : picture.shape[1]] = picture
+        outputs = self._network(canvases)
+        return [
+            (index, self._decode({name: values[row] for name, values in outputs.items()}, view, (width, height)))
+            for row, (index, view, _) in enumerate(looks)
+        ]
 
     def _decode(self, outputs: dict[str, NDArray[np.float32]], view: View, canvas_wh: tuple[int, int]) -> Faces:
         """One view's finds in the picture's pixels, those of the sizes that the view answers for."""

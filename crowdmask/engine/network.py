@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.errors import SettingsError
 from crowdmask.settings import RuntimeSettings
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 # uint8 pictures (n, h, w, 3) in, the graph's outputs by name out; batches of any size and shape, compiled once
 Network = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
@@ -72,13 +77,30 @@ def _device(runtime: RuntimeSettings) -> str:
     return "/GPU:0" if found else "/CPU:0"
 
 
-def take_threads(threads: int) -> None:
-    """TensorFlow takes its number of threads once for a process, before its first operation: call this first."""
+def workers_of(runtime: RuntimeSettings) -> int:
+    """How many batches go through a network at once."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return runtime.threads or available
+
+
+def take_threads(runtime: RuntimeSettings) -> None:
+    """TensorFlow takes its number of threads once for a process, before its first operation: call this first.
+
+    One thread for each batch and several batches at once: measured on two cores, that is a fifth faster than two
+    threads for one batch in float32, and twice as fast in bfloat16, which TensorFlow does not share out.
+    """
     import tensorflow as tf
 
-    if threads and tf.config.threading.get_intra_op_parallelism_threads() != threads:
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:
-            return  # it is at work already; its threads change no result
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(workers_of(runtime))
+    except RuntimeError:
+        return  # it is at work already; its threads change no result
+
+
+def at_once(work: Callable[[Item], Done], items: Sequence[Item], workers: int) -> list[Done]:
+    """What `work` makes of each item, in their order, on as many threads."""
+    if workers == 1 or len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(min(workers, len(items)), "network") as pool:
+        return list(pool.map(work, items))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from crowdmask.engine.detector import RetinaFaceDetector
-from crowdmask.engine.network import compile_network
+from crowdmask.engine.network import compile_network, take_threads, workers_of
 from crowdmask.errors import SettingsError, WeightsError
 from crowdmask.geometry import FloatArray
 from crowdmask.nets.anchors import AnchorGrid
@@ -80,10 +80,10 @@ def load_resnet50(
     settings: AnalysisSettings, runtime: RuntimeSettings, weights: Path | None = None
 ) -> RetinaFaceDetector:
     """The detector, with verified weights from the cache or, unverified, from a file."""
+    take_threads(runtime)
     model = load_model(verify(WEIGHTS) if weights is None else weights)
-    return RetinaFaceDetector(
-        compile_network(OneAnswerPerAnchor(model), runtime, settings.precision), ResNet50Anchors(), settings
-    )
+    network = compile_network(OneAnswerPerAnchor(model), runtime, settings.precision)
+    return RetinaFaceDetector(network, ResNet50Anchors(), settings, workers=workers_of(runtime))
 
 
 def load_model(weights: Path) -> Any:
