@@ -158,7 +158,7 @@ class AnalysisSettings(Checked):
 class RuntimeSettings(Checked):
     """How the work is done; none of these changes a result."""
 
-    window: int = setting(16, "Frames analysed together.", low=1, high=512)
+    window: int = setting(4, "Frames analysed together.", low=1, high=512)
     batch: int = setting(64, "Faces judged in one pass of the classifier.", low=1, high=1024)
     threads: int = setting(0, "CPU threads for the networks and the codecs; 0 is all cores.", low=0, high=512)
     device: str = setting("auto", "Where the networks run.", choices=("auto", "cpu", "gpu"))

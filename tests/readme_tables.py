@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def options_table(name: str) -> str:
     if shared:
         names = " and ".join(f"“{section}”" for section in shared)
         written.append(f"And the options of `crowdmask {SHARED}` under {names}.\n")
-    return "\n".join(written) or f"`crowdmask {name}` has no options.\n"
+    return "\n".join(written)
 
 
 def columns_table(columns: dict[str, str]) -> str:
@@ -181,7 +182,9 @@ def _told(views: Sequence[View], picture_wh: tuple[int, int]) -> Iterator[str]:
 
 def makers() -> dict[str, Callable[[], str]]:
     """Every table by its name in the README."""
-    options = {f"options {name}": (lambda name=name: options_table(name)) for name in commands()}
+    options = {
+        f"options {name}": partial(options_table, name) for name, command in commands().items() if options_of(command)
+    }
     return {
         **options,
         "columns frames": lambda: columns_table(frames_csv.COLUMNS),

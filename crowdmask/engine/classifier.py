@@ -32,7 +32,9 @@ class XceptionClassifier:
         return self._input_size
 
     def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batches = [crops[i : i + self._batch] for i in range(0, len(crops), self._batch)]
+        # evenly over the threads, so that none waits while another has all of a small window
+        step = min(self._batch, max(1, -(-len(crops) // self._workers)))
+        batches = [crops[i : i + step] for i in range(0, len(crops), step)]
         parts = at_once(self._some, batches, self._workers)
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,7 +57,15 @@ def compile_network(model: Any, runtime: RuntimeSettings, precision: str = "floa
 
     side = model.input_shape[1] or 64
     run(np.zeros((1, side, side, 3), np.uint8))
+    _give_memory_back()
     return run
+
+
+def _give_memory_back() -> None:
+    """What building and freezing a graph took is free again, but glibc keeps it for itself unless it is asked."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def has_fast_bfloat16() -> bool:
