@@ -1,6 +1,6 @@
 """Makes the tables of README.md out of the code they describe: `python -m tests.readme_tables` writes them anew.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; test_docs.py fails where it is not as made here.
+A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; test_docs.py fails where it is out of date.
 """
 
 from __future__ import annotations
@@ -171,8 +171,8 @@ def _told(views: Sequence[View], picture_wh: tuple[int, int]) -> Iterator[str]:
     sizes: dict[str, int] = {}
     for view in views:
         whole = (view.right - view.left, view.bottom - view.top) == picture_wh
-        limits = [f"up to {view.largest:.0f} px"] * (view.largest != float("inf"))
-        limits += [f"from {view.smallest:.0f} px"] * (view.smallest > 0)
+        limits = [f"from {view.smallest:.0f} px"] * (view.smallest > 0)
+        limits += [f"up to {view.largest:.0f} px"] * (view.largest != float("inf"))
         text = f"{'whole' if whole else 'tiles'} at {'×'.join(str(side) for side in view.size_wh)}"
         key = text if not whole else f"{text} (faces {' '.join(limits)} there)"
         sizes[key] = sizes.get(key, 0) + 1
