@@ -70,14 +70,23 @@ def shifted(
         yield packet
 
 
+# A process's peak counts from before it became another program, so the command is started from a small one.
+LAUNCHER = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[2:])
+_, status, used = os.wait4(child.pid, 0)
+open(sys.argv[1], "w").write(str(used.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status) & 255)
+"""
+
+
 def measured(command: Sequence[str]) -> Ran:
     """Run a command to its end; a failure is shown and ends the benchmark."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors, tempfile.NamedTemporaryFile() as peak:
         begun = time.perf_counter()
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
-        _, status, used = os.wait4(child.pid, 0)
+        launcher = [sys.executable, "-c", LAUNCHER, peak.name, *command]
+        child = subprocess.run(launcher, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, check=False)
         seconds = time.perf_counter() - begun
-        child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         errors.seek(0)
         if child.returncode:
@@ -85,7 +94,7 @@ def measured(command: Sequence[str]) -> Ran:
             raise SystemExit(f"{' '.join(command)}: ended with {child.returncode}")
         # Linux counts in KiB, macOS in bytes
         unit = 1 if sys.platform == "darwin" else 1024
-        return Ran(seconds, used.ru_maxrss * unit, out.read().decode(errors="replace"))
+        return Ran(seconds, int(peak.read()) * unit, out.read().decode(errors="replace"))
 
 
 def crowdmask(*arguments: str) -> list[str]:

@@ -53,7 +53,7 @@ def views_of(picture_wh: tuple[int, int], settings: AnalysisSettings) -> list[Vi
     """The tiles if asked for, then the whole picture at the detection size, then smaller for its large faces."""
     width, height = picture_wh
     full = min(settings.detection_size / max(width, height), settings.detection_upscale)
-    tiles = _tiles(picture_wh, settings) if settings.tiles > 1 else []
+    tiles = _tiles(picture_wh, settings) if settings.tiles > 1 and full < 1.0 else []  # a smaller one loses nothing
     return tiles + [View(0, 0, width, height, full * p.share, p.smallest, p.largest) for p in PASSES]
 
 
