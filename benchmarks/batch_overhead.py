@@ -3,7 +3,7 @@
 The same stills, 640x480, go through the same networks in the same process, in turns: by the bare engine, which reads
 each file ahead on a thread of its own and keeps nothing; and by a batch with its manifest, its identities, its times
 and its frames.csv, without annotated copies. Each turn is one of each, and the ratio is that of the two in a turn, so
-that a machine that slows down meanwhile slows both. With `--fakes` the networks cost nothing, and what is left is the
+that a machine that slows down meanwhile slows both. With `--fakes` the networks cost little, and what is left is the
 machinery's own time for a still.
 """
 

@@ -1,4 +1,4 @@
-"""The house plan's directions, held by reading the source: imports go down only, heavy libraries stay in their rooms."""
+"""The directions of the house, held by reading the source: imports go down only, heavy things stay in their rooms."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def test_nets_know_no_pictures(path: Path) -> None:
     assert not roots & {"cv2", "av", "PIL", "click"}
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if room_of(p) in ("cli", "jobs", "media", "results")], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in modules() if room_of(p) in ("cli", "jobs", "media", "results")], ids=name_of
+)
 def test_networks_load_only_when_one_runs(path: Path) -> None:
     roots = {n.split(".")[0] for n in imported_on_load(ast.parse(path.read_text()))}
     assert not roots & {"tensorflow", "keras", "tf_keras", "retinaface", "openvino"}

@@ -58,7 +58,9 @@ class CaptureClock:
     order: tuple[str, ...] = ORDER
 
     @classmethod
-    def of(cls, zone_name: str | None = None, name_format: str | None = None, order: tuple[str, ...] = ORDER) -> CaptureClock:
+    def of(
+        cls, zone_name: str | None = None, name_format: str | None = None, order: tuple[str, ...] = ORDER
+    ) -> CaptureClock:
         """From what the user gave; without a zone, the machine's own."""
         unknown = [origin for origin in order if origin not in ORDER]
         if unknown:

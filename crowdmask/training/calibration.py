@@ -36,7 +36,8 @@ def calibrate_run(run: Path, data: Data, settings: AnalysisSettings) -> tuple[Ca
         asked = (sizes == 0) | (sizes >= settings.smallest_face)
         rgb = to_rgb(crops[asked])
         # the runtime judges every crop as it is and mirrored
-        logits.append((predict(network, rgb) + predict(network, np.ascontiguousarray(rgb[:, :, ::-1]))) / 2)
+        both = predict(network, rgb) + predict(network, np.ascontiguousarray(rgb[:, :, ::-1]))
+        logits.append((both / 2).astype(np.float32))
         unmasked.append(labels[asked] == 1)
         weights.append(np.full(int(asked.sum()), 1.0 / max(1, int(asked.sum())), np.float32))
     all_logits, all_unmasked = np.concatenate(logits), np.concatenate(unmasked)
