@@ -31,7 +31,6 @@ ROOT = Path(__file__).parents[1]
 README = readme_tables.README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 LINKS = re.findall(r"\]\(([^)\s]+)\)", README)
-NOT_YET = {
     "samples/annotated.png",
     "weights/README.md",
 }  # drawn with the trained weights; empty this when it is there
@@ -133,9 +132,7 @@ def test_every_option_that_is_spoken_of_exists() -> None:
 
 
 @pytest.mark.parametrize("target", sorted({link.partition("#")[0] for link in LINKS if "://" not in link} - {""}))
-def test_links_lead_somewhere(target: str, request: pytest.FixtureRequest) -> None:
-    if target in NOT_YET:
-        request.applymarker(pytest.mark.xfail(reason="it is drawn with the trained weights", strict=False))
+def test_links_lead_somewhere(target: str) -> None:
     assert (ROOT / target).exists()
 
 
