@@ -31,9 +31,6 @@ ROOT = Path(__file__).parents[1]
 README = readme_tables.README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 LINKS = re.findall(r"\]\(([^)\s]+)\)", README)
-    "samples/annotated.png",
-    "weights/README.md",
-}  # drawn with the trained weights; empty this when it is there
 FOREIGN = {"--no-deps", "--wheel-dir"}  # pip's
 
 
