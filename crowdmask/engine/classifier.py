@@ -1,6 +1,7 @@
 """Our Xception as a `MaskClassifier`: crops in batches of a few fixed sizes, calibrated probabilities out.
 
-Every crop is judged as it is and mirrored: on held-out photographs that takes back one wrong verdict in ten.
+A crop whose first answer is not sure is judged mirrored too: on held-out photographs that takes back one wrong verdict
+in ten.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.engine.network import Network, at_once
+
+SURE_LOGIT = 2.5  # a probability under 0.08 or over 0.92
 
 
 class XceptionClassifier:
@@ -39,14 +42,19 @@ class XceptionClassifier:
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def _some(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        logits = self._logits(crops)
+        unsure = np.flatnonzero(np.abs(logits) < SURE_LOGIT)
+        if len(unsure):
+            logits[unsure] = (logits[unsure] + self._logits(crops[unsure, :, ::-1])) / 2.0
+        # a batch of another size moves the last digits; rounded, it moves no verdict
+        return np.asarray(np.round(1.0 / (1.0 + np.exp(-logits)), 4), np.float32)
+
+    def _logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Calibrated logits (n,) of BGR crops."""
         rgb = np.zeros((bucket(len(crops), self._batch), *crops.shape[1:]), np.uint8)
         rgb[: len(crops)] = crops[..., ::-1]
-        (plain,) = self._network(rgb).values()
-        (mirrored,) = self._network(np.ascontiguousarray(rgb[:, :, ::-1])).values()
-        logits = (plain + mirrored)[: len(crops)] / 2.0
-        probability = 1.0 / (1.0 + np.exp(-(self._slope * logits + self._offset)))
-        # a batch of another size moves the last digits; rounded, it moves no verdict
-        return np.asarray(np.round(probability, 4), np.float32)
+        (answers,) = self._network(rgb).values()
+        return np.asarray(self._slope * answers[: len(crops)] + self._offset, np.float32)
 
 
 def bucket(count: int, most: int) -> int:
