@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[1]
 LONG_AGO = 1_700_000_000
 COMPARED = ("frames.csv", "detections.csv", "aggregate.csv", "videos/**/*.csv", "annotated/**/*.png")
 POLL_S = 0.01
+MOST_TOO_LATE = 10
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def soak(
     _finish(_start(inputs, whole, fakes, fake_ms, options))
     result = Soak(time.perf_counter() - begun)
     share = result.undisturbed_s / (kills + 1)
-    while len(result.kills) < kills and result.too_late < 3:
+    while len(result.kills) < kills and result.too_late < MOST_TOO_LATE:
         process = _start(inputs, disturbed, fakes, fake_ms, options)
         begun = time.perf_counter()
         if rng.random() < 0.7:  # else whenever it is, in the start as well
@@ -113,7 +114,7 @@ def soak(
         if process.poll() is not None:
             result.too_late += 1
             _finish(process)
-            if result.too_late < 3:
+            if result.too_late < MOST_TOO_LATE:
                 shutil.rmtree(disturbed)  # the moment came too late: once more from the start
                 share /= 2
             continue
