@@ -32,14 +32,15 @@ def seconds(work: Callable[[], object], rounds: int) -> float:
 
 
 def rows(beside: Path | None, rounds: int) -> list[list[str]]:
-    from crowdmask.engine.network import at_once, compile_network, take_threads, workers_of
+    from crowdmask.engine.network import at_once, compile_network, take_threads
+    from crowdmask.nets.as_run import AsRun
     from crowdmask.nets.retinaface import build_retinaface
     from crowdmask.nets.shipped import shipped_retinaface, shipped_xception
     from crowdmask.training.detector import load_start
 
     runtime = RuntimeSettings()
     take_threads(runtime)
-    workers = workers_of(runtime)
+    workers = runtime.cores
     detectors = {"detector, ours": shipped_retinaface("retinaface-mobilenet")[0]}
     if beside is not None:
         detectors["detector, the checkpoint it started from"] = build_retinaface()
@@ -51,10 +52,10 @@ def rows(beside: Path | None, rounds: int) -> list[list[str]]:
     found = []
     for precision in ("float32", "bfloat16"):
         for name, model in detectors.items():
-            network = compile_network(model, runtime, precision)
+            network = compile_network(AsRun(model), runtime, precision)
             took = seconds(lambda n=network: at_once(n, [frame] * workers, workers), rounds) / workers  # type: ignore[misc]
             found.append([name, "1280×720", precision, f"{took * 1e3:.1f} ms", f"{1 / took:.0f} frames/s"])
-        network = compile_network(classifier, runtime, precision)
+        network = compile_network(AsRun(classifier), runtime, precision)
         took = seconds(lambda n=network: at_once(n, [crops] * workers, workers), rounds) / workers  # type: ignore[misc]
         size = f"{BATCH} crops of {graph.input_size} px"
         found.append(["classifier", size, precision, f"{took * 1e3:.1f} ms", f"{BATCH / took:.0f} crops/s"])

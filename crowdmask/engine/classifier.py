@@ -35,31 +35,26 @@ class XceptionClassifier:
         return self._input_size
 
     def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        # evenly over the threads, so that none waits while another has all of a small window
-        step = min(self._batch, max(1, -(-len(crops) // self._workers)))
-        batches = [crops[i : i + step] for i in range(0, len(crops), step)]
-        parts = at_once(self._some, batches, self._workers)
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-    def _some(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         logits = self._logits(crops)
         unsure = np.flatnonzero(np.abs(logits) < SURE_LOGIT)
-        if len(unsure):
-            logits[unsure] = (logits[unsure] + self._logits(crops[unsure, :, ::-1])) / 2.0
+        logits[unsure] = (logits[unsure] + self._logits(crops[unsure, :, ::-1])) / 2.0
         # a batch of another size moves the last digits; rounded, it moves no verdict
         return np.asarray(np.round(1.0 / (1.0 + np.exp(-logits)), 4), np.float32)
 
     def _logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Calibrated logits (n,) of BGR crops."""
-        rgb = np.zeros((bucket(len(crops), self._batch), *crops.shape[1:]), np.uint8)
-        rgb[: len(crops)] = crops[..., ::-1]
+        rgb = np.ascontiguousarray(crops[..., ::-1])
+        ends = np.cumsum(batch_sizes(len(rgb), self._batch))
+        answers = at_once(self._answers, np.split(rgb, ends)[:-1], self._workers)
+        return np.asarray(self._slope * np.concatenate([*answers, np.zeros(0)]) + self._offset, np.float32)
+
+    def _answers(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         (answers,) = self._network(rgb).values()
-        return np.asarray(self._slope * answers[: len(crops)] + self._offset, np.float32)
+        return answers
 
 
-def bucket(count: int, most: int) -> int:
-    """The next batch size that is used: few of them, so that nothing is compiled for every count."""
-    size = 1
-    while size < count:
-        size *= 2
-    return min(size, most)
+def batch_sizes(count: int, most: int) -> list[int]:
+    """Full batches, then powers of two: few shapes to prepare the network for, and not a crop to fill them up."""
+    sizes = [most] * (count // most)
+    rest = count % most
+    return sizes + [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]

@@ -20,27 +20,29 @@ def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceD
 
         return load_resnet50(settings, runtime)
     from crowdmask.engine.detector import RetinaFaceDetector
-    from crowdmask.engine.network import compile_network, take_threads, workers_of
+    from crowdmask.engine.network import compile_network, take_threads
+    from crowdmask.nets.as_run import AsRun
     from crowdmask.nets.shipped import shipped_retinaface
 
     take_threads(runtime)
     model, graph = shipped_retinaface(DETECTOR, weights_folder(settings))
-    network = compile_network(model, runtime, settings.precision)
-    return RetinaFaceDetector(network, graph.anchors, settings, workers=workers_of(runtime))
+    network = compile_network(AsRun(model), runtime, settings.precision)
+    return RetinaFaceDetector(network, graph.anchors, settings, workers=runtime.cores)
 
 
 def load_classifier(settings: AnalysisSettings, runtime: RuntimeSettings) -> MaskClassifier:
     from crowdmask.engine.classifier import XceptionClassifier
-    from crowdmask.engine.network import compile_network, take_threads, workers_of
+    from crowdmask.engine.network import compile_network, take_threads
+    from crowdmask.nets.as_run import AsRun
     from crowdmask.nets.shipped import shipped_xception
 
     take_threads(runtime)
     model, graph, calibration = shipped_xception(CLASSIFIER, weights_folder(settings))
     return XceptionClassifier(
-        compile_network(model, runtime, settings.precision),
+        compile_network(AsRun(model), runtime, settings.precision),
         graph.input_size,
         batch=runtime.batch,
-        workers=workers_of(runtime),
+        workers=runtime.cores,
         slope=calibration.slope,
         offset=calibration.offset,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,7 +24,7 @@ Network = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
 
 
 def compile_network(model: Any, runtime: RuntimeSettings, precision: str = "float32") -> Network:
-    """The graph with its weights frozen into constants: normalisation folds into the convolutions.
+    """The graph with its weights frozen into constants, so that TensorFlow prepares them once.
 
     `precision` is that of AnalysisSettings; inputs, outputs and weights are float32 in either.
     """
@@ -34,7 +33,7 @@ def compile_network(model: Any, runtime: RuntimeSettings, precision: str = "floa
 
     device = _device(runtime)
     half = precision == "bfloat16" or (precision == "auto" and device == "/CPU:0" and has_fast_bfloat16())
-    # holds for the graphs that are frozen and first run from here on
+    # holds for the graphs that are first run from here on
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": half})
     names = sorted(model.output) if isinstance(model.output, dict) else [model.output_names[0]]
 
@@ -43,16 +42,16 @@ def compile_network(model: Any, runtime: RuntimeSettings, precision: str = "floa
         return [outputs[name] for name in names] if isinstance(outputs, dict) else [outputs]
 
     # one trace with open sides serves every shape bucket
-    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
+    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="pictures")
     with tf.device(device):
-        frozen = convert_variables_to_constants_v2(tf.function(forward).get_concrete_function(signature))
-
-    # by name: given by place, TensorFlow first writes the tensor out for a message that nobody sees
-    (argument,) = (tensor.op.name for tensor in frozen.inputs)
+        traced = tf.function(forward, autograph=False).get_concrete_function(signature)
+        # it takes half a second, and finds nothing to do if all is constant
+        frozen = convert_variables_to_constants_v2(traced) if traced.variables else traced
 
     def run(pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         with tf.device(device):
-            outputs = frozen(**{argument: tf.constant(pictures)})
+            # by name: given by place, TensorFlow first writes the tensor out for a message that nobody sees
+            outputs = frozen(pictures=tf.constant(pictures))
         return {name: out.numpy() for name, out in zip(names, outputs, strict=True)}
 
     side = model.input_shape[1] or 64
@@ -88,12 +87,6 @@ def _device(runtime: RuntimeSettings) -> str:
     return "/GPU:0" if found else "/CPU:0"
 
 
-def workers_of(runtime: RuntimeSettings) -> int:
-    """How many batches go through a network at once."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return runtime.threads or available
-
-
 def take_threads(runtime: RuntimeSettings) -> None:
     """TensorFlow takes its number of threads once for a process, before its first operation: call this first.
 
@@ -104,7 +97,7 @@ def take_threads(runtime: RuntimeSettings) -> None:
 
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(workers_of(runtime))
+        tf.config.threading.set_inter_op_parallelism_threads(runtime.cores)
     except RuntimeError:
         return  # it is at work already; its threads change no result
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from crowdmask.engine.detector import RetinaFaceDetector
-from crowdmask.engine.network import compile_network, take_threads, workers_of
+from crowdmask.engine.network import compile_network, take_threads
 from crowdmask.errors import SettingsError, WeightsError
 from crowdmask.geometry import FloatArray
 from crowdmask.nets.anchors import AnchorGrid
@@ -83,7 +83,7 @@ def load_resnet50(
     take_threads(runtime)
     model = load_model(verify(WEIGHTS) if weights is None else weights)
     network = compile_network(OneAnswerPerAnchor(model), runtime, settings.precision)
-    return RetinaFaceDetector(network, ResNet50Anchors(), settings, workers=workers_of(runtime))
+    return RetinaFaceDetector(network, ResNet50Anchors(), settings, workers=runtime.cores)
 
 
 def load_model(weights: Path) -> Any:

@@ -21,6 +21,20 @@ MEAN_BGR = (104.0, 117.0, 123.0)
 NORM_EPSILON = 1e-5
 
 
+class MeanOff(layers.Layer):  # type: ignore[misc]
+    """Takes MEAN_BGR off each pixel, a row of pixels at a time: added three values at a time, as Rescaling does it,
+    TensorFlow spends an eighth of the whole network's time here."""
+
+    def call(self, pictures):  # type: ignore[no-untyped-def]
+        n, height, width, channels = ops.shape(pictures)
+        rows = ops.reshape(pictures, (n, height, width * channels))
+        means = ops.tile(ops.convert_to_tensor(MEAN_BGR, rows.dtype), (width,))
+        return ops.reshape(rows - means, (n, height, width, channels))
+
+    def compute_output_shape(self, input_shape):  # type: ignore[no-untyped-def]
+        return input_shape
+
+
 @dataclass(frozen=True)
 class RetinaFaceGraph:
     """What decides the graph; two sets of weights fit each other where these agree."""
@@ -91,7 +105,7 @@ def build_retinaface(graph: RetinaFaceGraph | None = None) -> keras.Model:
     `face` (n, a) logits, `box` (n, a, 4) and `landmarks` (n, a, 10) offsets; order as in `AnchorGrid`."""
     graph = graph or RetinaFaceGraph()
     picture = keras.Input((None, None, 3), name="bgr")
-    x = layers.Rescaling(1.0, offset=[-m for m in MEAN_BGR], name="mean")(picture)
+    x = MeanOff(name="mean")(picture)
     features = _backbone(x, graph)
     levels = _pyramid([features[s] for s in graph.anchors.strides], graph.channels)
     n = graph.anchors.per_cell

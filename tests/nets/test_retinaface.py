@@ -10,7 +10,7 @@ import pytest
 from crowdmask.errors import WeightsError
 from crowdmask.nets.anchors import AnchorGrid
 from crowdmask.nets.checkpoint import arrays_of, load_original_retinaface, variables_of
-from crowdmask.nets.retinaface import MEAN_BGR, RetinaFaceGraph, build_retinaface, original_array_name
+from crowdmask.nets.retinaface import MEAN_BGR, MeanOff, RetinaFaceGraph, build_retinaface, original_array_name
 
 STAGE1 = [(8, 16, 1), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1)]
 STAGE2 = [(64, 128, 2), *[(128, 128, 1)] * 5]
@@ -122,3 +122,8 @@ def test_a_finer_level_is_a_change_of_settings() -> None:
 def test_no_variable_shares_a_name() -> None:
     model = build_retinaface()
     assert len(variables_of(model)) == len(model.weights)
+
+
+def test_the_mean_comes_off_every_pixel() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 3)).astype(np.float32)
+    assert np.array_equal(np.asarray(MeanOff()(pictures)), pictures - np.array(MEAN_BGR, np.float32))

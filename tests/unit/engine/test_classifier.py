@@ -1,0 +1,93 @@
+"""What the classifier asks of its network: every crop once, unsure ones mirrored too, no crop to fill a batch up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from crowdmask.engine.classifier import SURE_LOGIT, XceptionClassifier, batch_sizes
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "expected"),
+    [
+        (0, 16, []),
+        (1, 16, [1]),
+        (16, 16, [16]),
+        (37, 16, [16, 16, 4, 1]),
+        (15, 16, [8, 4, 2, 1]),
+        (7, 3, [3, 3, 1]),
+        (5, 1, [1, 1, 1, 1, 1]),
+    ],
+)
+def test_batch_sizes_by_hand(count: int, most: int, expected: list[int]) -> None:
+    assert batch_sizes(count, most) == expected
+
+
+@given(st.integers(0, 500), st.integers(1, 130))
+def test_batches_hold_every_crop_and_come_in_few_sizes(count: int, most: int) -> None:
+    sizes = batch_sizes(count, most)
+    assert sum(sizes) == count
+    assert all(size == most or (size < most and size & (size - 1) == 0) for size in sizes)
+
+
+class Brightness:
+    """A network whose logit is the red of the first pixel, from -12.7 to 12.8; remembers the batches it was given."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        self.sizes.append(len(rgb))
+        return {"unmasked": (rgb[:, 0, 0, 0].astype(np.float32) - 127) / 10}
+
+
+def crops_of(first_red: list[int], last_red: list[int]) -> NDArray[np.uint8]:
+    """Crops 1 high and 2 wide; mirrored, the last pixel comes first. The other colours would give other answers."""
+    crops = np.full((len(first_red), 1, 2, 3), 77, np.uint8)
+    crops[:, 0, 0, 2], crops[:, 0, 1, 2] = first_red, last_red
+    return crops
+
+
+def classifier_of(network: Brightness, batch: int = 16, **calibration: float) -> XceptionClassifier:
+    return XceptionClassifier(network, 2, batch=batch, workers=2, **calibration)
+
+
+def probability(logit: float) -> float:
+    return 1 / (1 + np.exp(-logit))
+
+
+def test_a_sure_crop_is_asked_once_and_an_unsure_one_is_the_mean_of_both_sides() -> None:
+    network = Brightness()
+    # logits 7.3, -1 and mirrored 2: the second one's mean is 0.5
+    answers = classifier_of(network).unmasked_prob(crops_of([200, 117], [0, 147]))
+    np.testing.assert_allclose(answers, [probability(7.3), probability(0.5)], atol=1e-4)
+    assert sorted(network.sizes) == [1, 2]
+
+
+def test_whether_a_crop_is_sure_is_asked_of_the_calibrated_logit() -> None:
+    network = Brightness()
+    answers = classifier_of(network, slope=0.5, offset=0.25).unmasked_prob(crops_of([157], [127]))
+    # 3 becomes 1.75, which is unsure; mirrored 0 becomes 0.25
+    assert 1.75 < SURE_LOGIT < 3
+    np.testing.assert_allclose(answers, [probability(1.0)], atol=1e-4)
+
+
+def test_no_crops_need_no_network() -> None:
+    network = Brightness()
+    answers = classifier_of(network).unmasked_prob(np.zeros((0, 2, 2, 3), np.uint8))
+    assert answers.shape == (0,)
+    assert answers.dtype == np.float32
+    assert network.sizes == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255)), max_size=40), st.integers(1, 64))
+def test_any_batch_size_gives_the_same_answers(reds: list[tuple[int, int]], batch: int) -> None:
+    crops = crops_of([first for first, _ in reds], [last for _, last in reds])
+    one_by_one = classifier_of(Brightness(), 1).unmasked_prob(crops)
+    network = Brightness()
+    assert classifier_of(network, batch).unmasked_prob(crops).tolist() == one_by_one.tolist()
+    assert max(network.sizes, default=0) <= batch
