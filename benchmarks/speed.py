@@ -19,9 +19,10 @@ from typing import Any
 import av
 
 from benchmarks.clips import crowdmask, machine, measured, repeat, table
+from crowdmask.media.video_writer import encoder_options
 from crowdmask.settings import OutputSettings
 
-PRESETS = ("veryfast", "ultrafast")
+PRESETS = (OutputSettings().preset, "ultrafast")
 START_UP = ("open", "load")  # stages that the summary's speed leaves out
 
 
@@ -37,7 +38,7 @@ def plain(video: Path, preset: str | None, out: Path) -> float:
                 frame.to_ndarray(format="bgr24")
                 frames += 1
         else:
-            options = {"preset": preset, "crf": str(OutputSettings().crf), "bf": "0"}
+            options = encoder_options(preset, OutputSettings().crf)
             with av.open(str(out), "w") as target:
                 copy = target.add_stream("libx264", rate=stream.average_rate or Fraction(25), options=options)
                 copy.width, copy.height, copy.pix_fmt = stream.width, stream.height, "yuv420p"

@@ -183,7 +183,7 @@ class OutputSettings(Checked):
     blur: bool = setting(False, "Make every face unrecognisable in the annotated picture.")
     panel: bool = setting(True, "Show the frame's counts and the running compliance.")
     preset: str = setting(
-        "veryfast",
+        "superfast",
         "x264 preset: faster ones give larger files.",
         choices=("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"),
     )

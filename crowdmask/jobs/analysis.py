@@ -128,9 +128,9 @@ class _Work:
         if task.kind is SourceKind.PICTURE:
             return [*sinks, AnnotatedPicture(path, task.output, stage=self.times.stage)]
         sound = task.source if task.kind is SourceKind.VIDEO and info.has_audio else None
-        video = AnnotatedVideo(
-            path, info, task.output, audio_from=sound, threads=runtime.threads, stage=self.times.stage
-        )
+        # the other half of the cores is busy with the networks; x264 also does less in all on fewer threads
+        threads = max(1, runtime.cores // 2)
+        video = AnnotatedVideo(path, info, task.output, audio_from=sound, threads=threads, stage=self.times.stage)
         return [*sinks, video]
 
     def _write(self, result: FrameResult, sinks: list[Sink]) -> None:

@@ -45,6 +45,17 @@ _FINEST = 1_000_000_000  # ticks a second that x264 and MP4 can count
 _FRAGMENT_US = 2_000_000  # what a crash can cost of `.part`
 
 
+def encoder_options(preset: str, crf: int) -> dict[str, str]:
+    """What x264 is told."""
+    # without B-frames, frames are stored in the order they are shown, and MP4 can tell each one's length exactly
+    options = {"preset": preset, "crf": str(crf), "bf": "0"}
+    if preset == "superfast":
+        # the preset leaves out the one step that pays where a camera stands still: with it, files are as small and as
+        # good as veryfast's, in two thirds of its time
+        options["x264-params"] = "mbtree=1:rc-lookahead=10"
+    return options
+
+
 class VideoWriter:
     """Takes frames in order; leaving the context without an error gives the file its name, with one `.part` stays.
 
@@ -58,7 +69,7 @@ class VideoWriter:
         info: VideoInfo,
         *,
         audio_from: str | None = None,
-        preset: str = "veryfast",
+        preset: str = "superfast",
         crf: int = 23,
         threads: int = 0,
     ) -> None:
@@ -67,8 +78,7 @@ class VideoWriter:
         self._path = Path(path)
         self._info = info
         self._audio_from = audio_from
-        # without B-frames, frames are stored in the order they are shown, and MP4 can tell each one's length exactly
-        self._options = {"preset": preset, "crf": str(crf), "bf": "0"}
+        self._options = encoder_options(preset, crf)
         self._threads = threads
         self._reformatter = VideoReformatter()
         self._sound: Sound | None = None
