@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crowdmask.cli.main import COMMANDS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
-from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
+from crowdmask.cli.options import SectionedCommand, SectionOption, general_options, setting_options
 from crowdmask.errors import CrowdmaskError, SettingsError
 from crowdmask.jobs.destinations import Destinations
 from crowdmask.settings import (
@@ -60,16 +60,7 @@ in the current folder or the user's config folder. Exit codes: 0 good, 1 failed,
 @setting_options(BatchSettings, "The batch: folders, patterns and lists of inputs")
 @setting_options(TimeAndPlaceSettings, "When and where the inputs of a batch were taken")
 @setting_options(AggregateSettings, "Counts by period and nothing else")
-@click.option(
-    "--config",
-    "config_file",
-    metavar="PATH",
-    type=click.Path(),
-    cls=SectionOption,
-    help="Read settings from this file.",
-)
-@click.option("-q", "--quiet", is_flag=True, cls=SectionOption, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, cls=SectionOption, help="Say where the time goes; give tracebacks.")
+@general_options(verbose="Say where the time goes; give tracebacks.")
 @click.option("--json", "as_json", is_flag=True, cls=SectionOption, help="Print the summary as JSON and nothing else.")
 @click.pass_context
 def command(

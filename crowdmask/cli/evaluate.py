@@ -13,7 +13,7 @@ import click
 
 from crowdmask import __version__
 from crowdmask.cli.main import COMMANDS, one_line
-from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
+from crowdmask.cli.options import SectionedCommand, SectionOption, general_options, setting_options
 from crowdmask.errors import SettingsError
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, RuntimeSettings
 
@@ -93,16 +93,7 @@ A folder is labelled in Pascal VOC (an .xml for each picture), YOLO (a .txt for 
 @setting_options(EvaluationSettings, "How it is judged")
 @setting_options(AnalysisSettings, "What is analysed")
 @setting_options(RuntimeSettings, "How the work is done")
-@click.option(
-    "--config",
-    "config_file",
-    metavar="PATH",
-    type=click.Path(),
-    cls=SectionOption,
-    help="Read settings from this file.",
-)
-@click.option("-q", "--quiet", is_flag=True, cls=SectionOption, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, cls=SectionOption, help="Name every problem; give tracebacks.")
+@general_options(verbose="Name every problem; give tracebacks.")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -116,6 +116,28 @@ class SectionedCommand(click.Command):
                 formatter.write_dl(records)
 
 
+def general_options(verbose: str) -> Callable[[Command], Command]:
+    """A decorator: the options of every command that has settings; `verbose` says what -v adds."""
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option("-v", "--verbose", is_flag=True, cls=SectionOption, help=verbose),
+            click.option("-q", "--quiet", is_flag=True, cls=SectionOption, help="Say nothing but errors."),
+            click.option(
+                "--config",
+                "config_file",
+                metavar="PATH",
+                type=click.Path(),
+                cls=SectionOption,
+                help="Read settings from this file.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def setting_options(settings: type[Any], section: str) -> Callable[[Command], Command]:
     """A decorator: one option for each field; the values not given arrive as None, and config.py fills them in."""
 

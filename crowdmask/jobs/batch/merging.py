@@ -29,11 +29,11 @@ from crowdmask.jobs.batch.manifest import (
     META_STARTED,
     META_ZONE,
     Manifest,
-    Totals,
 )
 from crowdmask.jobs.batch.merge_checks import Part, check_alike, differing_roots, missing_shards, opened
 from crowdmask.jobs.batch.period_sums import PeriodSums
 from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
+from crowdmask.jobs.batch.standing import Totals
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.media.time_zones import zone_named

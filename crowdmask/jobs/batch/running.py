@@ -1,13 +1,12 @@
-"""Runs a batch from its inputs to its run folder: finds, gives out, writes down, tries again, and puts together."""
+"""Runs a batch from its inputs to its run folder: finds, works, writes down, tries again, and puts together."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -17,7 +16,9 @@ from typing import Any
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.assembly import write_detections, write_frames
+from crowdmask.jobs.batch.digests import with_digests
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.batch.giving_out import PAGE, GivingOut
 from crowdmask.jobs.batch.in_process import InProcess
 from crowdmask.jobs.batch.inputs import Inputs
 from crowdmask.jobs.batch.journal import Journal
@@ -31,7 +32,6 @@ from crowdmask.jobs.batch.manifest import (
     META_STARTED,
     META_ZONE,
     Manifest,
-    Totals,
 )
 from crowdmask.jobs.batch.patterns import Selection
 from crowdmask.jobs.batch.placing import Placing
@@ -40,9 +40,9 @@ from crowdmask.jobs.batch.pulse import Disk, Pulse
 from crowdmask.jobs.batch.run_lock import RunLock
 from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary, settings_of
 from crowdmask.jobs.batch.salvage import open_manifest
+from crowdmask.jobs.batch.standing import Totals
 from crowdmask.jobs.batch.starting_over import put_aside
 from crowdmask.jobs.batch.units import (
-    UNIT_PICTURES,
     Beat,
     Broken,
     Executor,
@@ -61,7 +61,6 @@ from crowdmask.results.summary import WeightsUsed, write_summary
 
 FINISHED, INTERRUPTED, DISK_FULL = "finished", "interrupted", "disk almost full"
 LOOKS = 3  # at a file that is still being written when all others are done
-PAGE = 256
 
 
 class BatchWatch:
@@ -85,26 +84,6 @@ class BatchOutcome:
     summary: dict[str, Any]
 
 
-def digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
-    """The plan with its digests: runs that agree in them give the same results."""
-    output = {name: value for name, value in plan.output.as_dict().items() if name != "overwrite"}
-    decides = {
-        "analysis": plan.analysis.as_dict(),
-        "weights": [used.sha256 for used in weights],
-        "output": output,
-        "annotate": plan.batch.annotate,
-        "detections": plan.detections is not None,
-    }
-    if plan.aggregate.aggregate is not None:
-        decides["aggregate"] = plan.aggregate.as_dict()
-    place = {**plan.place.as_dict(), "timezone": zone, "root": plan.root.name}
-    return replace(plan, settings_digest=_digest(decides), place_digest=_digest(place))
-
-
-def _digest(values: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
-
-
 def run_batch(
     inputs: Inputs,
     plan: Plan,
@@ -118,7 +97,7 @@ def run_batch(
     run = RunFolder(plan.run)
     _refuse_own_folder(inputs, run)
     period_mode.check_settings(plan)
-    plan = digests(plan, weights, Placing(plan).zone.key)
+    plan = with_digests(plan, weights, Placing(plan).zone.key)
     with RunLock(run.path):
         if not plan.batch.resume:
             put_aside(run)
@@ -162,11 +141,10 @@ class _Batch:
             passed_over=lambda path: journal.tell(f"{path}: left out, it is a run folder of crowdmask"),
         )
         self.planner = Planner(plan, manifest, self.walk, placing=self.placing, journal=journal, stop=stop)
+        self.giving_out = GivingOut(manifest, self.planner, stop)
         self.weights: list[WeightsUsed] = []
         self.broken: list[Entry] = []
-        self.only_alone: set[str] = set()
         self.session = 0
-        self.units = 0
         self.first_place = manifest.queue_end  # what lies before it is of earlier sessions
 
     def run(self, networks: Networks, weights: list[WeightsUsed]) -> BatchOutcome:
@@ -233,7 +211,7 @@ class _Batch:
         kind: Callable[..., Executor] = WorkerProcesses if self.plan.batch.workers > 1 else InProcess
         pulse = Pulse(self.ledger, self.disk, self.stop, self.journal, self._pulse)
         with pulse, self.planner, kind(self.plan, networks, self.stop, self._beat) as executor:
-            self._pass(executor, self._units(self.first_place, until=lambda: self.planner.finished))
+            self._pass(executor, self.giving_out.units(self.first_place, until=lambda: self.planner.finished))
             self._again(executor, self._taken(self.broken))
             self._settle(executor)
             for _ in range(self.plan.batch.retries):
@@ -276,48 +254,13 @@ class _Batch:
 
     def _broken(self, report: Broken) -> None:
         entry = report.entry
-        self.only_alone.add(entry.source)
+        self.giving_out.only_alone.add(entry.source)
         if not report.alone:
             self.broken.append(entry)
             return
         self.journal.note("worker died", source=entry.source)
         reason = f"{entry.path}: the process that worked on it died, as for want of memory: try fewer --workers"
         self._worked(Worked(replace(entry, state=State.FAILED, attempts=entry.attempts + 1, error=reason)))
-
-    def _units(self, from_place: int, until: Callable[[], bool] = lambda: True) -> Iterator[Unit | None]:
-        """What is in the queue, and what joins it, until it is empty and nothing can join any more."""
-        place, waits = from_place, False
-        while not self.stop.asked:
-            last = until()
-            found = self.manifest.waiting(place, PAGE)
-            if found:
-                place, waits = found[-1][0] + 1, False
-                yield from self._bundled([entry for _, entry in found])
-            elif last:
-                return
-            else:
-                if not waits:
-                    yield None
-                waits = True
-                self.planner.wait(0.2)
-
-    def _bundled(self, entries: Sequence[Entry]) -> Iterator[Unit]:
-        held: list[Entry] = []
-        for entry in entries:
-            apart = entry.kind is Kind.VIDEO or entry.source in self.only_alone
-            if held and (apart or len(held) >= UNIT_PICTURES):
-                yield self._unit(held)
-                held = []
-            if apart:
-                yield self._unit([entry], alone=entry.source in self.only_alone)
-            else:
-                held.append(entry)
-        if held:
-            yield self._unit(held)
-
-    def _unit(self, entries: Iterable[Entry], alone: bool = False) -> Unit:
-        self.units += 1
-        return Unit(self.units, tuple(entries), alone)
 
     def _taken(self, entries: list[Entry]) -> Iterator[Entry]:
         while entries:
@@ -332,7 +275,7 @@ class _Batch:
             self.manifest.put(replace(entry, state=State.WAITING) for entry in page)
         if number:
             self.ledger.retried(failed)
-            self._pass(executor, self._units(start))
+            self._pass(executor, self.giving_out.units(start))
         return number
 
     def _settle(self, executor: Executor) -> None:

@@ -20,11 +20,9 @@ from crowdmask.jobs.batch.manifest import (
     META_STARTED,
     DamagedManifestError,
     Manifest,
-    Session,
-    Share,
-    Totals,
 )
 from crowdmask.jobs.batch.run_lock import Holder, holder_of
+from crowdmask.jobs.batch.standing import Session, Share, Totals
 from crowdmask.results.run_folder import RunFolder
 
 RECENT_S = 60.0  # of watching, over which the recent rate is told

@@ -12,7 +12,8 @@ import pytest
 
 from crowdmask.errors import SourceError
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State, natural_key, shard_of
-from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest, Session, Totals
+from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest
+from crowdmask.jobs.batch.standing import Session, Totals
 from crowdmask.records import Counts, Gap
 
 FULL = Entry(

@@ -12,8 +12,9 @@ import pytest
 from crowdmask.errors import SourceError
 from crowdmask.jobs.batch import status as status_module
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
-from crowdmask.jobs.batch.manifest import META_PERIODS, META_ROOT, META_SETTINGS, Manifest, Session, Share
+from crowdmask.jobs.batch.manifest import META_PERIODS, META_ROOT, META_SETTINGS, Manifest
 from crowdmask.jobs.batch.run_lock import RunLock
+from crowdmask.jobs.batch.standing import Session, Share
 from crowdmask.jobs.batch.status import Failure, Phase, Rate, Watcher, time_left
 from crowdmask.records import Counts
 
