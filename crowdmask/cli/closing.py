@@ -11,6 +11,7 @@ from pathlib import PurePath
 import click
 
 from crowdmask.jobs.tasks import Outcome, State
+from crowdmask.records import Gap
 from crowdmask.results.statistics import ComplianceStats
 
 LABEL_WIDTH = 12
@@ -53,10 +54,8 @@ def _print_one(outcome: Outcome) -> None:
     peak = stats.peak
     if peak is not None and stats.frames > 1:
         _line("worst", f"{peak.counts.unmasked} unmasked at {clock(peak.seconds)} (frame {peak.frame})")
-    gaps = outcome.gaps
-    if gaps:
-        more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
-        _line("not read", f"{gaps[0].reason}{more}")
+    if outcome.gaps:
+        _line("not read", _first_of(outcome.gaps))
     if outputs.annotated is not None:
         _line("annotated", str(outputs.annotated))
     _line("frames", str(outputs.frames_csv))
@@ -71,6 +70,8 @@ def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_beg
             continue
         stats = outcome.stats
         found = f"{plural(stats.frames, 'frame')}, {_counts(stats)}, compliance {percent(stats.compliance)}"
+        if outcome.gaps:
+            found += f"; not read: {_first_of(outcome.gaps)}"
         if outcome.state is State.DONE:
             click.echo(f"{click.style('✓', fg='green')} {name}: {found}")
         else:
@@ -103,6 +104,10 @@ def _print_times(outcomes: Iterable[Outcome]) -> None:
     click.echo(f"time at work by stage, of {wall:.1f} s in all (stages overlap):", err=True)
     for stage, seconds in busy.items():
         click.echo(f"  {stage.replace('_', ' '):<{STAGE_WIDTH}}{seconds:8.2f} s", err=True)
+
+
+def _first_of(gaps: Sequence[Gap]) -> str:
+    return gaps[0].reason + (f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else "")
 
 
 def _counts(stats: ComplianceStats) -> str:

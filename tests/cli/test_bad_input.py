@@ -91,6 +91,17 @@ def test_a_truncated_video_is_analysed_as_far_as_it_goes(crowdmask: Crowdmask) -
         assert sum(1 for _ in video.decode(video=0)) == len(got)
 
 
+def test_among_several_inputs_the_one_with_gaps_is_told_apart(crowdmask: Crowdmask) -> None:
+    write_clip("whole.mkv", frames=50, size_wh=(192, 128))
+    data = Path("whole.mkv").read_bytes()
+    Path("cut.mkv").write_bytes(data[: len(data) * 6 // 10])
+    ran = crowdmask("analyze", "whole.mkv", "cut.mkv")
+    assert ran.code == 0
+    (whole, cut) = (line for line in ran.out.splitlines() if ".mkv:" in line)
+    assert "not read" not in whole
+    assert f"not read: {gaps('cut.crowdmask.json')[0]['reason']}" in cut
+
+
 def test_frames_damaged_half_way_are_reported_and_the_rest_analysed(crowdmask: Crowdmask) -> None:
     write_clip("whole.ts", frames=60, size_wh=(192, 128), gop=10)
     data = bytearray(Path("whole.ts").read_bytes())
