@@ -59,7 +59,9 @@ class VideoSource:
             self._open_decoding()
             first = next(self._frames, None)
             if first is None:
-                raise SourceError(f"{shown(path)}: no frame of its video can be decoded: play it or copy it again")
+                served = self._kind is SourceKind.STREAM
+                advice = "if it is a file there, download and analyse that" if served else "play it or copy it again"
+                raise SourceError(f"{shown(path)}: no frame of its video can be decoded: {advice}")
             self._first: av.VideoFrame | None = first
             self._orientation = orientation_of(first)
             self._start = self._decoding.start = start_stamp(self._stream, first, self._kind)

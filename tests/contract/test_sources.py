@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from crowdmask.errors import SourceError
 from crowdmask.media.sources import open_source
 from crowdmask.records import SourceKind
 from crowdmask.settings import AnalysisSettings
@@ -141,3 +142,15 @@ def test_duration_ends_it(source: tuple[str, int, SourceKind]) -> None:
     path, count, _ = source
     with open_source(path, AnalysisSettings(duration_s=0.4)) as opened:
         assert [f.index for f in opened] == list(range(min(count, 10)))
+
+
+def test_a_served_file_whose_index_comes_too_late_is_to_be_downloaded(server: str, clips: Path) -> None:
+    """This server gives files from their beginning only; by the time the index comes, the frames have gone by."""
+    data = Path(write_clip(clips / "short.mp4", size_wh=SIZE, frames=FRAMES)).read_bytes()
+    index = data.index(b"moov") - 4
+    padding = (400_000).to_bytes(4, "big") + b"free" + bytes(400_000 - 8)
+    (clips / "late.mp4").write_bytes(data[:index] + padding + data[index:])
+    with open_source(str(clips / "late.mp4"), AnalysisSettings()) as opened:
+        assert len(list(opened)) == FRAMES
+    with pytest.raises(SourceError, match=r"late\.mp4.*download"):
+        open_source(f"{server}/late.mp4", AnalysisSettings())
