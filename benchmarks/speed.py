@@ -88,9 +88,10 @@ def speed_table(video: Path, folder: Path, rounds: int, naive_frames: int) -> st
         for words, fps in (("whole command", whole_fps), ("without start-up", summary["speed"]["fps"])):
             name = f"**crowdmask analyze**, {preset}, {words}"
             rows.append([name, f"{fps:.1f}", f"{fps / loop_fps:.1f} ×", f"{100 * fps / codec_fps:.0f} %"])
-    whole_fps, summary = median_run(video, folder, rounds, "--no-video")
-    for words, fps in (("whole command", whole_fps), ("without start-up", summary["speed"]["fps"])):
-        rows.append([f"crowdmask analyze --no-video, {words}", f"{fps:.1f}", f"{fps / loop_fps:.1f} ×", ""])
+    for option in ("--no-video", "--precision float32"):
+        whole_fps, summary = median_run(video, folder, rounds, *option.split())
+        for words, fps in (("whole command", whole_fps), ("without start-up", summary["speed"]["fps"])):
+            rows.append([f"crowdmask analyze {option}, {words}", f"{fps:.1f}", f"{fps / loop_fps:.1f} ×", ""])
     parts = [
         f"{described(video, summaries[PRESETS[0]])} The naive loop was timed on {loop['frames']:.0f} frames "
         f"({loop['faces'] / loop['frames']:.0f} faces in each), without its start-up; the others on all frames, the "

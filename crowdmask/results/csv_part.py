@@ -38,14 +38,14 @@ class CsvPart:
         try:
             self.row(self._columns)
         except BaseException:
-            self._close()
+            self.close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        self.close()
         if kind is None:
             commit(self.path)
 
@@ -72,7 +72,8 @@ class CsvPart:
                 os.fsync(self._handle)
                 self._synced_at = time.monotonic()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """No more rows, and no name yet."""
         handle, self._handle = self._handle, -1
         if handle >= 0:
             os.close(handle)

@@ -14,7 +14,7 @@ import duckdb
 from crowdmask.errors import SourceError
 from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.results.report.sections import PICTURE_MARK
-from crowdmask.results.timeline.frames_table import sql_path
+from crowdmask.results.timeline.sql import sql_path, sql_text
 
 _PICTURE = re.compile(rf'<img {PICTURE_MARK}="([^"]*)" src="data:image/jpeg;base64,[A-Za-z0-9+/=]*"[^>]*>')
 _GONE = '<div class="no-picture">picture deleted</div>'
@@ -34,7 +34,7 @@ def drop_rows(file: Path, sources: list[str]) -> None:
         connection.execute("CREATE TABLE gone (source VARCHAR)")
         connection.executemany("INSERT INTO gone VALUES (?)", [(source,) for source in sources])
         kept = f"SELECT * FROM {_reader(file)} WHERE source NOT IN (SELECT source FROM gone)"
-        connection.execute(f"COPY ({kept}) TO {_text(str(part))} ({_form(connection, file)})")
+        connection.execute(f"COPY ({kept}) TO {sql_text(str(part))} ({_form(connection, file)})")
         os.utime(part, ns=(times.st_atime_ns, times.st_mtime_ns))
     commit(file)
 
@@ -53,7 +53,7 @@ def _form(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
         f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({sql_path(file)}) "
         "WHERE starts_with(decode(key), 'crowdmask')"
     ).fetchall()
-    listed = ", ".join(f'"{key}": {_text(value)}' for key, value in words)
+    listed = ", ".join(f'"{key}": {sql_text(value)}' for key, value in words)
     return "FORMAT parquet, COMPRESSION zstd" + (f", KV_METADATA {{{listed}}}" if listed else "")
 
 
@@ -96,7 +96,3 @@ def _taken(match: re.Match[str]) -> datetime | None:
     except ValueError:
         return None
     return taken if taken.tzinfo is not None else None
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

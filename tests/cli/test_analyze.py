@@ -15,6 +15,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from crowdmask.cli.config import fields_of
@@ -157,8 +158,7 @@ def test_detections_of_all_inputs_in_one_file(crowdmask: Crowdmask, name: str) -
     if name.endswith(".csv"):
         sources = [row["source"] for row in rows(name)]
     else:
-        parquet = pytest.importorskip("pyarrow.parquet")
-        sources = parquet.read_table(name).column("source").to_pylist()
+        sources = pq.read_table(name).column("source").to_pylist()
     assert sources == ["a.mp4"] * 6 + ["b.mp4"] * 3
 
 

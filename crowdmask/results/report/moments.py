@@ -24,7 +24,8 @@ from crowdmask.results.anonymise import blur_faces
 from crowdmask.results.boxes import draw_box, line_width
 from crowdmask.results.palette import PALETTES
 from crowdmask.results.run_folder import RunFolder
-from crowdmask.results.timeline.frames_table import MINUTE_US, FramesTable, sql_path
+from crowdmask.results.timeline.frames_table import MINUTE_US, FramesTable
+from crowdmask.results.timeline.sql import sql_path
 from crowdmask.settings import AnalysisSettings
 
 log = logging.getLogger(__name__)

@@ -25,6 +25,7 @@ from crowdmask.records import Counts
 from crowdmask.results.run_folder import COUNT_COLUMNS
 from crowdmask.results.timeline.buckets import minute_of
 from crowdmask.results.timeline.damage import find_damage, read_header
+from crowdmask.results.timeline.sql import sql_path, sql_text
 
 MEMORY = "1GB"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -183,7 +184,7 @@ class FramesTable:
 
 def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, several: bool) -> str:
     """SQL of the rows of files with the same columns; `folder` holds them all."""
-    columns = ", ".join(f"{_text(name)}: '{'BIGINT' if name in COUNT_COLUMNS else 'VARCHAR'}'" for name in header)
+    columns = ", ".join(f"{sql_text(name)}: '{'BIGINT' if name in COUNT_COLUMNS else 'VARCHAR'}'" for name in header)
     files = ", ".join(sql_path(path) for path in paths)
     read = (
         f"read_csv([{files}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
@@ -212,15 +213,6 @@ def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, severa
             FROM {read}
         )
     """
-
-
-def sql_path(path: Path) -> str:
-    """The path as a literal that means only itself; DuckDB takes every path for a pattern."""
-    return _text("".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path.absolute())))
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _first_line(error: Exception) -> str:

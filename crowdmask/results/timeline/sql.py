@@ -1,0 +1,14 @@
+"""Literals for DuckDB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def sql_path(path: Path) -> str:
+    """The path as a literal that means only itself; DuckDB takes every path for a pattern."""
+    return sql_text("".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path.absolute())))
+
+
+def sql_text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
