@@ -2,19 +2,21 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# quiet about editable installs too: setuptools warns of each that maps a folder, as ours does weights/
+PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint clean
 
 $(VENV)/.installed: setup.cfg
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --upgrade pip
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	$(PIP) --editable '.[test,lint]'
 	# Without its dependencies: they bring a second OpenCV, which would lie in the same folder as the first.
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'retina-face>=0.0.19,<0.1'
+	$(PIP) --no-deps 'retina-face>=0.0.19,<0.1'
 	touch $@
 
 demo: $(VENV)/.installed
