@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -424,3 +426,19 @@ def test_a_disk_too_small_for_the_last_copy_keeps_a_whole_part(tiny_disk: Path) 
                 break
     assert os.listdir(tiny_disk) == ["out.mp4.part"]
     assert len(read(part_of(tiny_disk / "out.mp4"))[1]) == writer.frames_written
+
+
+def test_of_a_camera_that_stands_still_the_default_is_hardly_larger_than_veryfast(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    hall = cv2.GaussianBlur(rng.integers(0, 256, (180, 320, 3), dtype=np.uint8), (0, 0), 1.5)
+
+    def size(**preset: str) -> int:
+        with VideoWriter(tmp_path / "out.mp4", replace(INFO, width=320, height=180), **preset) as writer:
+            for i in range(100):
+                image = np.clip(hall + np.random.default_rng(i).normal(0, 2, hall.shape), 0, 255).astype(np.uint8)
+                cv2.rectangle(image, (2 * i, 60), (2 * i + 40, 140), (0, 0, 255), -1)  # somebody walks by
+                writer.write(Frame(i, i / 25, image))
+        return (tmp_path / "out.mp4").stat().st_size
+
+    # 1.24 times; by the preset alone 2.2 times
+    assert size() < 1.5 * size(preset="veryfast")
