@@ -34,9 +34,9 @@ def arrays_of(model: keras.Model) -> dict[str, NDArray[Any]]:
 def save_weights(path: Path, arrays: Arrays, *, half: bool) -> None:
     """Write arrays, in half precision if asked; a running variance too large or small for it stays in single."""
     part = path.with_name(path.name + ".part")
-    kept = {name: _half(array) if half else array for name, array in arrays.items()}
+    kept: dict[str, Any] = {name: _half(array) if half else array for name, array in arrays.items()}
     with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **kept)
+        np.savez(file, **kept)
     part.replace(path)
 
 
