@@ -99,7 +99,7 @@ def speed_table(video: Path, folder: Path, rounds: int, naive_frames: int) -> st
         table(["", "frames a second", "of the naive loop", "of decode + encode, same preset"], rows),
         f"Where the time goes ({PRESETS[0]}; the stages overlap, so they add up to more than the whole):",
         stage_table(summaries[PRESETS[0]]["speed"]),
-        f"{machine()}; {versions(summary)}",
+        f"{machine()}; {versions(summaries[PRESETS[0]])}",
     ]
     return "\n\n".join(parts)
 

@@ -14,7 +14,7 @@ from typing_extensions import Self  # in typing from Python 3.11 on
 
 from crowdmask import __version__
 from crowdmask.errors import OutputError, SettingsError
-from crowdmask.media.parts import commit, part_of
+from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.records import FrameResult, Verdict
 from crowdmask.results.csv_part import CsvPart, decimals
 from crowdmask.results.parquet import parquet_of
@@ -92,47 +92,46 @@ class DetectionsCsv:
             self._part.__exit__(kind, error, trace)
 
     def write(self, source: str, result: FrameResult) -> None:
-        place = [source, result.frame.index, decimals(result.frame.seconds, 6)]
-        for box, score, prob, verdict in _faces(result):
-            edges = [decimals(edge, 2) for edge in box]
-            shown = "" if math.isnan(prob) else decimals(prob, 4)
+        faces, shown = result.faces, self._shown
+        place = [source, result.frame.index, shown(result.frame.seconds, 6)]
+        for box, score, prob, verdict in zip(
+            faces.boxes.tolist(),
+            faces.scores.tolist(),
+            result.unmasked_prob.tolist(),
+            result.verdicts.tolist(),
+            strict=True,
+        ):
+            edges = [shown(edge, 2) for edge in box]
+            unmasked = "" if math.isnan(prob) else shown(prob, 4)
             with _shared():
-                self._part.row([*place, *edges, decimals(score, 4), shown, verdict])
+                self._part.row([*place, *edges, shown(score, 4), unmasked, Verdict(verdict).word])
+
+    def _shown(self, value: float, places: int) -> str:
+        return decimals(value, places)
 
 
-class DetectionsParquet:
+class DetectionsParquet(DetectionsCsv):
     """Typed columns with every digit, zstd.
 
     A Parquet file is read from its end, so one that still grows cannot be read. Therefore NAME.part is a CSV with all
     digits until the work is done; whatever ends it earlier, the rows so far are there.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
-        self._part = CsvPart(path, COLUMNS)
-
-    def __enter__(self) -> Self:
-        with _shared():
-            self._part.__enter__()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._part.close()
         if kind is None:
-            with _shared():
-                rows = part_of(self._path)
-                made = part_of(rows)
+            path = self._part.path
+            rows = part_of(path)
+            made = part_of(rows)
+            with _shared(), writing(path):
                 parquet_of(rows, made, KINDS, _words())
-                commit(self._path, made)
+                commit(path, made)
                 rows.unlink()
 
-    def write(self, source: str, result: FrameResult) -> None:
-        place = [source, result.frame.index, repr(result.frame.seconds)]
-        for box, score, prob, verdict in _faces(result):
-            with _shared():
-                self._part.row([*place, *map(repr, box), repr(score), "" if math.isnan(prob) else repr(prob), verdict])
+    def _shown(self, value: float, places: int) -> str:
+        return repr(value)
 
 
 def _words() -> dict[str, str]:
@@ -143,12 +142,3 @@ def _words() -> dict[str, str]:
         "crowdmask.schema_version": str(SCHEMA_VERSION),
         **{f"crowdmask.column.{name}": meaning for name, meaning in COLUMNS.items()},
     }
-
-
-def _faces(result: FrameResult) -> Iterator[tuple[list[float], float, float, str]]:
-    """Box, score, probability of unmasked and verdict of each."""
-    faces, probabilities, verdicts = result.faces, result.unmasked_prob.tolist(), result.verdicts.tolist()
-    for box, score, prob, verdict in zip(
-        faces.boxes.tolist(), faces.scores.tolist(), probabilities, verdicts, strict=True
-    ):
-        yield box, score, prob, Verdict(verdict).word

@@ -1,4 +1,4 @@
-"""Makes a Parquet file of a CSV that this package wrote."""
+"""Makes a Parquet file of a CSV that this package wrote, and says in which form it writes Parquet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from crowdmask.errors import OutputError
-from crowdmask.results.timeline.sql import sql_path, sql_text
+from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
 
 MEMORY = "512MB"
 
@@ -21,7 +21,6 @@ def parquet_of(rows: Path, made: Path, kinds: Mapping[str, str], words: Mapping[
     import duckdb
 
     columns = ", ".join(f"{sql_text(name)}: {sql_text(kind)}" for name, kind in kinds.items())
-    told = ", ".join(f"{sql_text(name)}: {sql_text(word)}" for name, word in words.items())
     # told everything: what DuckDB finds out by itself it finds out from the first rows
     reader = (
         f"read_csv({sql_path(rows)}, header = true, columns = {{{columns}}}, auto_detect = false, delim = ',', "
@@ -36,11 +35,14 @@ def parquet_of(rows: Path, made: Path, kinds: Mapping[str, str], words: Mapping[
         }
         with closing(duckdb.connect(config=config)) as connection:
             try:
-                connection.execute(
-                    f"COPY (SELECT * FROM {reader}) TO {sql_text(str(made))} "
-                    f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{told}}})"
-                )
+                connection.execute(f"COPY (SELECT * FROM {reader}) TO {sql_text(str(made))} ({parquet_form(words)})")
             except duckdb.Error as error:
                 made.unlink(missing_ok=True)
-                reason = str(error).strip().partition("\n")[0]
+                reason = first_line(error)
                 raise OutputError(f"cannot make Parquet of {rows} ({reason}): its rows are there, as CSV") from error
+
+
+def parquet_form(words: Mapping[str, str]) -> str:
+    """Options of COPY for a Parquet file as this package writes it, with `words` as its metadata."""
+    told = ", ".join(f"{sql_text(name)}: {sql_text(word)}" for name, word in words.items())
+    return "FORMAT parquet, COMPRESSION zstd" + (f", KV_METADATA {{{told}}}" if told else "")

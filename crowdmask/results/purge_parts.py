@@ -13,8 +13,9 @@ import duckdb
 
 from crowdmask.errors import SourceError
 from crowdmask.media.parts import commit, part_of, writing
+from crowdmask.results.parquet import parquet_form
 from crowdmask.results.report.sections import PICTURE_MARK
-from crowdmask.results.timeline.sql import sql_path, sql_text
+from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
 
 _PICTURE = re.compile(rf'<img {PICTURE_MARK}="([^"]*)" src="data:image/jpeg;base64,[A-Za-z0-9+/=]*"[^>]*>')
 _GONE = '<div class="no-picture">picture deleted</div>'
@@ -53,8 +54,7 @@ def _form(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
         f"SELECT decode(key), decode(value) FROM parquet_kv_metadata({sql_path(file)}) "
         "WHERE starts_with(decode(key), 'crowdmask')"
     ).fetchall()
-    listed = ", ".join(f'"{key}": {sql_text(value)}' for key, value in words)
-    return "FORMAT parquet, COMPRESSION zstd" + (f", KV_METADATA {{{listed}}}" if listed else "")
+    return parquet_form(dict(words))
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _connection(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             yield connection
         except duckdb.Error as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
             raise SourceError(f"{file}: it cannot be read as detections ({reason}): delete it by hand") from error
 
 

@@ -25,7 +25,7 @@ from crowdmask.records import Counts
 from crowdmask.results.run_folder import COUNT_COLUMNS
 from crowdmask.results.timeline.buckets import minute_of
 from crowdmask.results.timeline.damage import find_damage, read_header
-from crowdmask.results.timeline.sql import sql_path, sql_text
+from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
 
 MEMORY = "1GB"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -173,12 +173,12 @@ class FramesTable:
         except duckdb.OutOfMemoryException as error:
             raise OutputError(
                 f"the statistics need more than {self._memory} of memory and found no room on the disk "
-                f"for the rest ({_first_line(error)}): free some space in {tempfile.gettempdir()}"
+                f"for the rest ({first_line(error)}): free some space in {tempfile.gettempdir()}"
             ) from error
         except duckdb.IOException as error:
-            raise SourceError(f"{self.paths[0]}: reading failed ({_first_line(error)}): check the disk") from error
+            raise SourceError(f"{self.paths[0]}: reading failed ({first_line(error)}): check the disk") from error
         except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-            raise self._damage(_first_line(error)) from error
+            raise self._damage(first_line(error)) from error
 
     def _damage(self, reason: str) -> CrowdmaskError:
         return find_damage(self.paths) or SourceError(f"{self.paths[0]}: it cannot be counted ({reason})")
@@ -215,7 +215,3 @@ def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, severa
             FROM {read}
         )
     """
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Literals for DuckDB."""
+"""What is said to DuckDB, and what it says: literals, and its errors in one line."""
 
 from __future__ import annotations
 
@@ -12,3 +12,7 @@ def sql_path(path: Path) -> str:
 
 def sql_text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
