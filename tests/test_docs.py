@@ -1,4 +1,4 @@
-"""README.md tells what there is: every command, option, default, column, exit code and variable, and no other."""
+"""README.md and docs/ name every command, option, default, column, exit code and variable, and no other."""
 
 from __future__ import annotations
 
@@ -23,14 +23,23 @@ from crowdmask.results import detections, frames_csv, summary
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.timeline import statistics_files
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, OutputSettings, RuntimeSettings
-from tests import readme_tables
+from tests import docs_tables
+from tests.docs_tables import ROOT, commands, made, makers, options_of, pages
 from tests.factories import FakeClassifier, FakeDetector, write_clip
-from tests.readme_tables import commands, made, makers, options_of
 
-ROOT = Path(__file__).parents[1]
-README = readme_tables.README.read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-LINKS = re.findall(r"\]\(([^)\s]+)\)", README)
+PAGES = pages()
+WHOLE = "\n".join(PAGES.values())
+LINKED = {  # pages whose links must lead somewhere: also those that stand beside what they describe
+    **PAGES,
+    **{
+        name: (ROOT / name).read_text(encoding="utf-8")
+        for name in (f"{room}/README.md" for room in ("benchmarks", "outputs", "samples", "weights"))
+    },
+}
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCKS = FENCED.findall(WHOLE)
+LINKS = [(page, link) for page, text in LINKED.items() for link in re.findall(r"\]\(([^)\s]+)\)", text)]
+README_LIMIT = 15_000  # bytes: it leads with what people come for; the rest is in docs/
 FOREIGN = {"--no-deps", "--wheel-dir"}  # pip's
 
 
@@ -38,9 +47,9 @@ def code_of(kind: str) -> list[str]:
     return [code for language, code in BLOCKS if language == kind]
 
 
-def section_of(heading: str) -> str:
-    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
-    assert found is not None, f"README.md has no section {heading!r}"
+def section_of(heading: str, page: str) -> str:
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGES[page], re.DOTALL | re.MULTILINE)
+    assert found is not None, f"{page} has no section {heading!r}"
     return found[1]
 
 
@@ -49,9 +58,9 @@ def cells(line: str) -> list[str]:
 
 
 def calls() -> Iterator[list[str]]:
-    """The words after `crowdmask` of every call in the README, in blocks and within lines."""
+    """The words after `crowdmask` of every call in the pages, in blocks and within lines."""
     lines = [line.partition("#")[0] for code in code_of("") for line in code.splitlines()]
-    lines += re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE))
+    lines += re.findall(r"`([^`\n]+)`", FENCED.sub("", WHOLE))
     for line in lines:
         for part in re.split(r"\||\$\(", line):
             found = re.match(r"\s*(?:python -m )?crowdmask (.+)", part)
@@ -64,19 +73,29 @@ def command_of(words: list[str]) -> click.Command | None:
     return every.get(" ".join(words[:2])) or every.get(words[0])
 
 
-def test_the_tables_are_as_the_code_makes_them() -> None:
-    assert made(README) == README, "run `python -m tests.readme_tables` and read what it changed"
+def test_the_readme_is_short() -> None:
+    assert len(PAGES["README.md"].encode()) < README_LIMIT
+
+
+def test_the_readme_links_every_page() -> None:
+    linked = {link.partition("#")[0] for page, link in LINKS if page == "README.md"}
+    assert set(PAGES) - {"README.md"} <= linked
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tables_are_as_the_code_makes_them(page: str) -> None:
+    assert made(PAGES[page]) == PAGES[page], "run `python -m tests.docs_tables` and read what it changed"
 
 
 def test_every_command_and_set_of_columns_has_its_table() -> None:
-    told = [found["name"] for found in readme_tables.BLOCK.finditer(README)]
+    told = [found["name"] for found in docs_tables.BLOCK.finditer(WHOLE)]
     assert sorted(told) == sorted(makers())
 
 
 @pytest.mark.parametrize("name", [name for name, command in commands().items() if options_of(command)])
 def test_every_option_of_a_command_stands_in_its_table_or_in_that_of_analyze(name: str) -> None:
     """Guards the tables' maker, which leaves out what `analyze` tells already."""
-    tables = {found["name"]: found[0] for found in readme_tables.BLOCK.finditer(README)}
+    tables = {found["name"]: found[0] for found in docs_tables.BLOCK.finditer(WHOLE)}
     told = tables[f"options {name}"]
     shared = re.findall(r"“(.+?)”", told)
     for heading in shared:
@@ -92,17 +111,18 @@ def test_a_changed_default_or_a_new_option_would_be_noticed(monkeypatch: pytest.
     @click.option("--brand-new", default=3)
     def changed(**given: object) -> None: ...
 
-    monkeypatch.setattr(readme_tables, "commands", lambda: {**commands(), "stats": changed})
-    assert "`--brand-new` | `3`" in made(README) and made(README) != README
+    monkeypatch.setattr(docs_tables, "commands", lambda: {**commands(), "stats": changed})
+    page = PAGES["docs/statistics.md"]
+    assert "`--brand-new` | `3`" in made(page) and made(page) != page
 
 
 def test_every_command_is_spoken_of_outside_its_table() -> None:
-    prose = readme_tables.BLOCK.sub("", README)
+    prose = docs_tables.BLOCK.sub("", WHOLE)
     for name in commands():
         assert f"crowdmask {name}" in prose, name
 
 
-def test_the_readme_calls_no_command_or_option_that_is_not_there() -> None:
+def test_the_pages_call_no_command_or_option_that_is_not_there() -> None:
     names = {name.split()[0] for name in commands()}
     seen = 0
     for words in calls():
@@ -124,28 +144,33 @@ def test_every_option_that_is_spoken_of_exists() -> None:
     every = {
         name for command in commands().values() for o in options_of(command) for name in (*o.opts, *o.secondary_opts)
     }
-    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", README))
+    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", WHOLE))
     assert told - every - FOREIGN - {"--help"} == set()
 
 
-@pytest.mark.parametrize("target", sorted({link.partition("#")[0] for link in LINKS if "://" not in link} - {""}))
-def test_links_lead_somewhere(target: str) -> None:
-    assert (ROOT / target).exists()
+def anchors_of(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_links_within_the_page_lead_to_a_heading() -> None:
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE), re.M)
-    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    inner = {link[1:] for link in LINKS if link.startswith("#")}
-    assert inner and inner <= anchors, inner - anchors
+@pytest.mark.parametrize(("page", "link"), sorted({(p, link) for p, link in LINKS if "://" not in link}))
+def test_links_lead_somewhere(page: str, link: str) -> None:
+    name, _, anchor = link.partition("#")
+    target = (ROOT / page).parent / name if name else ROOT / page
+    assert target.exists()
+    assert not anchor or anchor in anchors_of(target.read_text(encoding="utf-8"))
+
+
+def test_some_links_lead_to_a_heading() -> None:
+    assert any("#" in link and "://" not in link for _, link in LINKS)
 
 
 def test_every_column_is_named() -> None:
-    assert f"`{','.join(frames_csv.COLUMNS)}`" in section_of("What comes out")
-    told = "".join(found[0] for found in readme_tables.BLOCK.finditer(README) if found["name"].startswith("columns"))
+    assert f"`{','.join(frames_csv.COLUMNS)}`" in PAGES["docs/outputs.md"]
+    told = "".join(found[0] for found in docs_tables.BLOCK.finditer(WHOLE) if found["name"].startswith("columns"))
     for column in (*frames_csv.COLUMNS, *frames_csv.RUN_COLUMNS, *detections.COLUMNS):
         assert f"| `{column}` |" in told
-    rows = [line for line in section_of("Statistics over time").splitlines() if line.startswith("| `")]
+    rows = [line for line in PAGES["docs/statistics.md"].splitlines() if line.startswith("| `")]
     heads = [cells(row)[0] for row in itertools.takewhile(lambda row: "--" not in cells(row)[0], rows)]
     assert re.findall(r"`(\w+)`", " ".join(heads)) == list(statistics_files.COLUMNS)
 
@@ -159,7 +184,7 @@ def test_every_field_of_the_summary_is_named() -> None:
         runtime=RuntimeSettings(),
         output=OutputSettings(),
     )
-    part = README[README.index("### The summary") : README.index("## Masked, unmasked, unknown")]
+    part = section_of("The summary", "docs/outputs.md")
     heads = [cells(line)[0] for line in part.splitlines() if line.startswith("| `")]
     assert re.findall(r"`(\w+)`", " ".join(heads)) == list(written)
 
@@ -170,12 +195,14 @@ def test_the_exit_codes_are_those_of_the_command() -> None:
     ]
     codes = {value for m in modules for name, value in vars(m).items() if name.startswith("EXIT_")}
     assert {cli_main.EXIT_FAILED, cli_main.EXIT_INTERRUPTED} < codes
-    rows = [cells(line) for line in section_of("Exit codes").splitlines() if re.match(r"\| \d", line)]
+    rows = [
+        cells(line) for line in section_of("Exit codes", "docs/options.md").splitlines() if re.match(r"\| \d", line)
+    ]
     assert [int(row[0]) for row in rows] == sorted({0, *codes})
 
 
 def test_every_variable_that_is_named_is_heeded() -> None:
-    told = set(re.findall(r"CROWDMASK_[A-Z_]*[A-Z]", README))
+    told = set(re.findall(r"CROWDMASK_[A-Z_]*[A-Z]", WHOLE))
     known = {variable_of(f) for f in fields_of(AnalysisSettings, OutputSettings, RuntimeSettings)}
     assert told <= known | set(OTHER_VARIABLES)
     assert set(OTHER_VARIABLES) < told and all(name.startswith(PREFIX) for name in told)
@@ -207,7 +234,7 @@ def test_the_python_examples_run(
     monkeypatch.setattr("crowdmask.engine.load.load_classifier", lambda analysis, runtime: FakeClassifier())
     monkeypatch.chdir(tmp_path)
     write_clip("video.mp4", frames=12)
-    exec(compile(code_of("python")[number], f"README.md, example {number}", "exec"), {})
+    exec(compile(code_of("python")[number], f"docs, example {number}", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     if number == 0:  # every frame has 1, 2 or 3 squares, of which one of each pair is unmasked
         assert [line.split()[1] for line in lines] == [str((i % 3 + 1) // 2) for i in range(12)]
@@ -226,6 +253,6 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def test_the_pages_name_no_machine_and_no_registry() -> None:
-    for page in (README, (ROOT / "outputs" / "README.md").read_text(encoding="utf-8")):
+    for page in LINKED.values():
         assert re.search(r"/work/|/root/|/home/|/tmp/|pypi\.org|https?://(?:localhost|127\.)", page) is None
         assert os.linesep == "\n"

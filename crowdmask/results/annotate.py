@@ -1,6 +1,6 @@
 """Draws a FrameResult for people to look at: boxes, verdicts, probabilities and a panel, on a copy of the frame.
 
-The rules, which the README repeats:
+The rules, which docs/outputs.md repeats:
 
 - A box's line lies outside the face it marks, so that even a face of ten pixels stays visible.
 - The number is the probability of the word beside it. An unknown face that was asked about shows the probability

@@ -1,4 +1,4 @@
-"""Makes the tables of README.md out of the code they describe: `python -m tests.readme_tables` writes them anew.
+"""Makes the tables of docs/ out of the code they describe: `python -m tests.docs_tables` writes them anew.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; test_docs.py fails where it is out of date.
 """
@@ -21,13 +21,19 @@ from crowdmask.engine.views import View, views_of
 from crowdmask.results import detections, frames_csv
 from crowdmask.settings import AnalysisSettings
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- table: (?P<name>[\w -]+?) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 SHARED = "analyze"  # sections that it has with other commands are told once, there
 PLAIN = "Options"  # heading of options that have none
 NO_DEFAULT = "–"
 
 Row = tuple[str, str, str, str]
+
+
+def pages() -> dict[str, str]:
+    """The text of README.md and of every page in docs/, by its path."""
+    paths = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 def commands() -> dict[str, click.Command]:
@@ -181,7 +187,7 @@ def _told(views: Sequence[View], picture_wh: tuple[int, int]) -> Iterator[str]:
 
 
 def makers() -> dict[str, Callable[[], str]]:
-    """Every table by its name in the README."""
+    """Every table by its name in the pages."""
     options = {
         f"options {name}": partial(options_table, name) for name, command in commands().items() if options_of(command)
     }
@@ -195,7 +201,7 @@ def makers() -> dict[str, Callable[[], str]]:
 
 
 def made(text: str) -> str:
-    """The README with every table as the code has it now."""
+    """A page with every table as the code has it now."""
     known = makers()
 
     def renewed(found: re.Match[str]) -> str:
@@ -206,7 +212,8 @@ def made(text: str) -> str:
 
 
 def main() -> None:
-    README.write_text(made(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, text in pages().items():
+        (ROOT / name).write_text(made(text), encoding="utf-8")
 
 
 if __name__ == "__main__":
