@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.clips import machine, table
 from benchmarks.fake_networks import fakes
-from crowdmask.engine.pipeline import analyse
+from crowdmask.engine.spine import analyse
 from crowdmask.jobs.batch.inputs import Inputs
 from crowdmask.jobs.batch.running import run_batch
 from crowdmask.jobs.batch.units import Plan
@@ -68,7 +68,7 @@ def bare(folder: Path, networks: Networks, analysis: AnalysisSettings, runtime: 
     pair = networks(analysis, runtime)
     begun = time.perf_counter()
     with ahead(_frames(folder), runtime.window) as frames:
-        for result in analyse(frames, pair.detector, pair.classifier, analysis, runtime):
+        for result in analyse(frames, pair.judge(analysis, runtime)):
             _ = result.counts
     return time.perf_counter() - begun
 

@@ -34,7 +34,7 @@ class Analyzer:
 
         A generator: closing it, or leaving the loop and letting go of it, ends its threads and closes the source.
         """
-        from crowdmask.engine.pipeline import analyse
+        from crowdmask.engine.spine import Judge, analyse
         from crowdmask.media.ahead import ahead
         from crowdmask.media.sources import open_source
 
@@ -42,7 +42,7 @@ class Analyzer:
         with open_source(path, self.settings, threads=self.runtime.threads) as opened:
             detector, classifier = self._networks()
             with ahead(opened, self.runtime.window) as frames:
-                yield from analyse(frames, detector, classifier, self.settings, self.runtime)
+                yield from analyse(frames, Judge(detector, classifier, self.settings, self.runtime))
 
     def _networks(self) -> tuple[FaceDetector, MaskClassifier]:
         if self._detector is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum, IntEnum
 from fractions import Fraction
 
@@ -49,13 +50,36 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """Where a frame comes from: a recording, a still or a live view, its camera, and the clock at its second zero."""
+
+    source: str = ""  # the input as it is shown and written down
+    kind: SourceKind = SourceKind.VIDEO
+    camera: str = ""
+    starts_at: datetime | None = None  # with a time zone
+    timed_by: str = ""  # what `starts_at` was read from: exif, container, name or file
+
+    def __post_init__(self) -> None:
+        if self.starts_at is not None and self.starts_at.utcoffset() is None:
+            raise ValueError(f"starts_at must have a time zone, {self.starts_at.isoformat()} has none")
+
+    def taken_at(self, seconds: float) -> datetime | None:
+        """When a frame was taken; None where nothing says it."""
+        return None if self.starts_at is None else self.starts_at + timedelta(seconds=seconds)
+
+
+NO_STREAM = Stream()
+
+
+@dataclass(frozen=True)
 class Frame:
     """One decoded, upright picture; `image` is (h, w, 3) uint8 BGR and is never written to."""
 
     index: int
     seconds: float
     image: NDArray[np.uint8]
-    lasts_s: float | None = None  # how long it is shown, where the stream tells
+    lasts_s: float | None = None  # how long it is shown, where the stream says
+    stream: Stream = NO_STREAM
 
     @property
     def size_wh(self) -> tuple[int, int]:

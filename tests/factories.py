@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from os import PathLike
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.geometry import face_sizes
-from crowdmask.records import Faces, Frame, FrameResult, Verdict
+from crowdmask.records import Faces, Frame, FrameResult, Stream, Verdict
 
 INDEX_BITS = 12
 MASKED_BGR = (230, 60, 40)  # the fakes judge by colour: blue squares wear masks, red ones do not
@@ -88,6 +89,11 @@ def make_result(
         verdicts = np.where(np.isnan(probs), Verdict.UNKNOWN, judged).tolist()
     made = frame if frame is not None else make_frame(index, seconds, size_wh)
     return FrameResult(made, make_faces(boxes, scores), probs, np.asarray(verdicts, np.int8).reshape(-1))
+
+
+def of(source: str, result: FrameResult) -> FrameResult:
+    """The same result as one of that source."""
+    return replace(result, frame=replace(result.frame, stream=Stream(source)))
 
 
 class FakeDetector:

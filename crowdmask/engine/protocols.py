@@ -1,8 +1,8 @@
-"""What the pipeline knows of networks and media: four Protocols, so that it can be tested without any of them."""
+"""What the spine knows of networks, media and files: Protocols, so that it can be tested without any of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self  # in typing from Python 3.11 on
 
-from crowdmask.records import Faces, Frame, FrameResult, Gap, VideoInfo
+from crowdmask.records import Faces, Frame, FrameResult, Gap, Stream, VideoInfo
 
 
 class Source(Protocol):
@@ -41,11 +41,35 @@ class MaskClassifier(Protocol):
         ...
 
 
-class Sink(Protocol):
+class Stage(Protocol):
+    """Knows more of a result than one frame can say, from those before and after it in its stream.
+
+    It gives a result of a new kind or with further columns, never the same one filled in. A stage that holds results
+    back keeps them without their pictures.
+    """
+
+    def take(self, result: FrameResult) -> Iterable[FrameResult]:
+        """The results that are ready by now, in order; this one may be among them or come later."""
+        ...
+
+    def finish(self) -> Iterable[FrameResult]:
+        """The stream has ended: all that was held back."""
+        ...
+
+
+Stages = Callable[[Stream], Sequence[Stage]]  # made anew for each stream, so that none sees another one's frames
+
+
+class ResultTaker(Protocol):
+    """All that the spine asks of a sink."""
+
+    def write(self, result: FrameResult) -> None: ...
+
+
+class Sink(ResultTaker, Protocol):
     """Takes results in order. Leaving the context without an error gives the file its name; with one, `.part` stays."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-    def write(self, result: FrameResult) -> None: ...

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from crowdmask.engine.pipeline import analyse
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
+from crowdmask.engine.spine import Judge, analyse
 from crowdmask.errors import DatasetError, SourceError
 from crowdmask.evaluation.records import Evaluation, Judged
 from crowdmask.evaluation.scoring import score
@@ -114,7 +114,7 @@ def evaluate_set(
             pictures, frames, found = _open(part, start)
         problems += found
         with timings.of("inference_s"):
-            results = list(analyse(frames, *networks, low, runtime))
+            results = list(analyse(frames, Judge(*networks, low, runtime)))
         with timings.of("scoring_s"):
             for picture, result in zip(pictures, results, strict=True):
                 evaluator.process(picture, result)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from crowdmask.engine.pipeline import analyse
-from crowdmask.engine.protocols import Sink, Source
+from crowdmask.engine.protocols import ResultTaker, Sink, Source
+from crowdmask.engine.spine import Judge, analyse
 from crowdmask.errors import CrowdmaskError, SourceError, WeightsError
 from crowdmask.jobs.networks import Networks, Pair, own_networks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.jobs.tasks import Outcome, State, Task
-from crowdmask.jobs.timing import StageTimes, TimedClassifier, TimedDetector
+from crowdmask.jobs.timing import StageTimes, TimedClassifier, TimedDetector, TimedSink
 from crowdmask.jobs.watching import Watch
 from crowdmask.media.ahead import ahead
 from crowdmask.media.parts import ensure_writable, part_of
@@ -22,7 +22,7 @@ from crowdmask.media.sources import open_source
 from crowdmask.records import FrameResult, SourceKind, VideoInfo
 from crowdmask.results import summary
 from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
-from crowdmask.results.detections import Detections, DetectionsError
+from crowdmask.results.detections import DetectionsError
 from crowdmask.results.frames_csv import FramesCsv
 from crowdmask.results.statistics import ComplianceStats
 
@@ -35,10 +35,13 @@ def analyse_file(
     networks: Networks = own_networks,
     watch: Watch | None = None,
     stop: Stop | None = None,
-    detections: Detections | None = None,
+    also: Sequence[ResultTaker] = (),
 ) -> Outcome:
-    """Does one task whole. Its own failure is in the outcome; one that would befall every task is raised."""
-    work = _Work(task, networks, watch or Watch(), stop or Stop(), detections)
+    """Does one task whole; `also` are sinks that several inputs share, and come open.
+
+    Its own failure is in the outcome; one that would meet every task is raised.
+    """
+    work = _Work(task, networks, watch or Watch(), stop or Stop(), also)
     try:
         work.do()
     except (WeightsError, DetectionsError):
@@ -59,7 +62,7 @@ class _Work:
     networks: Networks
     watch: Watch
     stop: Stop
-    detections: Detections | None
+    also: Sequence[ResultTaker]
     stats: ComplianceStats = field(default_factory=ComplianceStats)
     times: StageTimes = field(default_factory=StageTimes)
     source: Source | None = None
@@ -73,7 +76,7 @@ class _Work:
             ensure_writable(path, overwrite=task.output.overwrite)
         try:
             with self.stop.breakable(), self.times.stage("open"):
-                self.source = open_source(task.source, task.analysis, threads=task.runtime.threads)
+                self.source = self._open()
             with self.source as source:
                 self.watch.opened(task, source.info)
                 with self.stop.breakable(), self.times.stage("load"):
@@ -89,12 +92,12 @@ class _Work:
     def _write_frames(self, source: Source, pair: Pair) -> None:
         """Every frame into every sink; after an interruption the sinks end as they do after the last frame."""
         with ExitStack() as sinks:
-            written = [sinks.enter_context(sink) for sink in self._sinks(source.info)]
+            written = [*(sinks.enter_context(sink) for sink in self._sinks(source.info)), *self.also]
             try:
-                with closing(self._results(source, pair)) as results:
+                with closing(self._results(source, pair, written)) as results:
                     for result in results:
-                        with self.times.stage("hand_over"):
-                            self._write(result, written)
+                        self.stats.update(result, self.task.name)
+                        self.until_s = result.frame.seconds
                         self.watch.saw(result, self.stats)
             except KeyboardInterrupt:
                 if self.stats.frames == 0:
@@ -105,19 +108,19 @@ class _Work:
             with self.times.stage("finish"):
                 sinks.pop_all().close()
 
-    def _results(self, source: Source, pair: Pair) -> Generator[FrameResult, None, None]:
-        """Judged frames; decoding runs ahead, and each wait for one may be broken off."""
+    def _open(self) -> Source:
+        task = self.task
+        return open_source(task.source, task.analysis, threads=task.runtime.threads, stream=task.stream)
+
+    def _results(self, source: Source, pair: Pair, sinks: Sequence[ResultTaker]) -> Generator[FrameResult, None, None]:
+        """Results that are written; decoding runs ahead, and each wait for one may be broken off."""
         task, times = self.task, self.times
         detector, classifier = TimedDetector(pair.detector, times), TimedClassifier(pair.classifier, times)
+        judge = Judge(detector, classifier, task.analysis, task.runtime)
+        timed = [TimedSink(sink, times) for sink in sinks]
         with ahead(times.over("decode", source), task.runtime.window) as frames:
             waited_for = times.over("wait_for_frames", frames)
-            results = iter(analyse(waited_for, detector, classifier, task.analysis, task.runtime))
-            while True:
-                with self.stop.breakable():
-                    result = next(results, None)
-                if result is None:
-                    return
-                yield result
+            yield from analyse(waited_for, judge, sinks=timed, waiting=self.stop.breakable)
 
     def _sinks(self, info: VideoInfo) -> list[Sink]:
         task, runtime = self.task, self.task.runtime
@@ -132,14 +135,6 @@ class _Work:
         threads = max(1, runtime.cores // 2)
         video = AnnotatedVideo(path, info, task.output, audio_from=sound, threads=threads, stage=self.times.stage)
         return [*sinks, video]
-
-    def _write(self, result: FrameResult, sinks: list[Sink]) -> None:
-        for sink in sinks:
-            sink.write(result)
-        if self.detections is not None:
-            self.detections.write(self.task.name, result)
-        self.stats.update(result, self.task.name)
-        self.until_s = result.frame.seconds
 
     def _summarise(self, info: VideoInfo, pair: Pair) -> dict[str, Any]:
         outputs = self.task.outputs

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
+from crowdmask.engine.spine import Judge
 from crowdmask.results.summary import WeightsUsed
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
@@ -18,6 +19,9 @@ class Pair:
     detector: FaceDetector
     classifier: MaskClassifier
     weights: tuple[WeightsUsed, ...] = ()
+
+    def judge(self, analysis: AnalysisSettings, runtime: RuntimeSettings) -> Judge:
+        return Judge(self.detector, self.classifier, analysis, runtime)
 
 
 Networks = Callable[[AnalysisSettings, RuntimeSettings], Pair]

@@ -30,7 +30,9 @@ def run(
             if detections is not None and faces is None:
                 ensure_writable(detections, overwrite=task.output.overwrite)
                 faces = stack.enter_context(open_detections(detections))
-            outcome = analyse_file(task, networks=networks, watch=watch, stop=stop, detections=faces)
+            outcome = analyse_file(
+                task, networks=networks, watch=watch, stop=stop, also=[] if faces is None else [faces]
+            )
             watch.ended(outcome)
             yield outcome
             if stop.asked or outcome.state is State.INTERRUPTED:

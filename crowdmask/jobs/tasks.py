@@ -8,7 +8,7 @@ from typing import Any
 
 from crowdmask.jobs.naming import Outputs
 from crowdmask.media.opening import shown
-from crowdmask.records import Gap, SourceKind
+from crowdmask.records import Gap, SourceKind, Stream
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
@@ -23,11 +23,16 @@ class Task:
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
+    of_run: Stream | None = None  # what its frames know of their origin where it is part of a run
 
     @property
     def name(self) -> str:
         """The input as it may be shown and written down."""
         return shown(self.source)
+
+    @property
+    def stream(self) -> Stream:
+        return self.of_run or Stream(self.name, self.kind)
 
 
 class State(str, Enum):

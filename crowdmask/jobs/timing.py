@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.engine.protocols import FaceDetector, MaskClassifier
-from crowdmask.records import Faces
+from crowdmask.engine.protocols import FaceDetector, MaskClassifier, ResultTaker
+from crowdmask.records import Faces, FrameResult
 
 Item = TypeVar("Item")
 
@@ -92,3 +92,15 @@ class TimedClassifier:
     def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self._times.stage("classify"):
             return self._classifier.unmasked_prob(crops)
+
+
+class TimedSink:
+    """A sink whose time on the leading thread is counted."""
+
+    def __init__(self, sink: ResultTaker, times: StageTimes) -> None:
+        self._sink = sink
+        self._times = times
+
+    def write(self, result: FrameResult) -> None:
+        with self._times.stage("hand_over"):
+            self._sink.write(result)

@@ -20,7 +20,7 @@ from typing_extensions import Self
 from crowdmask.errors import OutputError, SourceError
 from crowdmask.media.opening import check_file
 from crowdmask.media.parts import write_whole, writing
-from crowdmask.records import Frame, Gap, SourceKind, VideoInfo
+from crowdmask.records import Frame, Gap, SourceKind, Stream, VideoInfo
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _QUALITY = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
@@ -92,10 +92,10 @@ def write_picture(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> Non
 class PictureSource:
     """A picture as a `Source` of one frame at second zero, whatever part of a video the settings choose."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, stream: Stream | None = None) -> None:
         image = read_picture(path)
         image.flags.writeable = False
-        self._frame: Frame | None = Frame(0, 0.0, image)
+        self._frame: Frame | None = Frame(0, 0.0, image, stream=stream or Stream(path, SourceKind.PICTURE))
         height, width = image.shape[:2]
         self._info = VideoInfo(path, SourceKind.PICTURE, width, height, frames_expected=1)
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 from crowdmask.media.opening import check_file, is_address, is_camera, local_path
 from crowdmask.media.pictures import PictureSource, is_picture
 from crowdmask.media.video_source import VideoSource
+from crowdmask.records import Stream
 from crowdmask.settings import AnalysisSettings
 
 
-def open_source(path: str, settings: AnalysisSettings, *, threads: int = 0) -> VideoSource | PictureSource:
+def open_source(
+    path: str, settings: AnalysisSettings, *, threads: int = 0, stream: Stream | None = None
+) -> VideoSource | PictureSource:
     """Open whatever `path` names: a picture or video (by content, not by name), a camera (`0`), or an address.
 
-    `threads` is for decoding, 0 is all cores. Raises SourceError where there is nothing to analyse.
+    `threads` is for decoding, 0 is all cores. `stream` is what the frames know of their origin, by default the path and
+    the kind alone. Raises SourceError where there is nothing to analyse.
     """
     if not is_camera(path) and not is_address(path):
         file = local_path(path)
         check_file(file)
         if is_picture(file):
-            return PictureSource(str(file))
+            return PictureSource(str(file), stream=stream)
         path = str(file)
-    return VideoSource(path, settings, threads=threads)
+    return VideoSource(path, settings, threads=threads, stream=stream)

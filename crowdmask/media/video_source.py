@@ -36,7 +36,7 @@ from crowdmask.media.decoding import Decoding
 from crowdmask.media.describing import describe, pick_stream, span_of, start_stamp
 from crowdmask.media.opening import open_container, shown
 from crowdmask.media.orientation import orientation_of
-from crowdmask.records import Frame, Gap, SourceKind, VideoInfo
+from crowdmask.records import Frame, Gap, SourceKind, Stream, VideoInfo
 from crowdmask.settings import AnalysisSettings
 
 _EPSILON_S = 1e-7  # far less than a tick, far more than a float's rounding
@@ -45,7 +45,9 @@ _EPSILON_S = 1e-7  # far less than a tick, far more than a float's rounding
 class VideoSource:
     """A video file, stream or camera as a `Source`; opened, and its first frame decoded, when it is made."""
 
-    def __init__(self, path: str, settings: AnalysisSettings, *, threads: int = 0) -> None:
+    def __init__(
+        self, path: str, settings: AnalysisSettings, *, threads: int = 0, stream: Stream | None = None
+    ) -> None:
         self._path = path
         self._settings = settings
         self._threads = threads
@@ -54,6 +56,7 @@ class VideoSource:
         self._gaps_taken = 0
         self._reformatter = VideoReformatter()
         self._container, self._kind = open_container(path)
+        self._origin = stream or Stream(shown(path), self._kind)
         try:
             self._stream_index = pick_stream(self._container, shown(path))
             self._open_decoding()
@@ -115,7 +118,7 @@ class VideoSource:
             self._decoding.last_index = index
             if index % chosen.every == 0 and seconds >= start_s - _EPSILON_S:
                 lasts_s = float(decoded.duration * base) if decoded.duration else None
-                frame = Frame(index, seconds, self._picture(decoded, index, seconds), lasts_s)
+                frame = Frame(index, seconds, self._picture(decoded, index, seconds), lasts_s, self._origin)
                 if self._kind is SourceKind.VIDEO:
                     held = frame
                 else:

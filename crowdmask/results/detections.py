@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 from typing_extensions import Self  # in typing from Python 3.11 on
 
 from crowdmask import __version__
+from crowdmask.engine.protocols import Sink
 from crowdmask.errors import OutputError, SettingsError
 from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.records import FrameResult, Verdict
@@ -46,17 +46,7 @@ class DetectionsError(OutputError):
     """The file that all inputs of a call share cannot be written, so that none of them can be done as asked."""
 
 
-class Detections(Protocol):
-    """Takes the results of one source after the other. Left without an error the file gets its name."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-    def write(self, source: str, result: FrameResult) -> None: ...
-
-
-def open_detections(path: str | os.PathLike[str]) -> Detections:
+def open_detections(path: str | os.PathLike[str]) -> Sink:
     """The writer for the path's suffix, .csv or .parquet; SettingsError where there is none."""
     suffix = Path(path).suffix.lower()
     if suffix == ".csv":
@@ -91,9 +81,9 @@ class DetectionsCsv:
         with _shared():
             self._part.__exit__(kind, error, trace)
 
-    def write(self, source: str, result: FrameResult) -> None:
+    def write(self, result: FrameResult) -> None:
         faces, shown = result.faces, self._shown
-        place = [source, result.frame.index, shown(result.frame.seconds, 6)]
+        place = [result.frame.stream.source, result.frame.index, shown(result.frame.seconds, 6)]
         for box, score, prob, verdict in zip(
             faces.boxes.tolist(),
             faces.scores.tolist(),

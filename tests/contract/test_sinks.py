@@ -7,11 +7,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pytest
-from typing_extensions import Self
 
 from crowdmask.engine.protocols import Sink
 from crowdmask.errors import OutputError
@@ -27,29 +25,10 @@ INFO = VideoInfo("a.mp4", SourceKind.VIDEO, *SIZE, Fraction(25), Fraction(1, 128
 FAST = OutputSettings(preset="ultrafast", blur=True)
 
 
-class DetectionsOf:
-    """The detections of one source, which is all that a sink knows."""
-
-    def __init__(self, path: Path) -> None:
-        self._shared = open_detections(path)
-
-    def __enter__(self) -> Self:
-        self._shared.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._shared.__exit__(kind, error, trace)
-
-    def write(self, result: FrameResult) -> None:
-        self._shared.write("a.mp4", result)
-
-
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "frames.csv": FramesCsv,
-    "faces.csv": DetectionsOf,
-    "faces.parquet": DetectionsOf,
+    "faces.csv": open_detections,
+    "faces.parquet": open_detections,
     "video.mp4": lambda path: AnnotatedVideo(path, INFO, FAST),
     "picture.png": lambda path: AnnotatedPicture(path, FAST),
 }

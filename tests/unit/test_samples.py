@@ -105,7 +105,7 @@ def judged() -> list[tuple[str, str, float]]:
     """For each face of the stills and of ten frames of the clip: its verdict, the one it got ("" if not found), and
     how much of it is visible; made with the networks and weights that are shipped."""
     from crowdmask.engine.load import load_classifier, load_detector
-    from crowdmask.engine.pipeline import analyse
+    from crowdmask.engine.spine import Judge, analyse
 
     settings, runtime = AnalysisSettings(), RuntimeSettings(window=4)
     pictures = [(rows, cv2.imread(str(SAMPLES / name))) for name, rows in truth("truth-stills.csv", "picture").items()]
@@ -117,7 +117,7 @@ def judged() -> list[tuple[str, str, float]]:
     frames = [Frame(i, float(i), image.astype(np.uint8)) for i, (_, image) in enumerate(pictures) if image is not None]
     networks = load_detector(settings, runtime), load_classifier(settings, runtime)
     found = []
-    for (rows, _), result in zip(pictures, analyse(iter(frames), *networks, settings, runtime), strict=True):
+    for (rows, _), result in zip(pictures, analyse(iter(frames), Judge(*networks, settings, runtime)), strict=True):
         overlaps = iou(boxes(rows).astype(np.float32), result.faces.boxes)
         for row, overlap in zip(rows, overlaps, strict=True):
             best = int(overlap.argmax()) if len(overlap) else -1

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from crowdmask.errors import OutputError
-from crowdmask.jobs.batch.entries import Entry, Kind, State
+from crowdmask.jobs.batch.entries import Entry, Kind, State, stream_of
 from crowdmask.jobs.batch.faces_parts import unpack, unpack_bytes
 from crowdmask.jobs.batch.locations import faces_file_of, frames_file_of
 from crowdmask.jobs.batch.manifest import Manifest
@@ -93,8 +93,8 @@ def write_detections(run: RunFolder, manifest: Manifest, path: Path) -> None:
                 part = faces_file_of(run.path, entry.source)
                 if part.exists():
                     with part.open("rb") as file:
-                        for result in unpack(file, str(part)):
-                            out.write(entry.source, result)
+                        for result in unpack(file, stream_of(entry)):
+                            out.write(result)
             elif (data := manifest.faces_of(entry.source)) is not None:
-                for result in unpack_bytes(data, entry.source):
-                    out.write(entry.source, result)
+                for result in unpack_bytes(data, stream_of(entry)):
+                    out.write(result)

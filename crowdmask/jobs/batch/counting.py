@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from crowdmask.engine.pipeline import analyse
 from crowdmask.engine.protocols import Source
+from crowdmask.engine.spine import analyse
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
 from crowdmask.jobs.batch.entries import Entry, Identity, State
 from crowdmask.jobs.batch.reading import failed, told
@@ -73,12 +73,7 @@ class Counting:
         sums: dict[Cell, Sums] = {}
         frames, beaten, first, last, at = 0, 0, 0.0, 0.0, time.monotonic()
         with ahead(source, plan.runtime.window) as coming:
-            results = iter(analyse(coming, pair.detector, pair.classifier, plan.analysis, plan.runtime))
-            while True:
-                with stop.breakable():
-                    result = next(results, None)
-                if result is None:
-                    return sums, frames, last - first
+            for result in analyse(coming, pair.judge(plan.analysis, plan.runtime), waiting=stop.breakable):
                 seconds = result.frame.seconds
                 first, last, frames = (seconds if frames == 0 else first), seconds, frames + 1
                 cell = self._periods.cell(placed.camera, taken, seconds)
@@ -86,6 +81,7 @@ class Counting:
                 if time.monotonic() - at >= BEAT_S:
                     beat(Beat(placed.source, frames - beaten, Counts()))
                     at, beaten = time.monotonic(), frames
+        return sums, frames, last - first
 
     def _worked(self, entry: Entry, sums: dict[Cell, Sums], frames: int, is_long: bool) -> Worked:
         done = replace(

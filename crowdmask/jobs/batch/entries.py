@@ -11,7 +11,7 @@ from enum import Enum
 from hashlib import blake2b
 from typing import BinaryIO
 
-from crowdmask.records import Counts, Gap
+from crowdmask.records import Counts, Gap, SourceKind, Stream
 
 EDGE_BYTES = 16_384  # of the head and of the tail of a file, by which its content is told
 
@@ -97,6 +97,12 @@ class Entry:
     outputs: tuple[OutputFile, ...] = ()
     note: str = ""  # what else a reader should know of it
     wall_s: float = 0.0
+
+
+def stream_of(entry: Entry) -> Stream:
+    """What the frames of an input know of their origin, as far as the entry does."""
+    kind = SourceKind.PICTURE if entry.kind is Kind.PICTURE else SourceKind.VIDEO
+    return Stream(entry.source, kind, entry.camera, entry.captured_at, entry.captured_from)
 
 
 def natural_key(source: str) -> bytes:

@@ -20,7 +20,7 @@ from typing_extensions import Self
 
 from crowdmask.errors import SourceError
 from crowdmask.media.parts import commit, part_of, writing
-from crowdmask.records import Faces, Frame, FrameResult
+from crowdmask.records import Faces, Frame, FrameResult, Stream
 
 HEADER = struct.Struct("<qdII")
 _NO_IMAGE = np.zeros((1, 1, 3), np.uint8)
@@ -35,31 +35,30 @@ def pack(result: FrameResult) -> bytes:
     return HEADER.pack(result.frame.index, result.frame.seconds, len(faces), zlib.crc32(data)) + data
 
 
-def unpack(file: BinaryIO, name: str) -> Iterator[FrameResult]:
-    """The frames of a packed file, without their pictures and landmarks."""
+def unpack(file: BinaryIO, stream: Stream) -> Iterator[FrameResult]:
+    """The frames of a packed file of a stream, without their pictures and landmarks."""
     while head := file.read(HEADER.size):
         if len(head) == HEADER.size:
             index, seconds, count, checksum = HEADER.unpack(head)
             data = file.read(count * _FACE.itemsize)
             if len(data) == count * _FACE.itemsize and zlib.crc32(data) == checksum:
-                yield _result(index, seconds, np.frombuffer(data, _FACE))
+                yield _result(Frame(index, seconds, _NO_IMAGE, stream=stream), np.frombuffer(data, _FACE))
                 continue
-        raise SourceError(f"{name}: the detections kept of it are damaged: analyse it again with --no-resume")
+        raise SourceError(f"{stream.source}: the detections kept of it are damaged: analyse it again with --no-resume")
 
 
-def unpack_bytes(data: bytes, name: str) -> Iterator[FrameResult]:
-    return unpack(BytesIO(data), name)
+def unpack_bytes(data: bytes, stream: Stream) -> Iterator[FrameResult]:
+    return unpack(BytesIO(data), stream)
 
 
-def _result(index: int, seconds: float, found: np.ndarray) -> FrameResult:
+def _result(frame: Frame, found: np.ndarray) -> FrameResult:
     landmarks = np.zeros((len(found), 5, 2), np.float32)
     faces = Faces(found["box"].astype(np.float32), found["score"].astype(np.float32), landmarks)
-    frame = Frame(index, seconds, _NO_IMAGE)
     return FrameResult(frame, faces, found["prob"].astype(np.float32), found["verdict"].copy())
 
 
 class FacesPart:
-    """The packed detections of one video, as a `Detections` that `analyse_file` writes to."""
+    """The packed detections of one video, as a sink."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -80,7 +79,7 @@ class FacesPart:
         if kind is None:
             commit(self.path)
 
-    def write(self, source: str, result: FrameResult) -> None:
+    def write(self, result: FrameResult) -> None:
         assert self._file is not None
         if len(result.faces):
             with writing(self.path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from crowdmask.errors import CrowdmaskError
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, stream_of
 from crowdmask.jobs.batch.units import Unit, UnitDone, Worked
 from crowdmask.media.opening import check_file
 from crowdmask.media.pictures import decode_picture, is_picture, starts_picture
@@ -113,7 +113,8 @@ def _read_picture(entry: Entry, place: Callable[[Entry], Entry]) -> Item:
         data = np.fromfile(file, np.uint8)
     image = decode_picture(data, entry.path)
     image.flags.writeable = False
-    return Still(place(replace(entry, kind=Kind.PICTURE, identity=identity)), Frame(0, 0.0, image))
+    entry = place(replace(entry, kind=Kind.PICTURE, identity=identity))
+    return Still(entry, Frame(0, 0.0, image, stream=stream_of(entry)))
 
 
 def failed(entry: Entry, reason: str) -> Worked:

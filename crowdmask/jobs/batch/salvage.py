@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from crowdmask.errors import SourceError
-from crowdmask.jobs.batch.entries import Entry, Kind, State
+from crowdmask.jobs.batch.entries import Entry, Kind, State, stream_of
 from crowdmask.jobs.batch.faces_parts import unpack_bytes
 from crowdmask.jobs.batch.journal import Journal
 from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest
@@ -72,7 +72,7 @@ def _has_faces(entry: Entry, data: bytes | None) -> bool:
     if entry.kind is Kind.VIDEO:
         return True  # they are a file of their own, which is checked like the others
     try:
-        found = [] if data is None else list(unpack_bytes(data, entry.source))
+        found = [] if data is None else list(unpack_bytes(data, stream_of(entry)))
     except SourceError:
         return False
     return sum(len(result.faces) for result in found) == entry.counts.faces

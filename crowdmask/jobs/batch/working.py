@@ -12,13 +12,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from crowdmask.engine.pipeline import analyse
+from crowdmask.engine.spine import analyse
 from crowdmask.errors import OutputError, SettingsError, WeightsError
 from crowdmask.jobs import tasks
 from crowdmask.jobs.analysis import analyse_file
 from crowdmask.jobs.batch import locations
 from crowdmask.jobs.batch.counting import Counting
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State
+from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State, stream_of
 from crowdmask.jobs.batch.faces_parts import FacesPart, pack
 from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.reading import MOST_THREADS, Film, Item, Pause, Still, failed, items_of, told
@@ -130,7 +130,7 @@ class Workman:
         plan, more = self._plan, True
         while more:
             try:
-                for result in analyse(frames, pair.detector, pair.classifier, plan.analysis, plan.runtime):
+                for result in analyse(frames, pair.judge(plan.analysis, plan.runtime)):
                     still = yield from _up_to_still(hand)
                     if still is not None:
                         yield still, result
@@ -151,7 +151,7 @@ class Workman:
                 yield item
                 continue
             try:
-                (result,) = analyse([item.frame], pair.detector, pair.classifier, plan.analysis, plan.runtime)
+                (result,) = analyse([item.frame], pair.judge(plan.analysis, plan.runtime))
             except (WeightsError, SettingsError):
                 raise
             except Exception as error:
@@ -209,6 +209,7 @@ class Workman:
     def _analysed(self, entry: Entry) -> Report | None:
         """None where it was interrupted: nothing of it is kept then, and it stays waiting."""
         plan = self._plan
+        entry = self._placing.place(entry)
         task = self._task(entry)
         with ExitStack() as stack:
             faces: FacesPart | None = None
@@ -220,7 +221,7 @@ class Workman:
                     networks=lambda analysis, runtime: self._loaded(),
                     watch=_Beating(entry.source, self._beat),
                     stop=self._stop,
-                    detections=faces,
+                    also=[] if faces is None else [faces],
                 )
                 stack.close()
             except (OutputError, OSError) as error:
@@ -248,7 +249,7 @@ class Workman:
             locations.summary_file_of(run, entry.source),
         )
         output = replace(plan.output, overwrite=True)  # what lies there is of an attempt that came to nothing
-        return tasks.Task(entry.path, SourceKind.VIDEO, outputs, plan.analysis, plan.runtime, output)
+        return tasks.Task(entry.path, SourceKind.VIDEO, outputs, plan.analysis, plan.runtime, output, stream_of(entry))
 
     def _done(self, entry: Entry, task: tasks.Task, outcome: tasks.Outcome, faces: FacesPart | None) -> Entry:
         annotated = task.outputs.annotated
@@ -258,7 +259,7 @@ class Workman:
         files = [annotated, task.outputs.frames_csv, task.outputs.summary, faces.path if faces else None]
         stats = outcome.stats
         return replace(
-            self._placing.place(entry),
+            entry,
             state=State.DONE,
             error="",
             attempts=entry.attempts + 1,

@@ -13,7 +13,7 @@ from crowdmask.errors import OutputError, SettingsError
 from crowdmask.records import FrameResult
 from crowdmask.results import detections
 from crowdmask.results.detections import COLUMNS, DetectionsError, open_detections
-from tests.factories import make_result
+from tests.factories import make_result, of
 
 NAN = float("nan")
 
@@ -26,7 +26,7 @@ def two_faces(index: int = 4) -> FrameResult:
 @pytest.mark.parametrize("name", ["faces.csv", "faces.parquet"])
 def test_nobody_found_leaves_a_readable_file_without_rows(tmp_path: Path, name: str) -> None:
     with open_detections(tmp_path / name) as sink:
-        sink.write("a.mp4", make_result())
+        sink.write(of("a.mp4", make_result()))
     assert os.listdir(tmp_path) == [name]
     if name.endswith("csv"):
         assert (tmp_path / name).read_text() == ",".join(COLUMNS) + "\n"
@@ -38,8 +38,8 @@ def test_nobody_found_leaves_a_readable_file_without_rows(tmp_path: Path, name: 
 def test_csv_rows_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "faces.csv"
     with open_detections(path) as sink:
-        sink.write("in, a.mp4", two_faces())
-        sink.write("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75]))
+        sink.write(of("in, a.mp4", two_faces()))
+        sink.write(of("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75])))
     assert path.read_text() == (
         "source,frame,time_s,x1,y1,x2,y2,score,unmasked_prob,verdict\n"
         '"in, a.mp4",4,0.160000,1.23,2.00,30.50,40.01,0.9877,0.1234,masked\n'
@@ -51,8 +51,8 @@ def test_csv_rows_by_hand(tmp_path: Path) -> None:
 def test_parquet_holds_the_same_with_types(tmp_path: Path) -> None:
     path = tmp_path / "faces.parquet"
     with open_detections(path) as sink:
-        sink.write("a.mp4", two_faces())
-        sink.write("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75]))
+        sink.write(of("a.mp4", two_faces()))
+        sink.write(of("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75])))
     table = pq.read_table(path)
     assert table.column_names == list(COLUMNS)
     assert [str(table.schema.field(n).type) for n in ("source", "frame", "time_s", "x1", "unmasked_prob")] == [
@@ -77,7 +77,7 @@ def test_both_formats_agree(tmp_path: Path) -> None:
     for name in ("f.csv", "f.parquet"):
         with open_detections(tmp_path / name) as sink:
             for result in results:
-                sink.write("a.mp4", result)
+                sink.write(of("a.mp4", result))
     with open(tmp_path / "f.csv", newline="") as file:
         plain = list(csv.DictReader(file))
     typed = pq.read_table(tmp_path / "f.parquet").to_pylist()
@@ -95,7 +95,7 @@ def test_parquet_keeps_every_digit_and_the_order_of_many_rows(tmp_path: Path) ->
     boxes = rng.uniform(0, 4000, (300, 200, 4)).astype(np.float32)
     with open_detections(path) as sink:
         for i, some in enumerate(boxes):
-            sink.write("a.mp4", make_result(None, np.sort(some, axis=1), [0.1] * 200, index=i, seconds=i / 29.97))
+            sink.write(of("a.mp4", make_result(None, np.sort(some, axis=1), [0.1] * 200, index=i, seconds=i / 29.97)))
     table = pq.read_table(path)
     found = np.stack([table.column(name).to_numpy() for name in ("x1", "y1", "x2", "y2")], axis=1)
     assert np.array_equal(found, np.sort(boxes.reshape(-1, 4), axis=1))
@@ -111,7 +111,7 @@ def test_parquet_holds_names_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "it's 100 % [ok]*.parquet"
     with open_detections(path) as sink:
         for name in [*NAMES, os.fsdecode(b"a\xff")]:
-            sink.write(name, make_result(None, [(1, 2, 3, 4)], [0.75]))
+            sink.write(of(name, make_result(None, [(1, 2, 3, 4)], [0.75])))
     assert os.listdir(tmp_path) == [path.name]
     assert pq.ParquetFile(path).read().column("source").to_pylist() == [*NAMES, "a\\udcff"]
 
@@ -119,7 +119,7 @@ def test_parquet_holds_names_as_they_are(tmp_path: Path) -> None:
 def test_rows_of_parquet_are_on_disk_as_they_are_made(tmp_path: Path) -> None:
     with open_detections(tmp_path / "f.parquet") as sink:
         for i in range(3):
-            sink.write("a.mp4", two_faces(i))
+            sink.write(of("a.mp4", two_faces(i)))
             assert len((tmp_path / "f.parquet.part").read_text().splitlines()) == 1 + 2 * (i + 1)
 
 
@@ -127,7 +127,7 @@ def test_what_parquet_cannot_be_made_of_stays(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(detections.KINDS, "verdict", "FLOAT")
     path = tmp_path / "f.parquet"
     with pytest.raises(DetectionsError, match=r"f\.parquet\.part.*as CSV"), open_detections(path) as sink:
-        sink.write("a.mp4", two_faces())
+        sink.write(of("a.mp4", two_faces()))
     assert os.listdir(tmp_path) == ["f.parquet.part"]
     assert len((tmp_path / "f.parquet.part").read_text().splitlines()) == 3
 
@@ -135,7 +135,7 @@ def test_what_parquet_cannot_be_made_of_stays(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
 def test_an_error_keeps_what_was_good_and_readable(tmp_path: Path, name: str) -> None:
     with pytest.raises(RuntimeError, match="half-way"), open_detections(tmp_path / name) as sink:
-        sink.write("a.mp4", two_faces())
+        sink.write(of("a.mp4", two_faces()))
         raise RuntimeError("half-way")
     assert os.listdir(tmp_path) == [name + ".part"]
     assert len((tmp_path / (name + ".part")).read_text().splitlines()) == 3
@@ -152,7 +152,7 @@ def test_a_missing_folder_is_named(tmp_path: Path, name: str) -> None:
 def test_a_full_disk_is_an_error_of_the_shared_file(tmp_path: Path, name: str) -> None:
     (tmp_path / (name + ".part")).symlink_to("/dev/full")
     with pytest.raises(DetectionsError, match="full") as caught, open_detections(tmp_path / name) as sink:
-        sink.write("a.mp4", two_faces())
+        sink.write(of("a.mp4", two_faces()))
     assert isinstance(caught.value, OutputError)
     assert not (tmp_path / name).exists()
 

@@ -18,7 +18,7 @@ from crowdmask.results.detections import open_detections
 from crowdmask.results.purge import carry_out
 from crowdmask.results.purge_plan import kind_of, parse_age, plan, runs_in
 from crowdmask.results.report.sections import PICTURE_MARK
-from tests.factories import make_result
+from tests.factories import make_result, of
 from tests.unit.results.frames_csvs import Row, write_run
 
 NOW = datetime(2026, 12, 31, tzinfo=timezone.utc)
@@ -206,9 +206,8 @@ def detections(run: Path, suffix: str, sources: list[str]) -> Path:
     path = run / f"detections{suffix}"
     with open_detections(path) as sink:
         for source in sources:
-            sink.write(
-                source, make_result(boxes=[(i, 2, i + 9, 12) for i in (1, 20, 40)], unmasked_prob=(0.1, 0.9, np.nan))
-            )
+            result = make_result(boxes=[(i, 2, i + 9, 12) for i in (1, 20, 40)], unmasked_prob=(0.1, 0.9, np.nan))
+            sink.write(of(source, result))
     return put(path, YOUNG, path.read_bytes())
 
 

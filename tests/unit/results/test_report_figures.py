@@ -20,7 +20,7 @@ from crowdmask.results.report.moments import Moment, pictures_of
 from crowdmask.results.report.words import duration, percent, span_words
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.timeline.buckets import Width
-from tests.factories import make_result, write_clip
+from tests.factories import make_result, of, write_clip
 from tests.unit.results.frames_csvs import Row, write_run
 
 BOX = (20.0, 16.0, 60.0, 56.0)
@@ -195,7 +195,7 @@ def test_faces_are_hidden_where_the_run_knows_them_and_whole_pictures_where_it_d
         cv2.imwrite(str(tmp_path / "in" / name), face_picture())
     with open_detections(run.path / "detections.parquet") as sink:
         for name in ("known.png", "partly.png"):
-            sink.write(name, make_result(boxes=[BOX], unmasked_prob=[0.9]))
+            sink.write(of(name, make_result(boxes=[BOX], unmasked_prob=[0.9])))
     known, unknown, partly, missing = (
         moment("known.png"),
         moment("unknown.png"),
