@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from crowdmask.nets.anchors import AnchorGrid
-from crowdmask.nets.shipped import Calibration, shipped_retinaface, shipped_xception
+from crowdmask.nets.shipped import Calibration, shipped
 
 CONFIDENCE, OVERLAP, MARGIN, THRESHOLD = 0.5, 0.4, 0.2, 0.5
 
@@ -51,8 +51,7 @@ def unmasked_probability(frame: Any, box: Any, classifier: Any, size: int, calib
 
 def run(video: str, out: str, limit: int | None) -> dict[str, float]:
     """Frames, faces and the loop's seconds; the first frame, on which the networks are compiled, is not timed."""
-    detector, detector_graph = shipped_retinaface("retinaface-mobilenet")
-    classifier, classifier_graph, calibration = shipped_xception("xception")
+    detector, classifier = shipped("retinaface-mobilenet"), shipped("xception")
     capture = cv2.VideoCapture(video)
     if not capture.isOpened():
         raise SystemExit(f"{video}: cannot be opened")
@@ -66,9 +65,11 @@ def run(video: str, out: str, limit: int | None) -> dict[str, float]:
         good, frame = capture.read()
         if not good:
             break
-        found = find_faces(frame, detector, detector_graph.anchors)
+        found = find_faces(frame, detector.model, detector.graph.anchors)
         for box in found:
-            probability = unmasked_probability(frame, box, classifier, classifier_graph.input_size, calibration)
+            probability = unmasked_probability(
+                frame, box, classifier.model, classifier.graph.input_size, classifier.calibration
+            )
             if probability is None:
                 continue
             bare = probability > THRESHOLD

@@ -35,30 +35,38 @@ def rows(beside: Path | None, rounds: int) -> list[list[str]]:
     from crowdmask.engine.network import at_once, compile_network, take_threads
     from crowdmask.nets.as_run import AsRun
     from crowdmask.nets.retinaface import build_retinaface
-    from crowdmask.nets.shipped import shipped_retinaface, shipped_xception
+    from crowdmask.nets.shipped import shipped
     from crowdmask.training.detector import load_start
 
     runtime = RuntimeSettings()
     take_threads(runtime)
     workers = runtime.cores
-    detectors = {"detector, ours": shipped_retinaface("retinaface-mobilenet")[0]}
+    detectors = {"detector, ours": shipped("retinaface-mobilenet").model}
     if beside is not None:
         detectors["detector, the checkpoint it started from"] = build_retinaface()
         load_start(detectors["detector, the checkpoint it started from"], beside)
-    classifier, graph, _ = shipped_xception("xception")
+    classifier = shipped("xception")
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (1, 736, 1280, 3)).astype(np.uint8)  # 720 rows and the network's padding
-    crops = rng.integers(0, 256, (BATCH, graph.input_size, graph.input_size, 3)).astype(np.uint8)
+    size = classifier.graph.input_size
+    crops = rng.integers(0, 256, (BATCH, size, size, 3)).astype(np.uint8)
     found = []
     for precision in ("float32", "bfloat16"):
         for name, model in detectors.items():
             network = compile_network(AsRun(model), runtime, precision)
             took = seconds(lambda n=network: at_once(n, [frame] * workers, workers), rounds) / workers  # type: ignore[misc]
             found.append([name, "1280×720", precision, f"{took * 1e3:.1f} ms", f"{1 / took:.0f} frames/s"])
-        network = compile_network(AsRun(classifier), runtime, precision)
+        network = compile_network(AsRun(classifier.model), runtime, precision)
         took = seconds(lambda n=network: at_once(n, [crops] * workers, workers), rounds) / workers  # type: ignore[misc]
-        size = f"{BATCH} crops of {graph.input_size} px"
-        found.append(["classifier", size, precision, f"{took * 1e3:.1f} ms", f"{BATCH / took:.0f} crops/s"])
+        found.append(
+            [
+                "classifier",
+                f"{BATCH} crops of {size} px",
+                precision,
+                f"{took * 1e3:.1f} ms",
+                f"{BATCH / took:.0f} crops/s",
+            ]
+        )
     return found
 
 

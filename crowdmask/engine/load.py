@@ -22,27 +22,27 @@ def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceD
     from crowdmask.engine.detector import RetinaFaceDetector
     from crowdmask.engine.network import compile_network, take_threads
     from crowdmask.nets.as_run import AsRun
-    from crowdmask.nets.shipped import shipped_retinaface
+    from crowdmask.nets.shipped import shipped
 
     take_threads(runtime)
-    model, graph = shipped_retinaface(DETECTOR, weights_folder(settings))
-    network = compile_network(AsRun(model), runtime, settings.precision)
-    return RetinaFaceDetector(network, graph.anchors, settings, workers=runtime.cores)
+    found = shipped(DETECTOR, weights_folder(settings), task="detector")
+    network = compile_network(AsRun(found.model), runtime, settings.precision)
+    return RetinaFaceDetector(network, found.graph.anchors, settings, workers=runtime.cores)
 
 
 def load_classifier(settings: AnalysisSettings, runtime: RuntimeSettings) -> MaskClassifier:
     from crowdmask.engine.classifier import XceptionClassifier
     from crowdmask.engine.network import compile_network, take_threads
     from crowdmask.nets.as_run import AsRun
-    from crowdmask.nets.shipped import shipped_xception
+    from crowdmask.nets.shipped import shipped
 
     take_threads(runtime)
-    model, graph, calibration = shipped_xception(CLASSIFIER, weights_folder(settings))
+    found = shipped(CLASSIFIER, weights_folder(settings), task="classifier")
     return XceptionClassifier(
-        compile_network(AsRun(model), runtime, settings.precision),
-        graph.input_size,
+        compile_network(AsRun(found.model), runtime, settings.precision),
+        found.graph.input_size,
         batch=runtime.batch,
         workers=runtime.cores,
-        slope=calibration.slope,
-        offset=calibration.offset,
+        slope=found.calibration.slope,
+        offset=found.calibration.offset,
     )

@@ -31,6 +31,7 @@ class Entry:
     sha256: str
     source: str  # where the parameters come from, for a reader
     licence: str
+    architecture: str = ""  # a row of nets/registry.py; empty where another library builds the network
     urls: tuple[str, ...] = ()  # direct addresses, tried in order; the checksum makes a mirror as good as the origin
     graph: Mapping[str, Any] = field(default_factory=dict)  # the settings that rebuild the network
     threshold: float | None = None  # classifier: probability of unmasked from which a face counts as unmasked
@@ -53,7 +54,9 @@ class Entry:
     def as_dict(self) -> dict[str, Any]:
         """The entry as it stands in the manifest, fields that say nothing left out."""
         every = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "name"}
-        said = {k: v for k, v in every.items() if v is not None and not (isinstance(v, (Mapping, tuple)) and not v)}
+        said = {
+            k: v for k, v in every.items() if v is not None and not (isinstance(v, (str, Mapping, tuple)) and not v)
+        }
         return {k: list(v) if isinstance(v, tuple) else v for k, v in said.items()}
 
 
@@ -150,7 +153,9 @@ def _entry_from(name: str, raw: Mapping[str, Any]) -> Entry:
     unknown = set(raw) - known
     if unknown:
         raise TypeError(f"{name} has the unknown fields {', '.join(sorted(unknown))}")
-    return Entry(name=name, **{**raw, "urls": tuple(raw.get("urls", ()))})
+    # manifests of versions before there was more than one architecture for a task say it only of the training
+    built_as = raw.get("architecture") or raw.get("trained", {}).get("network", "")
+    return Entry(name=name, **{**raw, "urls": tuple(raw.get("urls", ())), "architecture": built_as})
 
 
 def _plain(value: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from crowdmask.nets.checkpoint import load_weights
+from crowdmask.nets.registry import architecture
 from crowdmask.nets.shipped import Calibration
-from crowdmask.nets.xception import XceptionGraph, build_xception
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training.classifier import predict, to_rgb
 from crowdmask.training.classifier_crops import ClassifierCrops
@@ -26,8 +26,10 @@ def calibrate_run(run: Path, data: Data, settings: AnalysisSettings) -> tuple[Ca
     Every folder weighs the same, however many faces it has.
     """
     files = RunFolder(run)
-    graph = XceptionGraph(**json.loads(files.settings.read_text())["graph"])
-    network = build_xception(graph)
+    told = json.loads(files.settings.read_text())
+    kind = architecture(told["network"], str(files.settings))
+    graph = kind.graph_from(told["graph"], str(files.settings))
+    network = kind.model(graph)
     load_weights(network, files.best)
     store = PictureStore()
     logits, unmasked, weights = [], [], []

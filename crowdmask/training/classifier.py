@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.nets.checkpoint import assign_arrays, read_arrays, variables_of
-from crowdmask.nets.xception import XceptionGraph, build_xception
+from crowdmask.nets.registry import Architecture
 from crowdmask.training.classifier_crops import ClassifierCrops
 
 LABEL_SMOOTHING = 0.03
@@ -21,7 +21,8 @@ class ClassifierTrainee:
 
     def __init__(
         self,
-        graph: XceptionGraph,
+        architecture: Architecture,
+        graph: Any,
         training: ClassifierCrops,
         validation: ClassifierCrops,
         *,
@@ -30,7 +31,7 @@ class ClassifierTrainee:
         start: Path | None = None,
     ) -> None:
         self._batch, self._seed, self._training = batch, seed, training
-        self.network = build_xception(graph)
+        self.network = architecture.model(graph)
         if start is not None:
             load_what_fits(self.network, start)
         crops, labels, _ = validation.clean()

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from crowdmask.nets.checkpoint import arrays_of, assign_arrays, load_original_retinaface, load_weights, read_arrays
-from crowdmask.nets.retinaface import RetinaFaceGraph, build_retinaface
+from crowdmask.nets.registry import Architecture
 from crowdmask.training.detector_crops import DetectorCrop, DetectorCrops
 from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss, overlap_loss
 from crowdmask.training.targets import anchor_targets
@@ -62,7 +62,8 @@ class DetectorTrainee:
 
     def __init__(
         self,
-        graph: RetinaFaceGraph,
+        architecture: Architecture,
+        graph: Any,
         start: Path | None,
         training: DetectorCrops,
         validation: DetectorCrops,
@@ -73,11 +74,11 @@ class DetectorTrainee:
         validation_crops: int = 256,
     ) -> None:
         self._graph, self._side, self._batch, self._seed = graph, side, batch, seed
-        self.network = build_retinaface(graph)
+        self.network = architecture.model(graph)
         self._teacher: keras.Model | None = None
         if start is not None:
             load_start(self.network, start)
-            self._teacher = build_retinaface(graph)
+            self._teacher = architecture.model(graph)
             assign_arrays(self._teacher, arrays_of(self.network), str(start))
         self._training = training
         fixed = [validation.draw(np.random.default_rng((seed, 1, i))) for i in range(validation_crops)]

@@ -17,8 +17,7 @@ from crowdmask.labels.reading import read_labels
 from crowdmask.labels.records import CropSet, LabelSet, Problem
 from crowdmask.labels.split import split
 from crowdmask.labels.table import LabelTable
-from crowdmask.nets.retinaface import RetinaFaceGraph
-from crowdmask.nets.xception import XceptionGraph
+from crowdmask.nets.registry import architecture
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training.classifier import ClassifierTrainee
 from crowdmask.training.classifier_crops import ClassifierCrops
@@ -103,14 +102,17 @@ def train_detector(
     *,
     start: Path | None,
     shares: Sequence[float] | None = None,
-    graph: RetinaFaceGraph | None = None,
+    name: str = "retinaface",
+    graph: Any = None,
     report: Report = lambda step, values: None,
 ) -> Outcome:
-    graph = graph or RetinaFaceGraph()
+    kind = architecture(name)
+    graph = graph or kind.graph_type()()
     pictures = [s for s in data.training if isinstance(s, LabelSet)]
     held_out = [s for s in data.validation if isinstance(s, LabelSet)]
     store = PictureStore()
     trainee = DetectorTrainee(
+        kind,
         graph,
         start,
         DetectorCrops(pictures, store, crops, shares),
@@ -119,7 +121,7 @@ def train_detector(
         batch=loop.batch,
         seed=loop.seed,
     )
-    settings = {"network": "retinaface", "graph": dataclasses.asdict(graph), "crops": crops.as_dict(), "shares": shares}
+    settings = {"network": name, "graph": dataclasses.asdict(graph), "crops": crops.as_dict(), "shares": shares}
     return _run(trainee, out, loop, settings | {"start": str(start) if start else None}, report)
 
 
@@ -131,18 +133,20 @@ def train_classifier(
     *,
     start: Path | None,
     shares: Sequence[float] | None = None,
+    name: str = "xception",
     rare_names: Sequence[str] = (),
     analysis: AnalysisSettings | None = None,
     report: Report = lambda step, values: None,
 ) -> Outcome:
-    graph = XceptionGraph(**graph_settings.as_dict())
+    kind = architecture(name)
+    graph = kind.graph_type()(**graph_settings.as_dict())
     store, analysis = PictureStore(), analysis or AnalysisSettings()
     training = ClassifierCrops(data.training, store, analysis, graph.input_size, weights=shares, rare_names=rare_names)
     validation = ClassifierCrops(data.validation, store, analysis, graph.input_size)
-    trainee = ClassifierTrainee(graph, training, validation, batch=loop.batch, seed=loop.seed, start=start)
+    trainee = ClassifierTrainee(kind, graph, training, validation, batch=loop.batch, seed=loop.seed, start=start)
     cut = {"crop_margin", "undersized_below", "undersized_margin"}
     settings = {
-        "network": "xception",
+        "network": name,
         "graph": dataclasses.asdict(graph),
         "crops": {k: v for k, v in analysis.as_dict().items() if k in cut},
         "rare_names": list(rare_names),

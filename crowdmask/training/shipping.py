@@ -32,7 +32,8 @@ def ship(run: Path, name: str, folder: Path, *, calibration: Calibration | None 
     path = folder / f"{name}.npz"
     save_weights(path, read_arrays(files.best), half=True)
     trained = {**settings, **fields.pop("trained", {})}
-    return update_entry(name, path, folder=folder, graph=graph, trained=trained, **fields)
+    kind = settings["network"]
+    return update_entry(name, path, folder=folder, architecture=kind, graph=graph, trained=trained, **fields)
 
 
 def calibrate(logits: Array, unmasked: NDArray[np.bool_], weights: Array | None = None) -> Calibration:

@@ -88,10 +88,9 @@ def test_detector_trains_and_ships(labelled: Path, tmp_path: Path) -> None:
     assert steps_of(out) == [2]
     run("ship", out, "--name", "retinaface-mobilenet", "--to", weights)
 
-    from crowdmask.nets.shipped import shipped_retinaface
+    from crowdmask.nets.shipped import shipped
 
-    _, graph = shipped_retinaface("retinaface-mobilenet", weights)
-    assert graph.anchors.strides == (8, 16, 32)
+    assert shipped("retinaface-mobilenet", weights).graph.anchors.strides == (8, 16, 32)
 
 
 def test_the_same_seed_gives_the_same_batches(labelled: Path) -> None:
