@@ -1,0 +1,83 @@
+"""The real networks on the samples: on every runtime and with every way of working, the same counts and faces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cases import (
+    COUNTS,
+    EDGES,
+    SCORES,
+    STILLS,
+    Row,
+    Written,
+    analyse,
+    expected,
+)
+
+EXACT = (0.05, 0.002)  # pixels of an edge, parts of a score or probability: what float32 may differ by between machines
+WAYS = {  # window, batch, threads
+    "as by default": (4, 16, 0),
+    "odd": (3, 1, 2),
+}
+
+
+@pytest.fixture(autouse=True)
+def by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is configured on this machine."""
+    for name in [name for name in os.environ if name.startswith("CROWDMASK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for worker processes
+    monkeypatch.chdir(tmp_path)
+
+
+def agree(found: Written, wanted: Written, tolerance: tuple[float, float]) -> None:
+    assert by_frame(found.frames) == by_frame(wanted.frames)
+    faces, golden = by_frame(found.faces), by_frame(wanted.faces)
+    assert {place: len(rows) for place, rows in faces.items()} == {place: len(rows) for place, rows in golden.items()}
+    for place, rows in golden.items():
+        left = faces[place]
+        for row in rows:
+            # by place: the rows' order is that of the scores, of which some differ in the last digit only
+            same = min(left, key=lambda other: max(abs(number(other[e]) - number(row[e])) for e in EDGES))
+            left.remove(same)
+            assert same["verdict"] == row["verdict"], (same, row)
+            for columns, allowed in zip((EDGES, SCORES), tolerance, strict=True):
+                for name in columns:
+                    assert abs(number(same[name]) - number(row[name])) <= allowed, f"{name}: {same} against {row}"
+
+
+def by_frame(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["source"], row["frame"]), []).append(row)
+    return found
+
+
+def number(cell: str) -> float:
+    return float(cell or "-1")  # a face that was too small to ask about
+
+
+def of(sources: Sequence[str], written: Written) -> Written:
+    return Written(*([row for row in some if row["source"] in sources] for some in (written.faces, written.frames)))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_any_way_of_working_gives_the_goldens(way: str, tmp_path: Path) -> None:
+    window, batch, threads = WAYS[way]
+    how = ("--window", window, "--batch", batch, "--threads", threads)
+    agree(analyse(tmp_path, "--precision", "float32", *how), expected(), EXACT)
+
+
+def test_the_goldens_hold_both_verdicts_in_clip_and_stills() -> None:
+    """Guards the tests above: a golden of empty frames would agree with anything that finds nothing."""
+    for sources in (("crowd.mp4",), STILLS):
+        some = of(sources, expected())
+        assert {row["verdict"] for row in some.faces} >= {"masked", "unmasked"}
+        assert sum(int(row["faces"]) for row in some.frames) == len(some.faces) > 20
+        assert set(COUNTS) < set(some.frames[0])
