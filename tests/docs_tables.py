@@ -135,15 +135,15 @@ def options_table(name: str) -> str:
     told = [] if name == SHARED else list(sections_of(every[SHARED]).items())
     written, shared = [], []
     for section, rows in sections_of(every[name]).items():
-        same = next((heading for heading, theirs in told if theirs == rows and len(rows) > 1), None)
+        same = next(((heading, theirs) for heading, theirs in told if len(rows) > 1 and set(rows) <= set(theirs)), None)
         if same is not None:
-            shared.append(same)
+            without = ", ".join(names for names, *_ in same[1] if names not in {row[0] for row in rows})
+            shared.append(f"“{same[0]}”" + (f" (but for {without})" if without else ""))
             continue
         heading = "" if section == PLAIN else f"**{section}**\n\n"
         written.append(heading + table(("option", "default", "takes", "what it does"), rows))
     if shared:
-        names = " and ".join(f"“{section}”" for section in shared)
-        written.append(f"And the options of `crowdmask {SHARED}` under {names}.\n")
+        written.append(f"And the options of `crowdmask {SHARED}` under {' and '.join(shared)}.\n")
     return "\n".join(written)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,10 +125,14 @@ def settle(
     commands: Iterable[str],
     file: str | None = None,
     environ: Mapping[str, str] | None = None,
+    leave_out: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Every setting that any source gives, by field name, the nearest source's word last."""
+    """Every setting that any source gives, by field name, the nearest source's word last.
+
+    Those named in `leave_out` are none of the command's.
+    """
     environ = os.environ if environ is None else environ
-    fields = list(fields_of(*kinds))
+    fields = [f for f in fields_of(*kinds) if f.name not in leave_out]
     layers = []
     path = find_file(file, environ)
     if path is not None:

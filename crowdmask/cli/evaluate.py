@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from crowdmask import __version__
 from crowdmask.cli.main import COMMANDS, one_line
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from crowdmask.results.summary import WeightsUsed
 
 KINDS = (AnalysisSettings, RuntimeSettings, EvaluationSettings)
+OF_VIDEOS = ("every", "start_s", "end_s", "duration_s")  # settings that mean nothing to labelled pictures
 KIND_NAMES = ("analysis", "runtime", "evaluation")
 NONE = "-"  # in place of a list or regions, for a folder that has none
+BESIDE_COMPARE = ("compare", "quiet", "verbose")
 SHOWN_PROBLEMS = 10
 DATA = "What is judged"
 EPILOG = """\b
@@ -91,7 +94,7 @@ A folder is labelled in Pascal VOC (an .xml for each picture), YOLO (a .txt for 
     help="Write evaluation.json, the curves and the worst pictures (with faces to be seen!) to this folder.",
 )
 @setting_options(EvaluationSettings, "How it is judged")
-@setting_options(AnalysisSettings, "What is analysed")
+@setting_options(AnalysisSettings, "What is analysed", leave_out=OF_VIDEOS)
 @setting_options(RuntimeSettings, "How the work is done")
 @general_options(verbose="Name every problem; give tracebacks.")
 @click.pass_context
@@ -119,9 +122,10 @@ def command(
     from crowdmask.cli.noise import hush
 
     if compare:
+        _refuse_beside_compare(ctx)
         _compare(folders)
         return 0
-    settled = settle(given, *KINDS, command="evaluate", commands=COMMANDS, file=config_file)
+    settled = settle(given, *KINDS, command="evaluate", commands=COMMANDS, file=config_file, leave_out=OF_VIDEOS)
     hush()  # before the next lines import what is noisy
     from crowdmask.jobs.networks import own_networks
 
@@ -132,6 +136,8 @@ def command(
 
         ensure_writable(out / "evaluation.json", overwrite=evaluation.overwrite)
     sets = _read(folders, lists, regions, names, form)
+    for labels in sets.values():
+        labels.require_known_names()
     for labels in sets.values():
         _tell_problems(labels, labels.problems, verbose=verbose)
         _tell_missing_class(labels)
@@ -318,6 +324,18 @@ def _write(
     bad = sum(len(write_worst(out / "worst", result, worst)) for result in results)
     if not quiet:
         click.echo(f"\n{out}: evaluation.json, {drawn} plots, and {bad} of the worst pictures in worst/")
+
+
+def _refuse_beside_compare(ctx: click.Context) -> None:
+    given = [
+        param.opts[-1]
+        for param in ctx.command.params
+        if isinstance(param, click.Option)
+        and param.name not in BESIDE_COMPARE
+        and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise SettingsError(f"--compare only reads earlier evaluations: {', '.join(given)} means nothing beside it")
 
 
 def _compare(paths: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from crowdmask import __version__
+from crowdmask.cli.suggestions import CommandsListed, SuggestingGroup, option_names, unknown_option
 from crowdmask.errors import CrowdmaskError, SettingsError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
@@ -30,7 +31,7 @@ COMMANDS = {  # name: (module, one-line help), so that `--help` imports none of 
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SuggestingGroup):
     """Imports a command's module when it is called; each module offers it as `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -45,6 +46,9 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        return [(name, text) for name, (_, text) in COMMANDS.items()]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         names = [CompletionItem(n, help=text) for n, (_, text) in COMMANDS.items() if n.startswith(incomplete)]
@@ -84,10 +88,9 @@ def main(args: list[str] | None = None, networks: Any = None) -> None:
 
 
 def told(error: BaseException) -> tuple[str, int]:
-    """What to say of an error, in one line, and the exit code it asks for."""
+    """What to say of an error, in one line but where it lists the commands, and the exit code it asks for."""
     if isinstance(error, click.UsageError):
-        where = error.ctx.command_path if error.ctx is not None else "crowdmask"
-        return f"{one_line(error.format_message())} (see `{where} --help`)", EXIT_USAGE
+        return usage(error), EXIT_USAGE
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return "interrupted", EXIT_INTERRUPTED
     if isinstance(error, click.ClickException):
@@ -98,6 +101,23 @@ def told(error: BaseException) -> tuple[str, int]:
         return "out of memory: try a smaller --window, --batch or --detection-size", EXIT_FAILED
     fault = one_line(f"{type(error).__name__}: {error}")
     return f"this should not happen, please report it with the output of -v: {fault}", EXIT_FAILED
+
+
+def usage(error: click.UsageError) -> str:
+    if isinstance(error, CommandsListed):
+        return error.format_message()
+    fault = unknown_option(error, command_with) if isinstance(error, click.NoSuchOption) else error.format_message()
+    where = error.ctx.command_path if error.ctx is not None else "crowdmask"
+    return f"{one_line(fault)} (see `{where} --help`)"
+
+
+def command_with(option: str) -> str | None:
+    """The first command that has this option."""
+    for name, (module, _) in COMMANDS.items():
+        command = importlib.import_module(module).command
+        if isinstance(command, click.Command) and option in option_names(command):
+            return name
+    return None
 
 
 def one_line(text: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -138,12 +138,13 @@ def general_options(verbose: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def setting_options(settings: type[Any], section: str) -> Callable[[Command], Command]:
+def setting_options(settings: type[Any], section: str, leave_out: Sequence[str] = ()) -> Callable[[Command], Command]:
     """A decorator: one option for each field; the values not given arrive as None, and config.py fills them in."""
 
     def decorate(command: Command) -> Command:
         for f in reversed(dataclasses.fields(settings)):
-            command = _option(f, section)(command)
+            if f.name not in leave_out:
+                command = _option(f, section)(command)
         return command
 
     return decorate

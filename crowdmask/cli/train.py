@@ -12,6 +12,7 @@ import click
 
 from crowdmask.cli.noise import hush, native_stderr_shut
 from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
+from crowdmask.cli.suggestions import SuggestingGroup
 from crowdmask.errors import SettingsError
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training.settings import (
@@ -34,7 +35,7 @@ best.npz (the weights), curves.csv and .png, settings.json and outcome.json; `cr
 that `crowdmask analyze --weights FOLDER` takes."""
 
 
-@click.group(name="train", context_settings={"max_content_width": 110})
+@click.group(name="train", cls=SuggestingGroup, context_settings={"max_content_width": 110})
 def command() -> None:
     """Train the networks on your own pictures."""
 

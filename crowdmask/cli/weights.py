@@ -10,12 +10,13 @@ import click
 from tqdm import tqdm
 
 from crowdmask.cli.main import EXIT_FAILED, EXIT_SOME_FAILED
+from crowdmask.cli.suggestions import SuggestingGroup
 from crowdmask.errors import WeightsError
 from crowdmask.nets.fetch import fetch as fetch_weights
 from crowdmask.nets.weights import Manifest, cache_folder
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """List, verify and fetch the networks' weights.
 

@@ -1,7 +1,8 @@
-"""From a label file's raw boxes to a `LabelledPicture`: names looked up, boxes checked, faults told with their path."""
+"""From a label file's raw boxes to a `LabelledPicture`: names looked up, boxes checked, faults named by path."""
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,10 +42,10 @@ def labelled(
         labels.append(label)
     for name, count in unknown.items():
         reason = (
-            f"class {name!r} is not in the table: {count} box(es) count for nothing; "
-            f"say what it is with --label {name!r}=masked|unmasked|ignore"
+            f"class {name!r} is not known: {count} {'box counts' if count == 1 else 'boxes count'} for nothing; "
+            f"say what it is with --label {shlex.quote(name)}=masked|unmasked|ignore"
         )
-        problems.append(Problem(label_file, reason, LeftOut.BOX))
+        problems.append(Problem(label_file, reason, LeftOut.BOX, count))
     result = LabelledPicture(
         picture,
         size_wh,
@@ -85,6 +86,6 @@ def _checked(picture: LabelledPicture, problems: list[Problem], named: Path) -> 
     far = np.abs(np.where(solid[:, None], boxes - cut, 0.0)).max(axis=1, initial=0.0) > OVERHANG
     over = inside & far & picture.faces
     if over.any():
-        reason = f"{int(over.sum())} box(es) reach beyond the picture's edge and were cut there"
+        reason = f"boxes that reach beyond the picture's edge were cut there: {int(over.sum())}"
         problems.append(Problem(named, reason, LeftOut.NOTHING))
     return replace(picture, boxes=cut).take(inside), problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from crowdmask.errors import DatasetError
 from crowdmask.geometry import FloatArray
+
+MOST_NAMES = 8  # class names listed in an error
 
 
 class Label(IntEnum):
@@ -41,6 +44,7 @@ class Problem:
     path: Path
     reason: str
     left_out: LeftOut = LeftOut.PICTURE
+    number: int = 1  # of boxes, where it is boxes that are left out
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -48,9 +52,11 @@ class Problem:
 
 def left_out(problems: Iterable[Problem]) -> str:
     """What problems cost, in words; empty where that was nothing."""
-    cost = Counter(p.left_out for p in problems)
-    words = [f"{cost[k]} {w}" for k, w in ((LeftOut.PICTURE, "picture(s)"), (LeftOut.BOX, "box(es)")) if cost[k]]
-    return " and ".join(words)
+    cost: Counter[LeftOut] = Counter()
+    for problem in problems:
+        cost[problem.left_out] += problem.number
+    words = ((LeftOut.PICTURE, "picture", "pictures"), (LeftOut.BOX, "box", "boxes"))
+    return " and ".join(f"{cost[kind]:,} {one if cost[kind] == 1 else many}" for kind, one, many in words if cost[kind])
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,21 @@ class LabelSet:
 
     def count(self, label: Label) -> int:
         return sum(int(np.count_nonzero(p.labels == label)) for p in self.pictures)
+
+    def require_known_names(self) -> None:
+        """Refuses a set of which no box has a class name that is known: there is nothing to judge or to learn."""
+        if any(bool(picture.faces.any()) for picture in self.pictures):
+            return
+        found = Counter(name for picture in self.pictures for name in picture.class_names)
+        if not found:
+            raise DatasetError(f"{self.root}: its labels hold no box at all: give a folder with labelled faces")
+        names = [name for name, _ in found.most_common(MOST_NAMES)]
+        listed = ", ".join(f"{name!r} ({found[name]:,})" for name in names)
+        more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
+        raise DatasetError(
+            f"{self.root}: none of its {found.total():,} boxes is labelled masked or unmasked; the names found are "
+            f"{listed}{more}: say what they mean, as with --label {shlex.quote(names[0])}=unmasked"
+        )
 
     def left_out(self) -> str:
         """How much was left out, in words; empty where nothing was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +139,8 @@ def test_problems_are_named_and_counted(tmp_path: Path, crowdmask: Crowdmask) ->
     assert code == 0
     assert f"{folder / 'annotations' / '00001.xml'}: the annotation file does not parse" in err
     assert f"{folder / 'images' / '00002.png'}: the picture cannot be read" in err
-    assert f"{visor}: class 'visor' is not in the table" in err
-    assert f"{folder}: left out 1 picture(s) and 1 box(es)" in err
+    assert f"{visor}: class 'visor' is not known: 1 box counts for nothing" in err
+    assert f"{folder}: left out 1 picture and 1 box" in err
     assert {p["left_out"] for p in saved(out / "evaluation.json")["sets"][0]["problems"]} == {"picture", "box"}
     assert "visor" not in run(crowdmask, folder, "--label", "visor=masked")[2]
 
@@ -150,6 +151,53 @@ def test_many_problems_are_summed_up(tmp_path: Path, crowdmask: Crowdmask) -> No
         (folder / "annotations" / f"{i:05d}.xml").write_text("")
     assert "and 3 more such problems; -v names them all" in run(crowdmask, folder)[2]
     assert "00012.xml" in run(crowdmask, folder, "-v")[2]
+
+
+def test_names_of_which_none_is_known_end_in_one_line(tmp_path: Path, crowdmask: Crowdmask) -> None:
+    folder = write_voc(tmp_path / "set", 2)
+    for path in (folder / "annotations").glob("*.xml"):
+        path.write_text(re.sub("<name>.*?</name>", "<name>visor</name>", path.read_text()))
+    code, told, err = run(crowdmask, folder)
+    assert code == 1 and told == "" and len(err.strip().splitlines()) == 1
+    assert "none of its 3 boxes is labelled masked or unmasked" in err
+    assert "'visor' (3)" in err and "--label visor=unmasked" in err
+    assert run(crowdmask, folder, "--label", "visor=unmasked")[0] == 0
+
+
+def test_left_out_boxes_are_counted_not_the_files_they_are_in(tmp_path: Path, crowdmask: Crowdmask) -> None:
+    """One file with three boxes of an unknown name leaves out three boxes."""
+    folder = write_voc(tmp_path / "set", 2)
+    path = folder / "annotations" / "00000.xml"
+    text = path.read_text()
+    one = text[text.index("<object>") : text.index("</object>") + len("</object>")]
+    path.write_text(text.replace(one, one.replace("with_mask", "visor") * 3))
+    err = run(crowdmask, folder)[2]
+    assert "class 'visor' is not known: 3 boxes count for nothing" in err and "left out 3 boxes" in err
+
+
+@pytest.mark.parametrize("option", ["--every", "--start", "--end", "--duration"])
+def test_options_of_videos_are_none_of_evaluate(tmp_path: Path, crowdmask: Crowdmask, option: str) -> None:
+    code, _, err = run(crowdmask, write_voc(tmp_path / "set", 1), option, "5")
+    assert (
+        code == 2 and f"there is no option {option}" in err and f"{option} is an option of `crowdmask analyze`" in err
+    )
+
+
+def test_a_variable_of_videos_is_left_to_analyze(
+    tmp_path: Path, crowdmask: Crowdmask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROWDMASK_EVERY", "5")
+    out = tmp_path / "out"
+    assert run(crowdmask, write_voc(tmp_path / "set", 1), "--out", out)[0] == 0
+    assert saved(out / "evaluation.json")["settings"]["analysis"]["every"] == 1
+
+
+@pytest.mark.parametrize("option", [("--out", "x"), ("--label", "visor=masked"), ("--confidence", "0.5")])
+def test_compare_refuses_what_means_nothing_beside_it(
+    tmp_path: Path, crowdmask: Crowdmask, option: tuple[str, str]
+) -> None:
+    code, _, err = run(crowdmask, "--compare", "a.json", "b.json", *option)
+    assert code == 2 and f"{option[0]} means nothing beside it" in err
 
 
 def test_set_with_one_class_goes_on_and_says_so(tmp_path: Path, crowdmask: Crowdmask) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,39 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     command = f"{sys.executable} -m crowdmask analyze --help | true"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["analyse", "a.mp4"], "did you mean `crowdmask analyze`?"),
+        (["anlayze"], "did you mean `crowdmask analyze`?"),
+        (["Stats"], "did you mean `crowdmask stats`?"),
+        (["train", "detectr"], "did you mean `crowdmask train detector`?"),
+        (["analyze", "a.mp4", "--conf", "0.5"], "did you mean --config or --confidence?"),
+        (["analyze", "a.mp4", "--maskthreshold", "0.5"], "did you mean --mask-threshold?"),
+        (["stats", "run", "--timezon", "UTC"], "did you mean --timezone?"),
+    ],
+)
+def test_the_nearest_name_is_offered_in_one_line(crowdmask: Crowdmask, words: list[str], meant: str) -> None:
+    ran = crowdmask(*words)
+    assert ran.code == 2 and len(ran.lines) == 1 and meant in ran.err and "--help`" in ran.err
+
+
+def test_a_file_in_place_of_a_command_is_taken_for_an_input(crowdmask: Crowdmask, here: Path) -> None:
+    (here / "night.mp4").touch()
+    assert "did you mean `crowdmask analyze night.mp4`?" in crowdmask("night.mp4").err
+
+
+@pytest.mark.parametrize("words", [["xyzzy"], ["train"], ["weights"], ["weights", "xyzzy"]])
+def test_without_a_near_name_the_commands_are_listed_line_by_line(crowdmask: Crowdmask, words: list[str]) -> None:
+    ran = crowdmask(*words)
+    names = {"train": ["classifier", "detector", "ship"], "weights": ["fetch", "list", "path", "verify"]}
+    expected = names.get(words[0], list(COMMANDS))
+    assert ran.code == 2 and [line.split()[0] for line in ran.lines[1:]] == expected
+    assert all(len(line.split()) > 2 for line in ran.lines[1:])
+
+
+def test_an_option_with_nothing_near_is_named_alone(crowdmask: Crowdmask) -> None:
+    ran = crowdmask("analyze", "a.mp4", "--qqqq")
+    assert ran.code == 2 and "--qqqq" in ran.err and "did you mean" not in ran.err
