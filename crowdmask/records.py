@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import Enum, IntEnum
+from datetime import datetime, timedelta, timezone
+from enum import Enum
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.geometry import empty_boxes
+from crowdmask.verdicts import Counts, Verdict
+
+__all__ = [
+    "NO_STREAM",
+    "Counts",
+    "Faces",
+    "Frame",
+    "FrameResult",
+    "Gap",
+    "SourceKind",
+    "Stream",
+    "Verdict",
+    "VideoInfo",
+]
 
 
 class SourceKind(str, Enum):
@@ -65,7 +79,10 @@ class Stream:
 
     def taken_at(self, seconds: float) -> datetime | None:
         """When a frame was taken; None where nothing says it."""
-        return None if self.starts_at is None else self.starts_at + timedelta(seconds=seconds)
+        if self.starts_at is None:
+            return None
+        # in UTC: what is added to a local time is added to the face of its clock, which a clock change turns back
+        return (self.starts_at.astimezone(timezone.utc) + timedelta(seconds=seconds)).astimezone(self.starts_at.tzinfo)
 
 
 NO_STREAM = Stream()
@@ -115,38 +132,6 @@ class Faces:
         return Faces(self.boxes[indices], self.scores[indices], self.landmarks[indices])
 
 
-class Verdict(IntEnum):
-    MASKED = 0
-    UNMASKED = 1
-    UNKNOWN = 2
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Faces by verdict; counts add, rates are computed from counts."""
-
-    masked: int = 0
-    unmasked: int = 0
-    unknown: int = 0
-
-    @property
-    def faces(self) -> int:
-        return self.masked + self.unmasked + self.unknown
-
-    @property
-    def compliance(self) -> float | None:
-        """Masked among the judged faces; None where none was judged."""
-        judged = self.masked + self.unmasked
-        return self.masked / judged if judged else None
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.masked + other.masked, self.unmasked + other.unmasked, self.unknown + other.unknown)
-
-
 @dataclass(frozen=True)
 class FrameResult:
     """A frame with its faces judged: `unmasked_prob` (n,) is NaN where a face was too small to ask about."""
@@ -164,5 +149,4 @@ class FrameResult:
 
     @property
     def counts(self) -> Counts:
-        masked, unmasked, unknown = (int(np.count_nonzero(self.verdicts == v)) for v in Verdict)
-        return Counts(masked, unmasked, unknown)
+        return Counts(*np.bincount(self.verdicts, minlength=len(Verdict)).tolist())

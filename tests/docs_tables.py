@@ -18,7 +18,8 @@ import click
 from crowdmask.cli.main import COMMANDS
 from crowdmask.cli.options import SettingField, SettingType, is_time, key_of, kind_of
 from crowdmask.engine.views import View, views_of
-from crowdmask.results import detections, frames_csv
+from crowdmask.results.detections import DETECTIONS
+from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE
 from crowdmask.settings import AnalysisSettings
 
 ROOT = Path(__file__).parents[1]
@@ -193,9 +194,9 @@ def makers() -> dict[str, Callable[[], str]]:
     }
     return {
         **options,
-        "columns frames": lambda: columns_table(frames_csv.COLUMNS),
-        "columns run": lambda: columns_table(frames_csv.RUN_COLUMNS),
-        "columns detections": lambda: columns_table(detections.COLUMNS),
+        "columns frames": lambda: columns_table(FRAMES_OF_ONE.meanings),
+        "columns run": lambda: columns_table({c.name: c.meaning for c in FRAMES.columns if c.of_run}),
+        "columns detections": lambda: columns_table(DETECTIONS.meanings),
         "views": views_table,
     }
 

@@ -19,7 +19,9 @@ from crowdmask.cli import main as cli_main
 from crowdmask.cli.config import OTHER_VARIABLES, PREFIX, from_file, variable_of
 from crowdmask.cli.options import fields_of, setting_options
 from crowdmask.records import SourceKind, VideoInfo
-from crowdmask.results import detections, frames_csv, summary
+from crowdmask.results import summary
+from crowdmask.results.detections import DETECTIONS
+from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.timeline import statistics_files
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, OutputSettings, RuntimeSettings
@@ -166,9 +168,9 @@ def test_some_links_lead_to_a_heading() -> None:
 
 
 def test_every_column_is_named() -> None:
-    assert f"`{','.join(frames_csv.COLUMNS)}`" in PAGES["docs/outputs.md"]
+    assert f"`{','.join(FRAMES_OF_ONE.names)}`" in PAGES["docs/outputs.md"]
     told = "".join(found[0] for found in docs_tables.BLOCK.finditer(WHOLE) if found["name"].startswith("columns"))
-    for column in (*frames_csv.COLUMNS, *frames_csv.RUN_COLUMNS, *detections.COLUMNS):
+    for column in (*FRAMES.names, *DETECTIONS.names):
         assert f"| `{column}` |" in told
     rows = [line for line in PAGES["docs/statistics.md"].splitlines() if line.startswith("| `")]
     heads = [cells(row)[0] for row in itertools.takewhile(lambda row: "--" not in cells(row)[0], rows)]

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "crowdmask"
-GROUND = {"errors", "geometry", "records", "settings"}
+GROUND = {"errors", "geometry", "records", "settings", "verdicts"}
 MAY_IMPORT = {
     "errors": set(),
     "geometry": set(),
-    "records": {"geometry"},
+    "records": {"geometry", "verdicts"},
+    "verdicts": set(),
     "settings": {"errors"},
     "media": GROUND,
     "nets": GROUND,
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "analyzer": GROUND | {"media", "nets", "engine"},
 }
-LIGHT = ("errors", "geometry", "records", "settings", "results/statistics")
+LIGHT = ("errors", "geometry", "records", "settings", "verdicts", "results/statistics")
 HEAVY = {"tensorflow", "keras", "cv2", "click", "av", "tf_keras", "retinaface", "openvino"}
 
 

@@ -141,7 +141,7 @@ def print_closing(outcome: BatchOutcome) -> None:
         _line("counts", str(outcome.run.aggregate) if outcome.run.aggregate.exists() else "when it is finished")
         _line("summary", str(outcome.run.summary))
         return
-    _line("faces", f"{stats.faces:,}: {stats.masked:,} masked, {stats.unmasked:,} unmasked, {stats.unknown:,} unknown")
+    _line("faces", f"{stats.faces:,}: {stats.counts.in_words}")
     judged = f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask"
     _line("compliance", judged if stats.judged else "no face could be judged")
     peak = stats.peak

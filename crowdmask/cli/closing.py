@@ -111,7 +111,7 @@ def _first_of(gaps: Sequence[Gap]) -> str:
 
 
 def _counts(stats: ComplianceStats) -> str:
-    return f"{stats.masked:,} masked, {stats.unmasked:,} unmasked, {stats.unknown:,} unknown"
+    return stats.counts.in_words
 
 
 def _line(label: str, text: str) -> None:

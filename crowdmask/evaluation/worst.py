@@ -20,7 +20,8 @@ from crowdmask.media.pictures import read_picture
 from crowdmask.records import Verdict
 from crowdmask.results.boxes import Rectangle, draw_box, line_width
 from crowdmask.results.lettering import plate
-from crowdmask.results.palette import BLACK, PALETTES, WHITE, Bgr, ink_on
+from crowdmask.results.palette import BLACK, PALETTES, WHITE, ink_on
+from crowdmask.verdicts import Bgr
 
 Image = NDArray[np.uint8]
 Marked = tuple[Rectangle, Verdict, Bgr, str]
@@ -64,7 +65,7 @@ def side_by_side(image: Image, truth: LabelledPicture, judged: Judged, match_iou
 
 def _labels(faces: LabelledPicture, ignored: FloatArray, found: NDArray[np.intp], scale: float) -> Iterator[Marked]:
     for box in ignored:
-        yield _scaled(box, scale), Verdict.UNKNOWN, PALETTE.unknown, "ignored"
+        yield _scaled(box, scale), Verdict.UNKNOWN, PALETTE.of(Verdict.UNKNOWN), "ignored"
     for i, (box, label) in enumerate(zip(faces.boxes, faces.labels.tolist(), strict=True)):
         verdict = Verdict.UNMASKED if label == Label.UNMASKED else Verdict.MASKED
         fault = i not in found
@@ -85,7 +86,7 @@ def _finds(
             fault = "false: "
         elif face[i] >= 0 and verdict not in (Verdict.UNKNOWN, int(faces.labels[face[i]])):
             fault = "wrong: "
-        colour = FAULT if fault else PALETTE.unknown if ignored[i] else PALETTE.of(verdict)
+        colour = FAULT if fault else PALETTE.of(Verdict.UNKNOWN) if ignored[i] else PALETTE.of(verdict)
         yield _scaled(judged.faces.boxes[i], scale), verdict, colour, f"{fault}{verdict.word} {scores[i]:.2f}"
 
 

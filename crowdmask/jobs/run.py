@@ -11,7 +11,7 @@ from crowdmask.jobs.stopping import Stop
 from crowdmask.jobs.tasks import Outcome, State, Task
 from crowdmask.jobs.watching import Watch
 from crowdmask.media.parts import ensure_writable
-from crowdmask.results.detections import open_detections
+from crowdmask.results.detections import DetectionsFile
 
 
 def run(
@@ -29,7 +29,7 @@ def run(
         for task in tasks:
             if detections is not None and faces is None:
                 ensure_writable(detections, overwrite=task.output.overwrite)
-                faces = stack.enter_context(open_detections(detections))
+                faces = stack.enter_context(DetectionsFile(detections))
             outcome = analyse_file(
                 task, networks=networks, watch=watch, stop=stop, also=[] if faces is None else [faces]
             )

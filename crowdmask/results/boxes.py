@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.records import Verdict
-from crowdmask.results.palette import BLACK, LINES, Bgr, Line
+from crowdmask.results.palette import BLACK
+from crowdmask.verdicts import Bgr, Line, Verdict
 
 Image = NDArray[np.uint8]
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in half-open whole pixels
@@ -22,12 +22,12 @@ def line_width(frame_wh: tuple[int, int], box: Rectangle) -> int:
 
 def reach(verdict: Verdict, line: int) -> int:
     """Pixels from a box to the outermost that `draw_box` paints about it."""
-    return line * (2 if LINES[verdict] is Line.CORNERED else 1) + _edge(line)
+    return line * (2 if verdict.row.line is Line.CORNERED else 1) + _edge(line)
 
 
 def draw_box(image: Image, box: Rectangle, verdict: Verdict, colour: Bgr, line: int) -> None:
     """Draw outside of the box as far as the frame allows; the box must lie in the frame."""
-    style = LINES[verdict]
+    style = verdict.row.line
     frame = _grown(box, line, image.shape)
     if style is Line.DASHED:
         bars = _dashes(frame, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -52,8 +53,14 @@ class CsvPart:
     def row(self, values: Sequence[object]) -> None:
         self._writer.writerow(values)
 
+    def rows(self, several: Iterable[Sequence[object]]) -> None:
+        """All of them in one writing."""
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows(several)
+        self.write(lines.getvalue())
+
     def write(self, line: str) -> None:
-        """One whole line, its end included, as the csv module makes it."""
+        """Whole lines, their ends included, as the csv module makes them."""
         if self._handle < 0:
             raise ValueError(f"{self.path} is not open: rows are written inside of its `with` block")
         # names that are no valid UTF-8 are shown with their bytes escaped: a CSV that no reader opens helps nobody

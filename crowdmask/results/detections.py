@@ -1,4 +1,4 @@
-"""The detections file: a row for every face of every input of a call, as CSV or Parquet by the file's suffix."""
+"""The detections: a row for every face of every input of a call, as CSV or Parquet by the file's suffix."""
 
 from __future__ import annotations
 
@@ -6,54 +6,83 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from types import TracebackType
 
 from typing_extensions import Self  # in typing from Python 3.11 on
 
-from crowdmask import __version__
-from crowdmask.engine.protocols import Sink
-from crowdmask.errors import OutputError, SettingsError
-from crowdmask.media.parts import commit, part_of, writing
+from crowdmask.errors import OutputError
 from crowdmask.records import FrameResult, Verdict
-from crowdmask.results.csv_part import CsvPart, decimals
-from crowdmask.results.parquet import parquet_of
-
-SCHEMA_VERSION = 1  # in the metadata of a Parquet file and in the summary JSON
-
-COLUMNS = {
-    "source": "the input, as it was given or found",
-    "frame": "number of the frame in its source, from 0",
-    "time_s": "seconds, from the stream's own time stamps",
-    "x1": "left edge of the face, in pixels of the upright frame; two decimals in CSV",
-    "y1": "top edge",
-    "x2": "right edge, the first pixel that is outside",
-    "y2": "bottom edge, likewise",
-    "score": "how sure the detector is of the face, 0 to 1; four decimals in CSV",
-    "unmasked_prob": "probability of unmasked, 0 to 1; empty where the face was too small to ask about",
-    "verdict": "masked, unmasked or unknown",
-}
-KINDS = {  # in a Parquet file
-    "source": "VARCHAR",
-    "frame": "BIGINT",
-    "time_s": "DOUBLE",
-    **dict.fromkeys(("x1", "y1", "x2", "y2", "score", "unmasked_prob"), "FLOAT"),
-    "verdict": "VARCHAR",
-}
+from crowdmask.results.columns import Column, Kind, Table
+from crowdmask.results.table_files import open_table
+from crowdmask.verdicts import WORDS
 
 
 class DetectionsError(OutputError):
     """The file that all inputs of a call share cannot be written, so that none of them can be done as asked."""
 
 
-def open_detections(path: str | os.PathLike[str]) -> Sink:
-    """The writer for the path's suffix, .csv or .parquet; SettingsError where there is none."""
-    suffix = Path(path).suffix.lower()
-    if suffix == ".csv":
-        return DetectionsCsv(path)
-    if suffix == ".parquet":
-        return DetectionsParquet(path)
-    raise SettingsError(f"cannot tell the format of {os.fspath(path)}: let its name end in .csv or .parquet")
+@dataclass(frozen=True)
+class FaceRow:
+    """One face of a result."""
+
+    result: FrameResult
+    face: int
+
+    def edge(self, number: int) -> float:
+        return float(self.result.faces.boxes[self.face, number])
+
+
+def known(value: float) -> float | None:
+    """A number, or nothing where it is NaN."""
+    return None if math.isnan(value) else float(value)
+
+
+DETECTIONS: Table[FaceRow] = Table(
+    "detections",
+    1,
+    (
+        Column("source", Kind.TEXT, "the input, as it was given or found", lambda row: row.result.frame.stream.source),
+        Column("frame", Kind.COUNT, "number of the frame in its source, from 0", lambda row: row.result.frame.index),
+        Column(
+            "time_s",
+            Kind.NUMBER,
+            "seconds, from the stream's own time stamps",
+            lambda row: row.result.frame.seconds,
+            places=6,
+        ),
+        Column(
+            "x1",
+            Kind.SINGLE,
+            "left edge of the face, in pixels of the upright frame; two decimals in CSV",
+            lambda row: row.edge(0),
+            places=2,
+        ),
+        Column("y1", Kind.SINGLE, "top edge", lambda row: row.edge(1), places=2),
+        Column("x2", Kind.SINGLE, "right edge, the first pixel that is outside", lambda row: row.edge(2), places=2),
+        Column("y2", Kind.SINGLE, "bottom edge, likewise", lambda row: row.edge(3), places=2),
+        Column(
+            "score",
+            Kind.SINGLE,
+            "how sure the detector is of the face, 0 to 1; four decimals in CSV",
+            lambda row: known(row.result.faces.scores[row.face]),
+            places=4,
+        ),
+        Column(
+            "unmasked_prob",
+            Kind.SINGLE,
+            "probability of unmasked, 0 to 1; empty where the face was too small to ask about",
+            lambda row: known(row.result.unmasked_prob[row.face]),
+            places=4,
+        ),
+        Column(
+            "verdict",
+            Kind.TEXT,
+            f"{', '.join(WORDS[:-1])} or {WORDS[-1]}",
+            lambda row: Verdict(row.result.verdicts[row.face]).word,
+        ),
+    ),
+)
 
 
 @contextlib.contextmanager
@@ -64,71 +93,23 @@ def _shared() -> Iterator[None]:
         raise DetectionsError(*error.args) from error
 
 
-class DetectionsCsv:
-    """Rows are on disk as they are made, in NAME.part until the file is whole."""
+class DetectionsFile:
+    """A sink that the inputs of a call may share."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._part = CsvPart(path, COLUMNS)
+        self._file = open_table(path, DETECTIONS)
 
     def __enter__(self) -> Self:
         with _shared():
-            self._part.__enter__()
+            self._file.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with _shared():
-            self._part.__exit__(kind, error, trace)
+            self._file.__exit__(kind, error, trace)
 
     def write(self, result: FrameResult) -> None:
-        faces, shown = result.faces, self._shown
-        place = [result.frame.stream.source, result.frame.index, shown(result.frame.seconds, 6)]
-        for box, score, prob, verdict in zip(
-            faces.boxes.tolist(),
-            faces.scores.tolist(),
-            result.unmasked_prob.tolist(),
-            result.verdicts.tolist(),
-            strict=True,
-        ):
-            edges = [shown(edge, 2) for edge in box]
-            unmasked = "" if math.isnan(prob) else shown(prob, 4)
-            with _shared():
-                self._part.row([*place, *edges, shown(score, 4), unmasked, Verdict(verdict).word])
-
-    def _shown(self, value: float, places: int) -> str:
-        return decimals(value, places)
-
-
-class DetectionsParquet(DetectionsCsv):
-    """Typed columns with every digit, zstd.
-
-    A Parquet file is read from its end, so one that still grows cannot be read. Therefore NAME.part is a CSV with all
-    digits until the work is done; whatever ends it earlier, the rows so far are there.
-    """
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._part.close()
-        if kind is None:
-            path = self._part.path
-            rows = part_of(path)
-            made = part_of(rows)
-            with _shared(), writing(path):
-                parquet_of(rows, made, KINDS, _words())
-                commit(path, made)
-                rows.unlink()
-
-    def _shown(self, value: float, places: int) -> str:
-        return repr(value)
-
-
-def _words() -> dict[str, str]:
-    """A Parquet file's metadata."""
-    return {
-        "crowdmask": __version__,
-        "crowdmask.schema": "detections",
-        "crowdmask.schema_version": str(SCHEMA_VERSION),
-        **{f"crowdmask.column.{name}": meaning for name, meaning in COLUMNS.items()},
-    }
+        with _shared():
+            self._file.add_all(FaceRow(result, face) for face in range(len(result.faces)))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.results.palette import Bgr
+from crowdmask.verdicts import Bgr
 
 Image = NDArray[np.uint8]
 

@@ -1,46 +1,28 @@
-"""Colours and line styles of the verdicts, as `annotate` draws them: nobody has to tell them apart by colour alone."""
+"""The verdicts' colours by palette, and which ink reads on them; `annotate` and the report draw with them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 
-from crowdmask.records import Verdict
-
-Bgr = tuple[int, int, int]
+from crowdmask.verdicts import Bgr, Verdict
 
 WHITE: Bgr = (255, 255, 255)
 BLACK: Bgr = (16, 16, 16)
 
 
-class Line(Enum):
-    """The second cue: it survives grey printing, compression and any kind of colour vision."""
-
-    SOLID = "solid"
-    CORNERED = "cornered"  # a thin box with heavy corners outside of it
-    DASHED = "dashed"
-
-
-LINES = {Verdict.MASKED: Line.SOLID, Verdict.UNMASKED: Line.CORNERED, Verdict.UNKNOWN: Line.DASHED}
-
-
 @dataclass(frozen=True)
 class Palette:
-    masked: Bgr
-    unmasked: Bgr
-    unknown: Bgr
+    """The colours of one name in the table of verdicts."""
+
+    name: str
 
     def of(self, verdict: Verdict) -> Bgr:
-        return (self.masked, self.unmasked, self.unknown)[verdict]
+        return verdict.row.colours[self.name]
 
 
-PALETTES = {
-    # sky blue and vermillion of Okabe and Ito (2008), told apart with every common colour vision deficiency
-    "safe": Palette(masked=(233, 180, 86), unmasked=(0, 94, 213), unknown=(190, 190, 190)),
-    "classic": Palette(masked=(80, 176, 0), unmasked=(40, 40, 220), unknown=(190, 190, 190)),
-}
+PALETTES = {name: Palette(name) for name in ("safe", "classic")}
 
 
 def luminance(colour: Bgr) -> float:

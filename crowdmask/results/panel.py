@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.records import Counts, Verdict
 from crowdmask.results.boxes import Rectangle, draw_box
 from crowdmask.results.lettering import coverage, line_height
 from crowdmask.results.palette import Palette
+from crowdmask.verdicts import VERDICTS, Counts, Verdict
 
 Image = NDArray[np.uint8]
 
@@ -21,10 +21,8 @@ def draw(
     image: Image, counts: Counts, totals: Counts, palette: Palette, capitals: int, *, running: bool
 ) -> list[Rectangle]:
     """Draw the panel at the top left, in place; gives its place, or nothing where the frame has no room for it."""
-    rows = [
-        (Verdict.MASKED, "masked", str(counts.masked)),
-        (Verdict.UNMASKED, "unmasked", str(counts.unmasked)),
-        (Verdict.UNKNOWN, "unknown", str(counts.unknown)),
+    rows: list[tuple[Verdict | None, str, str]] = [
+        *((row.verdict, row.word, str(counts[row.verdict])) for row in VERDICTS),
         (None, "compliance so far" if running else "compliance", rate_text(totals)),
     ]
     pad, line = capitals, line_height(capitals)
@@ -60,7 +58,7 @@ def rate_text(totals: Counts) -> str:
     """One decimal, cut and not rounded up: 100.0% means that nobody was unmasked."""
     if totals.compliance is None:
         return "n/a"
-    per_mille = totals.masked * 1000 // (totals.masked + totals.unmasked)
+    per_mille = totals.supporting * 1000 // totals.judged
     return f"{per_mille / 10:.1f}%"
 
 

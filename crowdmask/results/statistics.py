@@ -49,9 +49,9 @@ class Moment:
         return self.source, math.floor(self.seconds / MOMENT_SECONDS)
 
     @property
-    def rank(self) -> tuple[int, str, float, int, int, int]:
+    def rank(self) -> tuple[int, str, float, int, tuple[int, ...]]:
         """Sorts the worst first, of equals the earliest; no two different moments rank the same."""
-        return -self.counts.unmasked, self.source, self.seconds, self.frame, self.counts.masked, self.counts.unknown
+        return -self.counts.against, self.source, self.seconds, self.frame, self.counts.numbers
 
     def is_near(self, other: Moment) -> bool:
         return self.source == other.source and abs(self.seconds - other.seconds) < MOMENT_SECONDS
@@ -61,9 +61,7 @@ class Moment:
             "source": self.source,
             "frame": self.frame,
             "time_s": round(self.seconds, 6),
-            "unmasked": self.counts.unmasked,
-            "masked": self.counts.masked,
-            "unknown": self.counts.unknown,
+            **self.counts.by_word,
         }
 
 
@@ -88,7 +86,7 @@ class ComplianceStats:
         self.frames += 1
         self.frames_with_faces += counts.faces > 0
         self.counts = self.counts + counts
-        if counts.unmasked:
+        if counts.against:
             moment = Moment(source, frame, seconds, counts)
             if len(self._worst) < _CELLS_KEPT or moment.rank < self._worst[-1].rank:
                 self._worst = _worst_cells([*self._worst, moment])
@@ -119,7 +117,7 @@ class ComplianceStats:
 
     @property
     def judged(self) -> int:
-        return self.masked + self.unmasked
+        return self.counts.judged
 
     @property
     def compliance(self) -> float | None:
@@ -129,7 +127,7 @@ class ComplianceStats:
     @property
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of the compliance; see `wilson_interval` for what it cannot know."""
-        return wilson_interval(self.masked, self.judged)
+        return wilson_interval(self.counts.supporting, self.judged)
 
     @property
     def faces_per_frame(self) -> float | None:

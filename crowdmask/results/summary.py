@@ -40,7 +40,8 @@ from typing import Any
 from crowdmask import __version__
 from crowdmask.media.parts import write_whole
 from crowdmask.records import Gap, VideoInfo
-from crowdmask.results import detections, frames_csv
+from crowdmask.results.detections import DETECTIONS
+from crowdmask.results.frames_csv import FRAMES
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
@@ -93,7 +94,7 @@ def summarise(
     """The summary as plain values, ready for JSON; its fields are told at the top of this module."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "schemas": {"frames_csv": frames_csv.SCHEMA_VERSION, "detections": detections.SCHEMA_VERSION},
+        "schemas": {"frames_csv": FRAMES.version, "detections": DETECTIONS.version},
         "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "state": "interrupted" if work.interrupted else "whole",
         "until_s": _rounded(work.until_s, 6),
@@ -131,8 +132,8 @@ def write_summary(path: str | os.PathLike[str], summary: Mapping[str, Any]) -> N
 
 
 def counts_of(stats: ComplianceStats) -> dict[str, int]:
-    names = ("frames", "frames_with_faces", "faces", "masked", "unmasked", "unknown", "judged")
-    return {name: getattr(stats, name) for name in names}
+    named = {name: getattr(stats, name) for name in ("frames", "frames_with_faces", "faces")}
+    return {**named, **stats.counts.by_word, "judged": stats.judged}
 
 
 def compliance_of(stats: ComplianceStats) -> dict[str, float | None]:

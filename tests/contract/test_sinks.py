@@ -15,7 +15,7 @@ from crowdmask.engine.protocols import Sink
 from crowdmask.errors import OutputError
 from crowdmask.records import FrameResult, SourceKind, VideoInfo
 from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
-from crowdmask.results.detections import open_detections
+from crowdmask.results.detections import DetectionsFile
 from crowdmask.results.frames_csv import FramesCsv
 from crowdmask.settings import OutputSettings
 from tests.factories import make_frame, make_result
@@ -27,8 +27,8 @@ FAST = OutputSettings(preset="ultrafast", blur=True)
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "frames.csv": FramesCsv,
-    "faces.csv": open_detections,
-    "faces.parquet": open_detections,
+    "faces.csv": DetectionsFile,
+    "faces.parquet": DetectionsFile,
     "video.mp4": lambda path: AnnotatedVideo(path, INFO, FAST),
     "picture.png": lambda path: AnnotatedPicture(path, FAST),
 }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,14 +13,12 @@ from crowdmask.jobs.batch.entries import Entry, Kind, State, stream_of
 from crowdmask.jobs.batch.faces_parts import unpack, unpack_bytes
 from crowdmask.jobs.batch.locations import faces_file_of, frames_file_of
 from crowdmask.jobs.batch.manifest import Manifest
-from crowdmask.records import Counts
-from crowdmask.results.csv_part import CsvPart
-from crowdmask.results.detections import open_detections
-from crowdmask.results.frames_csv import COLUMNS, RUN_COLUMNS, Origin, row_of
+from crowdmask.records import Stream
+from crowdmask.results.detections import DetectionsFile
+from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE, FrameRow, row_of
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
-
-LINES_AT_ONCE = 500
+from crowdmask.results.table_files import TableCsv
 
 
 def write_frames(
@@ -29,65 +26,47 @@ def write_frames(
 ) -> ComplianceStats:
     """RUN/frames.csv, one row for every frame of every done input; what it says in all. `seen` hears of each input."""
     stats = ComplianceStats()
-    with CsvPart(run.frames, [*COLUMNS, *RUN_COLUMNS]) as out:
-        lines: list[str] = []
+
+    def rows() -> Iterator[FrameRow]:
         for entry in manifest.in_order(State.DONE):
             seen(entry)
-            rows = _video_lines(run.path, entry, zone, stats) if entry.kind is Kind.VIDEO else _line(entry, zone, stats)
-            for line in rows:
-                lines.append(line)
-                if len(lines) >= LINES_AT_ONCE:
-                    out.write("".join(lines))
-                    lines.clear()
-        out.write("".join(lines))
+            stream = _local(stream_of(entry), zone)
+            alone = FrameRow(stream, 0, 0.0, entry.counts)
+            for row in _video_rows(run.path, entry, stream) if entry.kind is Kind.VIDEO else (alone,):
+                stats.add(row.frame, row.seconds, row.counts, entry.source)
+                yield row
+
+    with TableCsv(run.frames, FRAMES) as out:
+        out.add_all(rows())
     return stats
 
 
-def _line(entry: Entry, zone: ZoneInfo, stats: ComplianceStats) -> Iterator[str]:
-    stats.add(0, 0.0, entry.counts, entry.source)
-    yield _csv_line(row_of(0, 0.0, entry.counts, _origin(entry, zone)))
+def _local(stream: Stream, zone: ZoneInfo) -> Stream:
+    return replace(stream, starts_at=None if stream.starts_at is None else stream.starts_at.astimezone(zone))
 
 
-def _origin(entry: Entry, zone: ZoneInfo) -> Origin:
-    taken = None if entry.captured_at is None else entry.captured_at.astimezone(zone)
-    return Origin(entry.source, entry.camera, taken, entry.captured_from)
-
-
-def _video_lines(run: Path, entry: Entry, zone: ZoneInfo, stats: ComplianceStats) -> Iterator[str]:
+def _video_rows(run: Path, entry: Entry, stream: Stream) -> Iterator[FrameRow]:
     """The rows of the video's own CSV, with where and when each frame was taken."""
-    path = frames_file_of(run, entry.source)
-    before, after = (_csv_line([part]).removesuffix("\n") for part in (entry.source, entry.camera))
-    start, frames = entry.captured_at, 0
+    path, frames = frames_file_of(run, entry.source), 0
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            if next(file, "").rstrip("\n") != ",".join(COLUMNS):
+            lines = csv.reader(file)
+            if next(lines, []) != list(FRAMES_OF_ONE.names):
                 raise ValueError("its first line is not that of a per-frame CSV")
-            for line in file:
-                cells = line.rstrip("\n").split(",")
-                seconds = float(cells[1])
-                stats.add(int(cells[0]), seconds, Counts(int(cells[3]), int(cells[4]), int(cells[5])), entry.source)
-                taken = ""
-                if start is not None:
-                    taken = (start + timedelta(seconds=seconds)).astimezone(zone).isoformat(timespec="milliseconds")
+            for cells in lines:
+                yield row_of(cells, stream)
                 frames += 1
-                yield f"{','.join(cells)},{before},{after},{taken},{entry.captured_from}\n"
         if frames != entry.frames:
             raise ValueError(f"it has {frames} rows, {entry.frames} were written")
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise OutputError(
             f"{path}: the rows of a finished video cannot be read ({error}): start the batch again, which redoes it"
         ) from error
 
 
-def _csv_line(cells: list[str]) -> str:
-    made = io.StringIO()
-    csv.writer(made, lineterminator="\n").writerow(cells)
-    return made.getvalue()
-
-
 def write_detections(run: RunFolder, manifest: Manifest, path: Path) -> None:
-    """The run's detections file, a row for every face; it holds no more than a row group at a time."""
-    with open_detections(path) as out:
+    """The run's detections file, a row for every face."""
+    with DetectionsFile(path) as out:
         for entry in manifest.in_order(State.DONE):
             if entry.kind is Kind.VIDEO:
                 part = faces_file_of(run.path, entry.source)

@@ -11,7 +11,7 @@ from crowdmask.jobs.batch.entries import Entry, State
 from crowdmask.jobs.batch.manifest import META_STARTED, META_ZONE, Manifest
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.camera_names import camera_warning
-from crowdmask.results import frames_csv
+from crowdmask.results.frames_csv import FRAMES
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed, compliance_of, counts_of, versions
 
@@ -53,7 +53,7 @@ def run_summary(
     ]
     return {
         "schema_version": 1,
-        "schemas": {"frames_csv": frames_csv.SCHEMA_VERSION},
+        "schemas": {"frames_csv": FRAMES.version},
         "input_root": str(plan.root),
         "timezone": manifest.meta(META_ZONE) or "",
         "started_at": manifest.meta(META_STARTED) or "",

@@ -43,7 +43,7 @@ class StatisticsRow:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        return wilson_interval(self.counts.masked, self.counts.masked + self.counts.unmasked)
+        return wilson_interval(self.counts.supporting, self.counts.judged)
 
     @property
     def mean_unmasked_per_frame(self) -> float | None:

@@ -13,6 +13,7 @@ from crowdmask.labels.reading import read_labels
 from crowdmask.labels.records import Label
 from crowdmask.results.palette import PALETTES
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, RuntimeSettings
+from crowdmask.verdicts import Verdict
 from tests.factories import FakeClassifier, FakeDetector
 from tests.unit.evaluation.scenes import write_voc
 from tests.unit.evaluation.test_scoring import judged, truth
@@ -52,17 +53,17 @@ def test_most_errors_first_and_no_more_than_asked(tmp_path: Path) -> None:
 
 def test_faults_are_marked_on_their_side() -> None:
     image = np.full((100, 200, 3), 90, np.uint8)
-    safe = PALETTES["safe"]
+    masked = PALETTES["safe"].of(Verdict.MASKED)
 
     def halves(finds: tuple[tuple[float, float, float], ...]) -> tuple[np.ndarray, np.ndarray]:
         both = side_by_side(image, truth((50, Label.MASKED)), judged(*finds), 0.5)
         return both[:, :HALF_WIDTH], both[:, HALF_WIDTH + 6 :]
 
     left, right = halves(((50, 0.9, 0.1),))
-    assert has(left, safe.masked) and has(right, safe.masked) and not has(left, FAULT) and not has(right, FAULT)
+    assert has(left, masked) and has(right, masked) and not has(left, FAULT) and not has(right, FAULT)
     left, right = halves(())
-    assert has(left, FAULT) and not has(right, FAULT) and not has(right, safe.masked)
+    assert has(left, FAULT) and not has(right, FAULT) and not has(right, masked)
     left, right = halves(((50, 0.9, 0.9),))
-    assert has(left, safe.masked) and has(right, FAULT)
+    assert has(left, masked) and has(right, FAULT)
     left, right = halves(((50, 0.9, 0.1), (120, 0.8, 0.1)))
-    assert not has(left, FAULT) and has(right, FAULT) and has(right, safe.masked)
+    assert not has(left, FAULT) and has(right, FAULT) and has(right, masked)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from crowdmask.records import Counts
-from crowdmask.results.frames_csv import FramesCsv, Origin
+from crowdmask.records import Counts, SourceKind, Stream
+from crowdmask.results.frames_csv import FrameRow, FramesCsv
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ def write_frames(path: Path, rows: Iterable[Row]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FramesCsv(path, of_run=True) as sink:
         for row in rows:
-            taken = datetime.fromisoformat(row.at) if row.at else None
-            origin = Origin(row.source, row.camera, taken, "name" if taken else "")
-            sink.add(row.frame, row.seconds, row.counts, origin)
+            taken = datetime.fromisoformat(row.at) - timedelta(seconds=row.seconds) if row.at else None
+            stream = Stream(row.source, SourceKind.VIDEO, row.camera, taken, "name" if taken else "")
+            sink.add(FrameRow(stream, row.frame, row.seconds, row.counts))
     return path
 
 

@@ -13,13 +13,15 @@ from crowdmask.results.annotate import annotate, capitals_for
 from crowdmask.results.boxes import Rectangle, draw_box, line_width, reach
 from crowdmask.results.captions import place_labels, visible_faces, wordings
 from crowdmask.results.lettering import coverage, line_height, plate, plate_wh
-from crowdmask.results.palette import LINES, PALETTES, Line, contrast, ink_on
+from crowdmask.results.palette import PALETTES, contrast, ink_on
 from crowdmask.results.panel import rate_text
 from crowdmask.settings import OutputSettings
+from crowdmask.verdicts import Line
 from tests.factories import make_result
 
 PLAIN = OutputSettings(panel=False)
 SAFE = PALETTES["safe"]
+MASKED = SAFE.of(Verdict.MASKED)
 GREY = 90
 NAN = float("nan")
 
@@ -79,7 +81,7 @@ def test_verdicts_differ_without_any_colour() -> None:
     for verdict in Verdict:
         image = drawn((300, 300), (100, 100, 200, 200), verdict, 2)
         coloured = (image == SAFE.of(verdict)).all(axis=2)
-        shares[LINES[verdict]] = (coloured[99, 100:200].mean(), coloured[96, 100:200].mean())
+        shares[verdict.row.line] = (coloured[99, 100:200].mean(), coloured[96, 100:200].mean())
     assert shares[Line.SOLID] == (1.0, 0.0)
     assert shares[Line.CORNERED][0] == 1.0
     assert 0.2 < shares[Line.CORNERED][1] < 0.8
@@ -173,7 +175,7 @@ def test_a_large_face_has_its_label_above() -> None:
     touched = changed(image)
     wide, high = plate_wh("masked 90%", capitals_for((1280, 720)))
     gap = reach(Verdict.MASKED, line_width((1280, 720), (500, 300, 620, 450)))
-    expected = plate("masked 90%", 9, ink_on(SAFE.masked), SAFE.masked)
+    expected = plate("masked 90%", 9, ink_on(MASKED), MASKED)
     top, left = 300 - gap - high, 500 - gap
     assert np.array_equal(image[top : top + high, left : left + wide], expected)
     assert not touched[:top].any()
@@ -184,7 +186,7 @@ def test_a_face_at_the_top_has_its_label_below_and_one_filling_the_frame_inside(
     assert below[104:].any()
     inside = annotate(judged((640, 360), [(0, 0, 640, 360)], [0.1], [0]), Counts(), PLAIN)
     wide, high = plate_wh("masked 90%", 7)
-    assert np.array_equal(inside[:high, :wide], plate("masked 90%", 7, ink_on(SAFE.masked), SAFE.masked))
+    assert np.array_equal(inside[:high, :wide], plate("masked 90%", 7, ink_on(MASKED), MASKED))
 
 
 def test_small_faces_in_a_crowd_have_their_box_only() -> None:
@@ -291,9 +293,9 @@ def test_classic_palette_is_red_and_green() -> None:
     palette = PALETTES["classic"]
     result = judged((640, 480), [(100, 150, 200, 250)], [0.9], [1])
     image = annotate(result, Counts(), OutputSettings(palette="classic", panel=False))
-    assert (image == palette.unmasked).all(axis=2).any()
-    assert palette.unmasked[2] > 2 * max(palette.unmasked[:2])
-    assert palette.masked[1] > 2 * max(palette.masked[0], palette.masked[2])
+    assert (image == palette.of(Verdict.UNMASKED)).all(axis=2).any()
+    assert palette.of(Verdict.UNMASKED)[2] > 2 * max(palette.of(Verdict.UNMASKED)[:2])
+    assert palette.of(Verdict.MASKED)[1] > 2 * max(palette.of(Verdict.MASKED)[0], palette.of(Verdict.MASKED)[2])
 
 
 def test_nan_never_reaches_a_label() -> None:

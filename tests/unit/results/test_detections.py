@@ -11,8 +11,8 @@ import pytest
 
 from crowdmask.errors import OutputError, SettingsError
 from crowdmask.records import FrameResult
-from crowdmask.results import detections
-from crowdmask.results.detections import COLUMNS, DetectionsError, open_detections
+from crowdmask.results.columns import Table
+from crowdmask.results.detections import DETECTIONS, DetectionsError, DetectionsFile
 from tests.factories import make_result, of
 
 NAN = float("nan")
@@ -25,19 +25,19 @@ def two_faces(index: int = 4) -> FrameResult:
 
 @pytest.mark.parametrize("name", ["faces.csv", "faces.parquet"])
 def test_nobody_found_leaves_a_readable_file_without_rows(tmp_path: Path, name: str) -> None:
-    with open_detections(tmp_path / name) as sink:
+    with DetectionsFile(tmp_path / name) as sink:
         sink.write(of("a.mp4", make_result()))
     assert os.listdir(tmp_path) == [name]
     if name.endswith("csv"):
-        assert (tmp_path / name).read_text() == ",".join(COLUMNS) + "\n"
+        assert (tmp_path / name).read_text() == ",".join(DETECTIONS.names) + "\n"
     else:
         table = pq.read_table(tmp_path / name)
-        assert (table.num_rows, table.column_names) == (0, list(COLUMNS))
+        assert (table.num_rows, table.column_names) == (0, list(DETECTIONS.names))
 
 
 def test_csv_rows_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "faces.csv"
-    with open_detections(path) as sink:
+    with DetectionsFile(path) as sink:
         sink.write(of("in, a.mp4", two_faces()))
         sink.write(of("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75])))
     assert path.read_text() == (
@@ -50,11 +50,11 @@ def test_csv_rows_by_hand(tmp_path: Path) -> None:
 
 def test_parquet_holds_the_same_with_types(tmp_path: Path) -> None:
     path = tmp_path / "faces.parquet"
-    with open_detections(path) as sink:
+    with DetectionsFile(path) as sink:
         sink.write(of("a.mp4", two_faces()))
         sink.write(of("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75])))
     table = pq.read_table(path)
-    assert table.column_names == list(COLUMNS)
+    assert table.column_names == list(DETECTIONS.names)
     assert [str(table.schema.field(n).type) for n in ("source", "frame", "time_s", "x1", "unmasked_prob")] == [
         "string",
         "int64",
@@ -75,7 +75,7 @@ def test_parquet_holds_the_same_with_types(tmp_path: Path) -> None:
 def test_both_formats_agree(tmp_path: Path) -> None:
     results = [two_faces(i) for i in range(5)]
     for name in ("f.csv", "f.parquet"):
-        with open_detections(tmp_path / name) as sink:
+        with DetectionsFile(tmp_path / name) as sink:
             for result in results:
                 sink.write(of("a.mp4", result))
     with open(tmp_path / "f.csv", newline="") as file:
@@ -93,7 +93,7 @@ def test_parquet_keeps_every_digit_and_the_order_of_many_rows(tmp_path: Path) ->
     path = tmp_path / "f.parquet"
     rng = np.random.default_rng(0)
     boxes = rng.uniform(0, 4000, (300, 200, 4)).astype(np.float32)
-    with open_detections(path) as sink:
+    with DetectionsFile(path) as sink:
         for i, some in enumerate(boxes):
             sink.write(of("a.mp4", make_result(None, np.sort(some, axis=1), [0.1] * 200, index=i, seconds=i / 29.97)))
     table = pq.read_table(path)
@@ -109,7 +109,7 @@ NAMES = ["a, b.mp4", 'say "cheese".mp4', "two\nlines.mp4", "名前.mp4", "it's.m
 
 def test_parquet_holds_names_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "it's 100 % [ok]*.parquet"
-    with open_detections(path) as sink:
+    with DetectionsFile(path) as sink:
         for name in [*NAMES, os.fsdecode(b"a\xff")]:
             sink.write(of(name, make_result(None, [(1, 2, 3, 4)], [0.75])))
     assert os.listdir(tmp_path) == [path.name]
@@ -117,16 +117,17 @@ def test_parquet_holds_names_as_they_are(tmp_path: Path) -> None:
 
 
 def test_rows_of_parquet_are_on_disk_as_they_are_made(tmp_path: Path) -> None:
-    with open_detections(tmp_path / "f.parquet") as sink:
+    with DetectionsFile(tmp_path / "f.parquet") as sink:
         for i in range(3):
             sink.write(of("a.mp4", two_faces(i)))
             assert len((tmp_path / "f.parquet.part").read_text().splitlines()) == 1 + 2 * (i + 1)
 
 
 def test_what_parquet_cannot_be_made_of_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(detections.KINDS, "verdict", "FLOAT")
+    kinds = {**DETECTIONS.sql_kinds, "verdict": "FLOAT"}
+    monkeypatch.setattr(Table, "sql_kinds", property(lambda table: kinds))
     path = tmp_path / "f.parquet"
-    with pytest.raises(DetectionsError, match=r"f\.parquet\.part.*as CSV"), open_detections(path) as sink:
+    with pytest.raises(DetectionsError, match=r"f\.parquet\.part.*as CSV"), DetectionsFile(path) as sink:
         sink.write(of("a.mp4", two_faces()))
     assert os.listdir(tmp_path) == ["f.parquet.part"]
     assert len((tmp_path / "f.parquet.part").read_text().splitlines()) == 3
@@ -134,7 +135,7 @@ def test_what_parquet_cannot_be_made_of_stays(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
 def test_an_error_keeps_what_was_good_and_readable(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RuntimeError, match="half-way"), open_detections(tmp_path / name) as sink:
+    with pytest.raises(RuntimeError, match="half-way"), DetectionsFile(tmp_path / name) as sink:
         sink.write(of("a.mp4", two_faces()))
         raise RuntimeError("half-way")
     assert os.listdir(tmp_path) == [name + ".part"]
@@ -143,7 +144,7 @@ def test_an_error_keeps_what_was_good_and_readable(tmp_path: Path, name: str) ->
 
 @pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
 def test_a_missing_folder_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DetectionsError, match="no-such"), open_detections(tmp_path / "no-such" / name):
+    with pytest.raises(DetectionsError, match="no-such"), DetectionsFile(tmp_path / "no-such" / name):
         pass
 
 
@@ -151,7 +152,7 @@ def test_a_missing_folder_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
 def test_a_full_disk_is_an_error_of_the_shared_file(tmp_path: Path, name: str) -> None:
     (tmp_path / (name + ".part")).symlink_to("/dev/full")
-    with pytest.raises(DetectionsError, match="full") as caught, open_detections(tmp_path / name) as sink:
+    with pytest.raises(DetectionsError, match="full") as caught, DetectionsFile(tmp_path / name) as sink:
         sink.write(of("a.mp4", two_faces()))
     assert isinstance(caught.value, OutputError)
     assert not (tmp_path / name).exists()
@@ -159,4 +160,4 @@ def test_a_full_disk_is_an_error_of_the_shared_file(tmp_path: Path, name: str) -
 
 def test_another_suffix_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"faces\.xlsx.*\.csv or \.parquet"):
-        open_detections("faces.xlsx")
+        DetectionsFile("faces.xlsx")

@@ -5,15 +5,19 @@ import errno
 import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crowdmask.errors import OutputError
-from crowdmask.records import Counts
+from crowdmask.records import Counts, SourceKind, Stream
 from crowdmask.results import csv_part
 from crowdmask.results.csv_part import CsvPart, decimals
-from crowdmask.results.frames_csv import COLUMNS, RUN_COLUMNS, FramesCsv, Origin, row_of
-from tests.factories import make_result
+from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE, FrameRow, FramesCsv, row_of
+from crowdmask.verdicts import Verdict
+from tests.factories import make_result, of
 
 HEADER = "frame,time_s,faces,masked,unmasked,unknown,compliance\n"
 BOX = (1, 1, 5, 5)
@@ -50,14 +54,14 @@ def test_decimals(value: float, places: int, text: str) -> None:
 def test_rows_are_on_disk_as_they_are_made(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with FramesCsv(path) as sink:
-        sink.add(0, 0.0, Counts(1, 0, 0))
+        sink.add(FrameRow(Stream(), 0, 0.0, Counts(1, 0, 0)))
         assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,1,1,0,0,1.0000\n"
         assert not path.exists()
 
 
 def test_an_error_keeps_the_rows_in_part(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), FramesCsv(tmp_path / "a.csv") as sink:
-        sink.add(0, 0.0, Counts())
+        sink.add(FrameRow(Stream(), 0, 0.0, Counts()))
         raise RuntimeError("half-way")
     assert os.listdir(tmp_path) == ["a.csv.part"]
     assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,0,0,0,0,\n"
@@ -89,8 +93,8 @@ def test_a_full_disk_leaves_whole_rows_only(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(csv_part.os, "write", write)
     with pytest.raises(OutputError, match=r"a\.csv.*full"), FramesCsv(tmp_path / "a.csv") as sink:
-        sink.add(0, 0.0, Counts())
-        sink.add(1, 0.04, Counts())
+        sink.add(FrameRow(Stream(), 0, 0.0, Counts()))
+        sink.add(FrameRow(Stream(), 1, 0.04, Counts()))
     assert os.listdir(tmp_path) == ["a.csv.part"]
     assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,0,0,0,0,\n"
 
@@ -115,37 +119,64 @@ def test_rows_are_forced_to_disk_now_and_then(tmp_path: Path, monkeypatch: pytes
         assert len(forced) == 1
 
 
-def test_a_whole_run_tells_the_origin_of_each_row(tmp_path: Path) -> None:
+def test_a_whole_run_says_the_origin_of_each_row(tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     zone = timezone(timedelta(hours=1))
-    taken = datetime(2026, 11, 20, 8, 0, 0, 40_000, zone)
+    begun = datetime(2026, 11, 20, 8, 0, 0, 0, zone)
+    hall = Stream('hall "B", 2/a b.jpg', SourceKind.PICTURE, "hall", begun, "exif")
     with FramesCsv(path, of_run=True) as sink:
-        sink.add(0, 0.0, Counts(1, 1, 0), Origin('hall "B", 2/a b.jpg', "hall", taken, "exif"))
-        sink.write(make_result(index=3, seconds=0.12), Origin("b.mp4"))
+        sink.add(FrameRow(hall, 1, 0.04, Counts(1, 1, 0)))
+        sink.write(of("b.mp4", make_result(index=3, seconds=0.12)))
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == [*COLUMNS, *RUN_COLUMNS]
     assert rows[0]["source"] == 'hall "B", 2/a b.jpg'
     assert rows[0]["captured_at"] == "2026-11-20T08:00:00.040+01:00"
     assert rows[0]["captured_from"] == "exif"
     assert (rows[1]["source"], rows[1]["camera"], rows[1]["captured_at"]) == ("b.mp4", "", "")
 
 
-def test_the_columns_of_one_video_come_first_in_a_run() -> None:
-    assert row_of(4, 0.16, Counts(3, 1, 0), Origin("a"))[: len(COLUMNS)] == row_of(4, 0.16, Counts(3, 1, 0))
+def test_a_local_time_goes_on_evenly_when_the_clock_is_set_back() -> None:
+    begun = datetime(2026, 10, 25, 2, 59, 0, tzinfo=ZoneInfo("Europe/Paris"))
+    taken = Stream(starts_at=begun).taken_at(120.0)
+    assert taken is not None
+    assert taken.isoformat() == "2026-10-25T02:01:00+01:00"
+
+
+def test_no_column_ever_moves() -> None:
+    """What was first published, in the CSV of one input and in that of a run: new columns come after these."""
+    first = ["frame", "time_s", "faces", "masked", "unmasked", "unknown", "compliance"]
+    assert list(FRAMES_OF_ONE.names[:7]) == first
+    assert list(FRAMES.names[:11]) == [*first, "source", "camera", "captured_at", "captured_from"]
+    places = [FRAMES.names.index(name) for name in FRAMES_OF_ONE.names]
+    assert places == sorted(places)
+
+
+@given(
+    st.integers(0, 10**9),
+    st.floats(0, 1e6),
+    st.lists(st.integers(0, 1000), min_size=len(Verdict), max_size=len(Verdict)),
+)
+def test_a_row_comes_back_from_its_cells(frame: int, seconds: float, numbers: list[int]) -> None:
+    seconds = round(seconds, 6)
+    row = FrameRow(Stream("a.mp4"), frame, seconds, Counts(*numbers))
+    assert row_of(FRAMES_OF_ONE.cells(row), row.stream) == row
+
+
+@pytest.mark.parametrize(
+    "line", ["0,0.000000,3,2,1,1,0.6667", "0,0.000000,3,2,1,0,0.6666", "0,0.0,0,0,0,0,", "0,0.000000,0,0,0,0", "a"]
+)
+def test_a_row_whose_parts_do_not_add_up_is_refused(line: str) -> None:
+    with pytest.raises(ValueError):
+        row_of(line.split(","), Stream())
 
 
 def test_names_that_are_no_utf8_do_not_spoil_the_file(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.jpg")
     with FramesCsv(tmp_path / "run.csv", of_run=True) as sink:
-        sink.add(0, 0.0, Counts(), Origin(name))
+        sink.add(FrameRow(Stream(name), 0, 0.0, Counts()))
     assert "caf\\udce9.jpg" in (tmp_path / "run.csv").read_text("utf-8")
 
 
-def test_origins_are_of_runs_only(tmp_path: Path) -> None:
-    with FramesCsv(tmp_path / "a.csv") as sink, pytest.raises(ValueError, match="origin"):
-        sink.add(0, 0.0, Counts(), Origin("a"))
-    with FramesCsv(tmp_path / "b.csv", of_run=True) as sink, pytest.raises(ValueError, match="origin"):
-        sink.add(0, 0.0, Counts())
+def test_a_stream_starts_at_a_time_with_a_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        Origin("a", captured_at=datetime(2026, 11, 20))
+        Stream("a", starts_at=datetime(2026, 11, 20))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from crowdmask.errors import SettingsError, SourceError
-from crowdmask.results.detections import open_detections
+from crowdmask.results.detections import DetectionsFile
 from crowdmask.results.purge import carry_out
 from crowdmask.results.purge_plan import kind_of, parse_age, plan, runs_in
 from crowdmask.results.report.sections import PICTURE_MARK
@@ -204,7 +204,7 @@ def test_without_frames_the_files_own_times_count_and_that_is_said(run: Path) ->
 
 def detections(run: Path, suffix: str, sources: list[str]) -> Path:
     path = run / f"detections{suffix}"
-    with open_detections(path) as sink:
+    with DetectionsFile(path) as sink:
         for source in sources:
             result = make_result(boxes=[(i, 2, i + 9, 12) for i in (1, 20, 40)], unmasked_prob=(0.1, 0.9, np.nan))
             sink.write(of(source, result))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from crowdmask.records import Counts
-from crowdmask.results.detections import open_detections
+from crowdmask.results.detections import DetectionsFile
 from crowdmask.results.report.charts import nice_ceiling, over_time
 from crowdmask.results.report.figures import failures_by_reason, gather, natural
 from crowdmask.results.report.heat_map import heat_maps
@@ -193,7 +193,7 @@ def test_faces_are_hidden_where_the_run_knows_them_and_whole_pictures_where_it_d
     for name in ("known.png", "unknown.png", "partly.png"):
         (tmp_path / "in").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "in" / name), face_picture())
-    with open_detections(run.path / "detections.parquet") as sink:
+    with DetectionsFile(run.path / "detections.parquet") as sink:
         for name in ("known.png", "partly.png"):
             sink.write(of(name, make_result(boxes=[BOX], unmasked_prob=[0.9])))
     known, unknown, partly, missing = (

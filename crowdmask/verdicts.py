@@ -1,0 +1,170 @@
+"""The one table of verdicts: what may be said of a face, in which word, how it is drawn, and what it counts as.
+
+A further verdict is a member of `Verdict`, a row here, and whoever decides for it; counts, tables, panel and drawing
+follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+Bgr = tuple[int, int, int]
+
+
+class Verdict(IntEnum):
+    """The numbers are kept in files and never change their meaning."""
+
+    MASKED = 0
+    UNMASKED = 1
+    UNKNOWN = 2
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+    @property
+    def row(self) -> VerdictRow:
+        return _ROWS[self]
+
+
+class Line(Enum):
+    """The second cue: it survives grey printing, compression and any kind of colour vision."""
+
+    SOLID = "solid"
+    CORNERED = "cornered"  # a thin box with heavy corners outside of it
+    DASHED = "dashed"
+
+
+class Share(Enum):
+    """What a face with a verdict is in the compliance."""
+
+    FOR = "for"
+    AGAINST = "against"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    verdict: Verdict
+    meaning: str  # as the tables of columns say it
+    share: Share
+    line: Line
+    colours: Mapping[str, Bgr]  # by the palette's name
+
+    @property
+    def word(self) -> str:
+        return self.verdict.word
+
+
+VERDICTS = (  # in the order in which people are shown them
+    VerdictRow(
+        Verdict.MASKED,
+        "faces with a mask rightly worn",
+        Share.FOR,
+        Line.SOLID,
+        # sky blue and vermillion of Okabe and Ito (2008), told apart with every common colour vision deficiency
+        {"safe": (233, 180, 86), "classic": (80, 176, 0)},
+    ),
+    VerdictRow(
+        Verdict.UNMASKED,
+        "faces without a mask, or with one wrongly worn",
+        Share.AGAINST,
+        Line.CORNERED,
+        {"safe": (0, 94, 213), "classic": (40, 40, 220)},
+    ),
+    VerdictRow(
+        Verdict.UNKNOWN,
+        "faces too small or too unsure to judge",
+        Share.NEITHER,
+        Line.DASHED,
+        {"safe": (190, 190, 190), "classic": (190, 190, 190)},
+    ),
+)
+WORDS = tuple(row.word for row in VERDICTS)
+_ROWS = {row.verdict: row for row in VERDICTS}
+
+
+def verdicts_that_are(share: Share) -> tuple[Verdict, ...]:
+    return tuple(row.verdict for row in VERDICTS if row.share is share)
+
+
+_FOR, _AGAINST = verdicts_that_are(Share.FOR), verdicts_that_are(Share.AGAINST)
+
+
+@dataclass(frozen=True, init=False)
+class Counts:
+    """Faces by verdict: `counts[verdict]`. Counts add, rates are computed from counts."""
+
+    numbers: tuple[int, ...]  # by the verdicts' numbers
+
+    def __init__(self, *numbers: int) -> None:
+        """`numbers` are in the order of the verdicts' own numbers; those left out are 0."""
+        object.__setattr__(self, "numbers", (*numbers, *(0,) * (len(Verdict) - len(numbers))))
+
+    @classmethod
+    def of(cls, by_verdict: Iterable[tuple[Verdict, int]]) -> Counts:
+        """From pairs in any order, each verdict at most once."""
+        found = dict(by_verdict)
+        return cls(*(found.get(verdict, 0) for verdict in Verdict))
+
+    @classmethod
+    def shown(cls, numbers: Iterable[int]) -> Counts:
+        """From numbers in the order of VERDICTS, as tables have them."""
+        return cls.of(zip((row.verdict for row in VERDICTS), numbers, strict=True))
+
+    def __getitem__(self, verdict: Verdict) -> int:
+        return self.numbers[verdict]
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(a + b for a, b in zip(self.numbers, other.numbers, strict=True)))
+
+    @property
+    def in_order(self) -> tuple[int, ...]:
+        """In the order of VERDICTS."""
+        return tuple(self.numbers[row.verdict] for row in VERDICTS)
+
+    @property
+    def by_word(self) -> dict[str, int]:
+        """In the order of VERDICTS."""
+        return dict(zip(WORDS, self.in_order, strict=True))
+
+    @property
+    def in_words(self) -> str:
+        return ", ".join(f"{number:,} {word}" for word, number in self.by_word.items())
+
+    @property
+    def faces(self) -> int:
+        return sum(self.numbers)
+
+    @property
+    def masked(self) -> int:
+        return self[Verdict.MASKED]
+
+    @property
+    def unmasked(self) -> int:
+        return self[Verdict.UNMASKED]
+
+    @property
+    def unknown(self) -> int:
+        return self[Verdict.UNKNOWN]
+
+    @property
+    def supporting(self) -> int:
+        """Those that count for the compliance."""
+        return sum(self[verdict] for verdict in _FOR)
+
+    @property
+    def against(self) -> int:
+        """Those that count against the compliance."""
+        return sum(self[verdict] for verdict in _AGAINST)
+
+    @property
+    def judged(self) -> int:
+        return self.supporting + self.against
+
+    @property
+    def compliance(self) -> float | None:
+        """The share of those for it among the judged; None where none was judged."""
+        return self.supporting / self.judged if self.judged else None
