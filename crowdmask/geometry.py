@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in half-open whole pixels
 
 
 def empty_boxes() -> FloatArray:

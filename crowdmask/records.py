@@ -97,6 +97,7 @@ class Frame:
     image: NDArray[np.uint8]
     lasts_s: float | None = None  # how long it is shown, where the stream says
     stream: Stream = NO_STREAM
+    stored: object | None = None  # the picture as it was decoded, where a writer can go on from that
 
     @property
     def size_wh(self) -> tuple[int, int]:

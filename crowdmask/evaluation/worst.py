@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from crowdmask.evaluation.harness import SetResult
 from crowdmask.evaluation.matching import pair
 from crowdmask.evaluation.records import Judged
-from crowdmask.geometry import FloatArray
+from crowdmask.geometry import FloatArray, Rectangle
 from crowdmask.labels.records import Label, LabelledPicture
 from crowdmask.media.parts import write_whole, writing
 from crowdmask.media.pictures import read_picture
 from crowdmask.records import Verdict
-from crowdmask.results.boxes import Rectangle, draw_box, line_width
+from crowdmask.results.boxes import draw_box, line_width
 from crowdmask.results.lettering import plate
 from crowdmask.results.palette import BLACK, PALETTES, WHITE, ink_on
 from crowdmask.verdicts import Bgr

@@ -110,7 +110,13 @@ class _Work:
 
     def _open(self) -> Source:
         task = self.task
-        return open_source(task.source, task.analysis, threads=task.runtime.threads, stream=task.stream)
+        return open_source(
+            task.source,
+            task.analysis,
+            threads=task.runtime.threads,
+            stream=task.stream,
+            keep_stored=task.outputs.annotated is not None,
+        )
 
     def _results(self, source: Source, pair: Pair, sinks: Sequence[ResultTaker]) -> Generator[FrameResult, None, None]:
         """Results that are written; decoding runs ahead, and each wait for one may be broken off."""

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.geometry import Rectangle
+
 Image = NDArray[np.uint8]
 
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
@@ -28,6 +30,11 @@ class Orientation:
         """Degrees counter-clockwise, 0 to 270; 0 also where the picture is mirrored and no rotation does it."""
         turns = {(True, False, True): 90, (False, True, True): 180, (True, True, False): 270}
         return turns.get((self.swapped, self.mirror_x, self.mirror_y), 0)
+
+    @property
+    def is_rotation(self) -> bool:
+        """Whether turning alone makes it upright, so that turning back gives what was stored."""
+        return self == Orientation() or self.rotation != 0
 
     def upright_size(self, size_wh: tuple[int, int]) -> tuple[int, int]:
         return (size_wh[1], size_wh[0]) if self.swapped else size_wh
@@ -48,6 +55,16 @@ def rotate(image: Image, degrees: int) -> Image:
     """The picture turned counter-clockwise by a multiple of 90 degrees."""
     degrees %= 360
     return np.asarray(cv2.rotate(image, _TURNS[degrees]), np.uint8) if degrees else image
+
+
+def rotate_place(place: Rectangle, size_wh: tuple[int, int], degrees: int) -> Rectangle:
+    """Where a place in a picture of this size lies once the picture is turned by `rotate`."""
+    x1, y1, x2, y2 = place
+    width, height = size_wh
+    for _ in range(degrees % 360 // 90):
+        x1, y1, x2, y2 = y1, width - x2, y2, width - x1
+        width, height = height, width
+    return x1, y1, x2, y2
 
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:

@@ -10,12 +10,18 @@ from crowdmask.settings import AnalysisSettings
 
 
 def open_source(
-    path: str, settings: AnalysisSettings, *, threads: int = 0, stream: Stream | None = None
+    path: str,
+    settings: AnalysisSettings,
+    *,
+    threads: int = 0,
+    stream: Stream | None = None,
+    keep_stored: bool = False,
 ) -> VideoSource | PictureSource:
     """Open whatever `path` names: a picture or video (by content, not by name), a camera (`0`), or an address.
 
     `threads` is for decoding, 0 is all cores. `stream` is what the frames know of their origin, by default the path and
-    the kind alone. Raises SourceError where there is nothing to analyse.
+    the kind alone. With `keep_stored`, frames carry their decoded picture for a VideoWriter. Raises SourceError where
+    there is nothing to analyse.
     """
     if not is_camera(path) and not is_address(path):
         file = local_path(path)
@@ -23,4 +29,4 @@ def open_source(
         if is_picture(file):
             return PictureSource(str(file), stream=stream)
         path = str(file)
-    return VideoSource(path, settings, threads=threads, stream=stream)
+    return VideoSource(path, settings, threads=threads, stream=stream, keep_stored=keep_stored)

@@ -46,11 +46,18 @@ class VideoSource:
     """A video file, stream or camera as a `Source`; opened, and its first frame decoded, when it is made."""
 
     def __init__(
-        self, path: str, settings: AnalysisSettings, *, threads: int = 0, stream: Stream | None = None
+        self,
+        path: str,
+        settings: AnalysisSettings,
+        *,
+        threads: int = 0,
+        stream: Stream | None = None,
+        keep_stored: bool = False,
     ) -> None:
         self._path = path
         self._settings = settings
         self._threads = threads
+        self._keep_stored = keep_stored
         self._gaps: list[Gap] = []
         self._closed = False
         self._gaps_taken = 0
@@ -118,7 +125,7 @@ class VideoSource:
             self._decoding.last_index = index
             if index % chosen.every == 0 and seconds >= start_s - _EPSILON_S:
                 lasts_s = float(decoded.duration * base) if decoded.duration else None
-                frame = Frame(index, seconds, self._picture(decoded, index, seconds), lasts_s, self._origin)
+                frame = self._frame(decoded, index, seconds, lasts_s)
                 if self._kind is SourceKind.VIDEO:
                     held = frame
                 else:
@@ -192,6 +199,13 @@ class VideoSource:
         self._open_decoding()
         self._decoding.start = self._start
         return enumerate(self._frames)
+
+    def _frame(self, decoded: av.VideoFrame, index: int, seconds: float, lasts_s: float | None) -> Frame:
+        image = self._picture(decoded, index, seconds)
+        # what was mirrored, or fitted into another size, cannot be had from the stored picture
+        as_stored = self._orientation.is_rotation and self._size_before == (self._info.width, self._info.height)
+        stored = decoded if self._keep_stored and as_stored else None
+        return Frame(index, seconds, image, lasts_s, self._origin, stored)
 
     def _picture(self, decoded: av.VideoFrame, index: int, seconds: float) -> NDArray[np.uint8]:
         image = self._orientation.upright(to_bgr(decoded, self._reformatter))

@@ -4,6 +4,9 @@ While it grows, `NAME.part` is an MP4 in fragments: it plays whatever happens, a
 When it is whole it is copied, packet by packet, into a fast-start MP4, read back, and only then given its name. That
 takes as much disk again for the time of the copy, and is what lets `.part` be playable at any moment.
 
+A frame that carries its decoded picture (`Frame.stored`) is not converted to BGR and back: only the places that were
+drawn are, into a copy of the decoded YUV, and a frame that nobody drew upon goes to the encoder as it was decoded.
+
 A source of odd width or height is stored with its last column or row twice, as yuv420p has only even sizes, and the
 file says how much of it to show (the clean aperture of MP4): players that heed it show the source's size to the pixel.
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -27,15 +30,24 @@ import av.packet
 import av.video.stream
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.frame import PictureType
 from numpy.typing import NDArray
 from typing_extensions import Self
 
 from crowdmask.errors import OutputError
+from crowdmask.geometry import Rectangle
 from crowdmask.media.clean_aperture import hide_edge
-from crowdmask.media.colour import LIMITED, to_yuv420, writable_matrix
+from crowdmask.media.colour import (
+    LIMITED,
+    STORED_FORMAT,
+    copy_into,
+    draw_into,
+    is_as_written,
+    new_picture,
+    writable_matrix,
+)
 from crowdmask.media.finishing import finish
-from crowdmask.media.orientation import rotate
+from crowdmask.media.orientation import rotate, rotate_place
 from crowdmask.media.parts import as_output_error, part_of, refuse_own_input
 from crowdmask.media.sound import Sound
 from crowdmask.records import Frame, VideoInfo
@@ -48,7 +60,8 @@ _FRAGMENT_US = 2_000_000  # what a crash can cost of `.part`
 def encoder_options(preset: str, crf: int) -> dict[str, str]:
     """What x264 is told."""
     # without B-frames, frames are stored in the order they are shown, and MP4 can tell each one's length exactly
-    options = {"preset": preset, "crf": str(crf), "bf": "0"}
+    # nor captions of the source, which only the frames that nobody drew upon would still have
+    options = {"preset": preset, "crf": str(crf), "bf": "0", "a53cc": "0"}
     if preset == "superfast":
         # the preset leaves out the one step that pays where a camera stands still: with it, files are as small and as
         # good as veryfast's, in about half of its time
@@ -80,7 +93,6 @@ class VideoWriter:
         self._audio_from = audio_from
         self._options = encoder_options(preset, crf)
         self._threads = threads
-        self._reformatter = VideoReformatter()
         self._sound: Sound | None = None
         self._first: Frame | None = None
         self._last: Frame | None = None
@@ -128,8 +140,13 @@ class VideoWriter:
                 hide_edge(part_of(self._path), (self._stream.width, self._stream.height), self._odd_by)
             finish(part_of(self._path), self._path, self.frames_written)
 
-    def write(self, frame: Frame) -> None:
-        """Encode one upright BGR frame of the source's size, later than the one before."""
+    def write(self, frame: Frame, touched: Sequence[Rectangle] | None = None) -> None:
+        """Encode one upright BGR frame of the source's size, later than the one before.
+
+        `touched` are the places where the image is another than the decoded picture that the frame carries; the
+        image is looked at there and a pixel beside, and nowhere else. Without, or without a decoded picture, all of the
+        image is taken.
+        """
         if frame.size_wh != (self._info.width, self._info.height):
             raise ValueError(f"frame is {frame.size_wh}, the video is {(self._info.width, self._info.height)}")
         with self._as_output_errors():
@@ -138,9 +155,10 @@ class VideoWriter:
             ticks = max(self._ticks(frame.seconds), self._last_ticks + 1)
             if self._last is not None:
                 self._lengths[self._last_ticks] = ticks - self._last_ticks
-            picture = to_yuv420(self._as_stored(frame.image), self._matrix, self._reformatter)
+            picture = self._picture(frame, touched)
             picture.pts, picture.time_base = ticks, self._time_base
             picture.color_primaries, picture.color_trc = self._info.colour[:2]
+            picture.pict_type = PictureType.NONE  # else x264 would follow the source's key frames
             self._encoded.extend(self._stream.encode(picture))
             self._last, self._last_ticks = frame, ticks
             self.frames_written += 1
@@ -165,7 +183,7 @@ class VideoWriter:
         stream = self._out.add_stream("libx264", rate=info.rate or Fraction(25), options=self._options)
         width, height = self._stored_size
         odd_w, odd_h = self._odd_by
-        stream.width, stream.height, stream.pix_fmt = width + odd_w, height + odd_h, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width + odd_w, height + odd_h, STORED_FORMAT
         context = stream.codec_context
         context.time_base = stream.time_base = self._time_base
         context.sample_aspect_ratio = info.pixel_aspect
@@ -197,13 +215,38 @@ class VideoWriter:
         base = self._time_base
         return round(Fraction(seconds) / base) - round(Fraction(self._first.seconds) / base) + self._lead
 
-    def _as_stored(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture as the source stores it: turned back, and of even size."""
-        image = rotate(image, -self._info.rotation)
-        odd_w, odd_h = self._odd_by
+    def _picture(self, frame: Frame, touched: Sequence[Rectangle] | None) -> av.VideoFrame:
+        """The frame as it goes to the encoder: turned back, of even size, in YUV."""
+        decoded = frame.stored
+        if touched is None or not isinstance(decoded, av.VideoFrame) or not self._goes_on_from(decoded):
+            picture = new_picture((self._stream.width, self._stream.height))
+            self._draw(picture, frame.image, (0, 0, *frame.size_wh))
+            return picture
+        if not touched and not any(self._odd_by):
+            return decoded
+        picture = new_picture((self._stream.width, self._stream.height))
+        copy_into(picture, decoded)
+        for place in touched:
+            self._draw(picture, frame.image, place)
+        return picture
+
+    def _goes_on_from(self, decoded: av.VideoFrame) -> bool:
+        return (decoded.width, decoded.height) == self._stored_size and is_as_written(decoded, self._matrix)
+
+    def _draw(self, picture: av.VideoFrame, image: NDArray[np.uint8], place: Rectangle) -> None:
+        """Convert a place of the upright image into the stored picture, grown to whole chroma samples."""
+        turn, (width, height) = -self._info.rotation, self._stored_size
+        x1, y1, x2, y2 = rotate_place(place, (image.shape[1], image.shape[0]), turn)
+        x1, y1, x2, y2 = max(0, x1) // 2 * 2, max(0, y1) // 2 * 2, min(width, x2), min(height, y2)
+        x2, y2 = min(width, x2 + x2 % 2), min(height, y2 + y2 % 2)
+        if x2 <= x1 or y2 <= y1:
+            return
+        left, top, right, bottom = rotate_place((x1, y1, x2, y2), (width, height), -turn)
+        part = rotate(image[top:bottom, left:right], turn)
+        odd_w, odd_h = x2 % 2, y2 % 2  # at the far edges of a picture of odd size only
         if odd_w or odd_h:
-            image = np.asarray(cv2.copyMakeBorder(image, 0, odd_h, 0, odd_w, cv2.BORDER_REPLICATE), np.uint8)
-        return np.ascontiguousarray(image)
+            part = np.asarray(cv2.copyMakeBorder(part, 0, odd_h, 0, odd_w, cv2.BORDER_REPLICATE), np.uint8)
+        draw_into(picture, part, self._matrix, (x1, y1, x2 + odd_w, y2 + odd_h))
 
     def _mux_ready(self) -> None:
         """Write the packets whose length is known by now, each after the sound that is heard before it."""

@@ -13,17 +13,21 @@ The rules, which docs/outputs.md repeats:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.geometry import FloatArray
+from crowdmask.geometry import FloatArray, Rectangle, empty_boxes
 from crowdmask.records import Counts, FrameResult
 from crowdmask.results import panel
-from crowdmask.results.anonymise import blur_faces
-from crowdmask.results.boxes import draw_box, line_width
-from crowdmask.results.captions import place_labels, visible_faces
+from crowdmask.results.anonymise import blur_faces, blurred_place
+from crowdmask.results.boxes import draw_box, line_width, reach
+from crowdmask.results.captions import JudgedFace, Label, place_labels, visible_faces
 from crowdmask.results.lettering import SMALLEST_CAPITALS, plate
-from crowdmask.results.palette import PALETTES, ink_on
+from crowdmask.results.palette import PALETTES, Palette, ink_on
+from crowdmask.results.panel import Panel
 from crowdmask.settings import OutputSettings
 
 Image = NDArray[np.uint8]
@@ -43,23 +47,67 @@ def annotate(
     faces are blurred, such as those where a face just was.
     """
     image: Image = result.frame.image.copy()
+    plan_drawing(result, totals, settings, running=running, also_blur=also_blur).draw(image)
+    return image
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is to be drawn on one frame, and where: settled before anything is drawn."""
+
+    hidden: FloatArray
+    faces: Sequence[JudgedFace]
+    panel: Panel | None
+    labels: Sequence[Label]
+    palette: Palette
+    frame_wh: tuple[int, int]
+
+    @property
+    def places(self) -> list[Rectangle]:
+        """Every place that `draw` looks at or changes, cut to the frame; all else of the image stays as it is."""
+        width, height = self.frame_wh
+        places = [blurred_place(box, self.frame_wh) for box in self.hidden]
+        for face in self.faces:
+            by = reach(face.verdict, line_width(self.frame_wh, face.box))
+            x1, y1, x2, y2 = face.box
+            places.append((max(0, x1 - by), max(0, y1 - by), min(width, x2 + by), min(height, y2 + by)))
+        places += [label.place for label in self.labels]
+        if self.panel is not None:
+            places.append(self.panel.place)
+        return places
+
+    def draw(self, image: Image) -> None:
+        """Draw it in place."""
+        blur_faces(image, self.hidden)
+        for face in reversed(self.faces):
+            line = line_width(self.frame_wh, face.box)
+            draw_box(image, face.box, face.verdict, self.palette.of(face.verdict), line)
+        if self.panel is not None:
+            panel.draw(image, self.panel, self.palette)
+        for label in self.labels:
+            paper = self.palette.of(label.verdict)
+            x1, y1, x2, y2 = label.place
+            image[y1:y2, x1:x2] = plate(label.text, label.capitals, ink_on(paper), paper)
+
+
+def plan_drawing(
+    result: FrameResult,
+    totals: Counts,
+    settings: OutputSettings,
+    *,
+    running: bool = True,
+    also_blur: FloatArray | None = None,
+) -> Drawing:
+    """What `annotate` draws."""
+    size_wh = result.frame.size_wh
+    hidden = empty_boxes()
     if settings.blur:
         hidden = result.faces.boxes if also_blur is None else np.concatenate([result.faces.boxes, also_blur])
-        blur_faces(image, hidden)
-    palette = PALETTES[settings.palette]
-    capitals = capitals_for(result.frame.size_wh)
+    capitals = capitals_for(size_wh)
     faces = visible_faces(result)
-    for face in reversed(faces):
-        line = line_width(result.frame.size_wh, face.box)
-        draw_box(image, face.box, face.verdict, palette.of(face.verdict), line)
-    taken = []
-    if settings.panel:
-        taken = panel.draw(image, result.counts, totals, palette, capitals, running=running)
-    for label in place_labels(faces, result.frame.size_wh, capitals, taken):
-        paper = palette.of(label.verdict)
-        x1, y1, x2, y2 = label.place
-        image[y1:y2, x1:x2] = plate(label.text, label.capitals, ink_on(paper), paper)
-    return image
+    board = panel.lay_out(size_wh, result.counts, totals, capitals, running=running) if settings.panel else None
+    labels = place_labels(faces, size_wh, capitals, [board.place] if board is not None else [])
+    return Drawing(hidden, faces, board, labels, PALETTES[settings.palette], size_wh)
 
 
 def capitals_for(size_wh: tuple[int, int]) -> int:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import Self  # in typing from Python 3.11 on
 
+from crowdmask.geometry import Rectangle
 from crowdmask.media.ahead import behind
 from crowdmask.media.pictures import write_picture
 from crowdmask.media.video_writer import VideoWriter
 from crowdmask.records import Counts, Frame, FrameResult, VideoInfo
-from crowdmask.results.annotate import annotate
+from crowdmask.results.annotate import Drawing, annotate, plan_drawing
 from crowdmask.results.anonymise import LingeringBlur
 from crowdmask.settings import OutputSettings
 
@@ -52,6 +56,7 @@ class AnnotatedVideo:
         self._settings = settings
         self._stage = stage
         self._totals = Counts()
+        self._sheet: NDArray[np.uint8] | None = None
         self._lingering = LingeringBlur()
         self._stack = ExitStack()
         self._writer: VideoWriter | None = None
@@ -86,9 +91,25 @@ class AnnotatedVideo:
         result, totals = item
         with self._stage("draw"):
             also_blur = self._lingering.also(result) if self._settings.blur else None
-            image = annotate(result, totals, self._settings, also_blur=also_blur)
+            drawing = plan_drawing(result, totals, self._settings, also_blur=also_blur)
+            frame, places = self._drawn(result.frame, drawing)
         with self._stage("encode"):
-            self._writer.write(Frame(result.frame.index, result.frame.seconds, image))
+            self._writer.write(frame, places)
+
+    def _drawn(self, frame: Frame, drawing: Drawing) -> tuple[Frame, list[Rectangle] | None]:
+        """The frame with everything drawn, on one sheet for all frames; the places, where nothing else of it counts."""
+        if self._sheet is None or self._sheet.shape != frame.image.shape:
+            self._sheet = np.empty_like(frame.image)
+        sheet, places = self._sheet, None
+        if frame.stored is None:
+            np.copyto(sheet, frame.image)
+        else:
+            places = drawing.places
+            for x1, y1, x2, y2 in places:  # and a pixel about them, which shares its colour with one of theirs
+                around = np.s_[max(0, y1 - 1) : y2 + 1, max(0, x1 - 1) : x2 + 1]
+                sheet[around] = frame.image[around]
+        drawing.draw(sheet)
+        return replace(frame, image=sheet), places
 
 
 class AnnotatedPicture:

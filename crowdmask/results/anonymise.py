@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask import geometry
-from crowdmask.geometry import FloatArray
+from crowdmask.geometry import FloatArray, Rectangle
 from crowdmask.records import FrameResult
 
 MARGIN = 0.4  # added to each side's length in all: hair, ears and chin tell a person too
@@ -20,10 +20,8 @@ LINGER_SECONDS = 0.5
 
 def blur_faces(image: NDArray[np.uint8], boxes_xyxy: FloatArray) -> None:
     """Overwrite each box and a margin with a few averages of it, run into one another; nothing finer is left."""
-    height, width = image.shape[:2]
-    grown = geometry.clip(geometry.enlarge(boxes_xyxy, MARGIN), (width, height))
-    corners = np.concatenate([np.floor(grown[:, :2]), np.ceil(grown[:, 2:])], axis=1).astype(int).tolist()
-    for x1, y1, x2, y2 in corners:
+    for box in boxes_xyxy:
+        x1, y1, x2, y2 = blurred_place(box, (image.shape[1], image.shape[0]))
         if x2 <= x1 or y2 <= y1:
             continue
         region = image[y1:y2, x1:x2]
@@ -31,6 +29,13 @@ def blur_faces(image: NDArray[np.uint8], boxes_xyxy: FloatArray) -> None:
         cells_wh = (max(1, round((x2 - x1) / cell)), max(1, round((y2 - y1) / cell)))
         averages = cv2.resize(region, cells_wh, interpolation=cv2.INTER_AREA)
         region[:] = cv2.resize(averages, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
+
+
+def blurred_place(box_xyxy: FloatArray, frame_wh: tuple[int, int]) -> Rectangle:
+    """The whole pixels that `blur_faces` overwrites for a face."""
+    (grown,) = geometry.clip(geometry.enlarge(box_xyxy[None], MARGIN), frame_wh)
+    x1, y1, x2, y2 = (int(n) for n in (*np.floor(grown[:2]), *np.ceil(grown[2:])))
+    return x1, y1, x2, y2
 
 
 class LingeringBlur:

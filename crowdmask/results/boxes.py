@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.geometry import Rectangle
 from crowdmask.results.palette import BLACK
 from crowdmask.verdicts import Bgr, Line, Verdict
 
 Image = NDArray[np.uint8]
-Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in half-open whole pixels
 
 
 def line_width(frame_wh: tuple[int, int], box: Rectangle) -> int:

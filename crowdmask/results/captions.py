@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask import geometry
+from crowdmask.geometry import Rectangle
 from crowdmask.records import FrameResult, Verdict
-from crowdmask.results.boxes import Rectangle, line_width, reach
+from crowdmask.results.boxes import line_width, reach
 from crowdmask.results.lettering import SMALLEST_CAPITALS, plate_wh
 
 Size = tuple[int, int]  # width, height

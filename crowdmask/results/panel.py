@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.results.boxes import Rectangle, draw_box
+from crowdmask.geometry import Rectangle
+from crowdmask.results.boxes import draw_box
 from crowdmask.results.lettering import coverage, line_height
 from crowdmask.results.palette import Palette
 from crowdmask.verdicts import VERDICTS, Counts, Verdict
@@ -17,41 +20,61 @@ DARKEN = 0.35  # what is left of the picture beneath
 LARGEST = 0.5  # of the frame, either way; where the panel needs more it is left out
 
 
-def draw(
-    image: Image, counts: Counts, totals: Counts, palette: Palette, capitals: int, *, running: bool
-) -> list[Rectangle]:
-    """Draw the panel at the top left, in place; gives its place, or nothing where the frame has no room for it."""
-    rows: list[tuple[Verdict | None, str, str]] = [
+@dataclass(frozen=True)
+class Row:
+    """One line: the verdict whose swatch begins it, its word and its number, both set already."""
+
+    verdict: Verdict | None
+    left: int
+    word: Image
+    number: Image
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel that has its place and its text, ready to be drawn."""
+
+    place: Rectangle
+    capitals: int
+    rows: tuple[Row, ...]
+
+
+def lay_out(frame_wh: tuple[int, int], counts: Counts, totals: Counts, capitals: int, *, running: bool) -> Panel | None:
+    """The panel at the top left; None where the frame has no room for it."""
+    texts: list[tuple[Verdict | None, str, str]] = [
         *((row.verdict, row.word, str(counts[row.verdict])) for row in VERDICTS),
         (None, "compliance so far" if running else "compliance", rate_text(totals)),
     ]
     pad, line = capitals, line_height(capitals)
-    indent = 2 * capitals
-    words = [coverage(word, capitals) for _, word, _ in rows]
-    numbers = [coverage(number, capitals) for _, _, number in rows]
+    rows = tuple(
+        Row(verdict, 0 if verdict is None else 2 * capitals, coverage(word, capitals), coverage(number, capitals))
+        for verdict, word, number in texts
+    )
     # room for the widest numbers there can reasonably be, so that the panel keeps its size through a video
     room = coverage("100.0%", capitals).shape[1]
-    lefts = [indent if verdict is not None else 0 for verdict, _, _ in rows]
-    widths = [
-        left + w.shape[1] + capitals + max(room, n.shape[1]) for left, w, n in zip(lefts, words, numbers, strict=True)
-    ]
+    widths = [row.left + row.word.shape[1] + capitals + max(room, row.number.shape[1]) for row in rows]
     wide, high = max(widths) + 2 * pad, len(rows) * line + 2 * (pad // 2)
-    if wide + pad > LARGEST * image.shape[1] or high + pad > LARGEST * image.shape[0]:
-        return []
+    if wide + pad > LARGEST * frame_wh[0] or high + pad > LARGEST * frame_wh[1]:
+        return None
     x, y = pad // 2, pad // 2
-    region = image[y : y + high, x : x + wide]
+    return Panel((x, y, x + wide, y + high), capitals, rows)
+
+
+def draw(image: Image, panel: Panel, palette: Palette) -> None:
+    """Draw a panel in place; nothing beside its place is touched."""
+    (x, y, right, bottom), capitals = panel.place, panel.capitals
+    pad, line = capitals, line_height(capitals)
+    region = image[y:bottom, x:right]
     cv2.convertScaleAbs(region, dst=region, alpha=DARKEN)
     top = y + pad // 2
-    for (verdict, _, _), left, word, number in zip(rows, lefts, words, numbers, strict=True):
-        if verdict is not None:
-            side = capitals
-            swatch_x, swatch_y = x + pad, top + (line - side) // 2
-            swatch = (swatch_x, swatch_y, swatch_x + side, swatch_y + side)
-            draw_box(image, swatch, verdict, palette.of(verdict), max(1, capitals // 9))
-        _ink(image, word, x + pad + left, top)
-        _ink(image, number, x + wide - pad - number.shape[1], top)
+    for row in panel.rows:
+        if row.verdict is not None:
+            swatch_x, swatch_y = x + pad, top + (line - capitals) // 2
+            swatch = (swatch_x, swatch_y, swatch_x + capitals, swatch_y + capitals)
+            draw_box(image, swatch, row.verdict, palette.of(row.verdict), max(1, capitals // 9))
+        _ink(image, row.word, x + pad + row.left, top)
+        _ink(image, row.number, right - pad - row.number.shape[1], top)
         top += line
-    return [(x, y, x + wide, y + high)]
 
 
 def rate_text(totals: Counts) -> str:

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from crowdmask.media.colour import colour_of, to_bgr, to_yuv420, usual_matrix, writable_matrix
+from crowdmask.media.colour import (
+    colour_of,
+    copy_into,
+    draw_into,
+    is_as_written,
+    new_picture,
+    planes_of,
+    to_bgr,
+    usual_matrix,
+    writable_matrix,
+)
 from crowdmask.media.sources import open_source
 from crowdmask.settings import AnalysisSettings
 from tests.factories import write_clip
@@ -87,10 +97,70 @@ def test_hdr_white_is_white_and_not_grey() -> None:
 @pytest.mark.parametrize(("matrix", "yuv"), [(6, RED_601), (1, RED_709), (5, RED_601)])
 def test_the_way_back(matrix: int, yuv: tuple[int, int, int]) -> None:
     image = np.full((4, 4, 3), (0, 0, 255), np.uint8)
-    frame = to_yuv420(image, matrix, VideoReformatter())
-    found = [int(np.frombuffer(plane, np.uint8)[0]) for plane in frame.planes]
+    frame = new_picture((4, 4))
+    draw_into(frame, image, matrix, (0, 0, 4, 4))
+    found = [int(plane[0, 0]) for plane in planes_of(frame)]
     assert np.abs(np.subtract(found, yuv)).max() <= 1
     assert frame.color_range == LIMITED
+
+
+@pytest.mark.parametrize(
+    ("matrix", "red", "blue"),
+    [(1, 0.2126, 0.0722), (4, 0.30, 0.11), (5, 0.299, 0.114), (7, 0.212, 0.087), (9, 0.2627, 0.0593)],
+)
+def test_every_matrix_by_the_equations_of_the_standard(matrix: int, red: float, blue: float) -> None:
+    colours = np.random.default_rng(matrix).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    frame = new_picture((32, 32))
+    draw_into(frame, np.ascontiguousarray(colours.repeat(2, axis=0).repeat(2, axis=1)), matrix, (0, 0, 32, 32))
+    b, g, r = np.moveaxis(colours / 255.0, 2, 0)
+    luma = red * r + (1 - red - blue) * g + blue * b
+    wanted = (
+        16 + 219 * luma,
+        128 + 224 * 0.5 * (b - luma) / (1 - blue),
+        128 + 224 * 0.5 * (r - luma) / (1 - red),
+    )
+    y, u, v = planes_of(frame)
+    for found, exact in zip((y[::2, ::2], u, v), wanted, strict=True):
+        assert np.abs(found - exact).max() <= 1.0
+        assert abs((found - exact).mean()) < 0.15  # rounded, not cut
+
+
+def test_a_place_is_drawn_into_and_nothing_else() -> None:
+    frame = plain((100, 90, 150))
+    draw_into(frame, np.full((6, 10, 3), 255, np.uint8), 6, (8, 4, 18, 10))
+    luma, u, v = planes_of(frame)
+    assert (luma[4:10, 8:18] == 235).all()
+    assert (u[2:5, 4:9] == 128).all() and (v[2:5, 4:9] == 128).all()
+    assert (luma == 235).sum() == 60
+    assert [(u == 128).sum(), (v == 128).sum()] == [15, 15]
+
+
+def test_an_odd_picture_is_copied_with_its_edge_twice() -> None:
+    odd = av.VideoFrame(5, 3, "yuv420p")
+    for plane, start in zip(planes_of(odd), (0, 100, 200), strict=True):
+        plane[:] = np.arange(start, start + plane.size).reshape(plane.shape)
+    even = new_picture((6, 4))
+    copy_into(even, odd)
+    luma, u, _ = planes_of(even)
+    assert luma.tolist() == [[0, 1, 2, 3, 4, 4], [5, 6, 7, 8, 9, 9], [10, 11, 12, 13, 14, 14], [10, 11, 12, 13, 14, 14]]
+    assert u.tolist() == [[100, 101, 102], [103, 104, 105]]
+
+
+@pytest.mark.parametrize(
+    ("frame", "matrix", "may"),
+    [
+        (plain((50, 60, 70)), 6, True),
+        (plain((50, 60, 70), span=LIMITED), 6, True),
+        (plain((50, 60, 70), span=FULL), 6, False),
+        (plain((50, 60, 70), "yuvj420p", span=FULL), 6, False),
+        (plain((50, 60, 70), "yuv422p"), 6, False),
+        (plain((50, 60, 70), "yuv420p10le"), 6, False),
+        (plain((50, 60, 70), matrix=1), 6, False),
+        (plain((50, 60, 70), size=HD), 1, True),
+    ],
+)
+def test_which_frames_go_to_the_encoder_as_they_are(frame: av.VideoFrame, matrix: int, may: bool) -> None:
+    assert is_as_written(frame, matrix) is may
 
 
 def test_matrices_that_are_not_said_or_not_writable() -> None:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from crowdmask.geometry import Rectangle
 from crowdmask.records import Counts, Frame, FrameResult, Verdict
-from crowdmask.results.annotate import annotate, capitals_for
-from crowdmask.results.boxes import Rectangle, draw_box, line_width, reach
+from crowdmask.results.annotate import annotate, capitals_for, plan_drawing
+from crowdmask.results.boxes import draw_box, line_width, reach
 from crowdmask.results.captions import place_labels, visible_faces, wordings
 from crowdmask.results.lettering import coverage, line_height, plate, plate_wh
 from crowdmask.results.palette import PALETTES, contrast, ink_on
@@ -300,3 +301,28 @@ def test_classic_palette_is_red_and_green() -> None:
 
 def test_nan_never_reaches_a_label() -> None:
     assert all("nan" not in text for v in Verdict for text in wordings(v, math.nan))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(-30, 320), st.integers(-30, 240), st.integers(3, 120), st.integers(3, 120)), max_size=6
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_nothing_is_drawn_outside_of_the_places_that_are_said(
+    found: list[tuple[int, int, int, int]], blur: bool, panel: bool
+) -> None:
+    rng = np.random.default_rng(len(found))
+    frame = Frame(0, 0.0, rng.integers(0, 256, (240, 320, 3)).astype(np.uint8))
+    boxes = [(x, y, x + w, y + h) for x, y, w, h in found]
+    result = make_result(frame, boxes, [(0.1, 0.9, NAN)[k % 3] for k in range(len(boxes))])
+    drawing = plan_drawing(result, result.counts, OutputSettings(blur=blur, panel=panel))
+    outside = np.ones(frame.image.shape[:2], bool)
+    for x1, y1, x2, y2 in drawing.places:
+        assert 0 <= x1 <= x2 <= 320 and 0 <= y1 <= y2 <= 240
+        outside[y1:y2, x1:x2] = False
+    image = frame.image.copy()
+    drawing.draw(image)
+    assert (image == frame.image)[outside].all()

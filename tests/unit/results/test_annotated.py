@@ -14,11 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from crowdmask.errors import OutputError
+from crowdmask.media.orientation import rotate
+from crowdmask.media.sources import open_source
 from crowdmask.records import FrameResult, SourceKind, VideoInfo
 from crowdmask.results import annotated as module
 from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
-from crowdmask.settings import OutputSettings
-from tests.factories import make_frame, make_result, read_index
+from crowdmask.settings import AnalysisSettings, OutputSettings
+from tests.factories import make_frame, make_result, read_index, write_clip
 
 SIZE = (160, 120)
 INFO = VideoInfo("a.mp4", SourceKind.VIDEO, *SIZE, Fraction(25), Fraction(1, 12800), 10, 0.4)
@@ -80,7 +82,7 @@ def test_an_error_of_the_encoding_thread_reaches_the_caller(tmp_path: Path, monk
     def fail(*_: object, **__: object) -> None:
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr(module, "annotate", fail)
+    monkeypatch.setattr(module, "plan_drawing", fail)
     with pytest.raises(OutputError, match="full"), AnnotatedVideo(tmp_path / "out.mp4", INFO, PLAIN) as sink:
         for result in results(50):
             sink.write(result)
@@ -97,13 +99,13 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_the_rate_runs_over_the_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
-    real = module.annotate
+    real = module.plan_drawing
 
     def spy(result: FrameResult, totals: object, *args: object, **more: object) -> object:
         seen.append((result.counts.unmasked, totals.unmasked))  # type: ignore[attr-defined]
         return real(result, totals, *args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "annotate", spy)
+    monkeypatch.setattr(module, "plan_drawing", spy)
     with AnnotatedVideo(tmp_path / "out.mp4", INFO, PLAIN) as sink:
         for result in results(3):
             sink.write(result)
@@ -125,6 +127,49 @@ def test_blurred_video_goes_on_hiding_a_face_that_was_lost(tmp_path: Path) -> No
             sink.write(result)
     second = decoded(tmp_path / "out.mp4")[1].astype(float)
     assert second[45:75, 65:95].std() < 0.5 * second[:30, :30].std()
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_what_was_not_drawn_upon_is_the_sources_to_the_bit(rotation: int, tmp_path: Path) -> None:
+    """The encoder is lossless here: any difference is one that the way from source to encoder made."""
+    path = write_clip(tmp_path / "in.mp4", SIZE, 6, rotation=rotation)
+    settings = OutputSettings(panel=False, crf=0)
+    with open_source(path, AnalysisSettings(), keep_stored=True) as source:
+        upright = (source.info.width, source.info.height)
+        with AnnotatedVideo(tmp_path / "out.mp4", source.info, settings) as sink:
+            for frame in source:
+                boxes = [(60, 40, 100, 80)] if frame.index % 2 else []
+                sink.write(make_result(frame, boxes, [0.9] * len(boxes)))
+    drawn = np.zeros((upright[1], upright[0]), bool)
+    drawn[20:90, 50:126] = True
+    drawn = rotate(drawn.astype(np.uint8), -rotation).astype(bool)
+    for index, (before, after) in enumerate(zip(luma(Path(path)), luma(tmp_path / "out.mp4"), strict=True)):
+        assert (before == after)[~drawn].all()
+        assert (before == after)[drawn].all() == (index % 2 == 0)
+
+
+def luma(path: Path) -> list[NDArray[np.uint8]]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray()[: frame.height] for frame in container.decode(video=0)]
+
+
+def test_with_and_without_the_decoded_picture_the_video_looks_the_same(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "in.mkv", (161, 121), 5, codec="ffv1")
+    found = []
+    for keep in (True, False):
+        with (
+            open_source(path, AnalysisSettings(), keep_stored=keep) as source,
+            AnnotatedVideo(tmp_path / f"{keep}.mp4", source.info, OutputSettings(crf=1)) as sink,
+        ):
+            for frame in source:
+                assert (frame.stored is not None) == keep
+                faces = [(61 + frame.index, 41, 100, 81), (130, 90, 161, 121)]
+                sink.write(make_result(frame, faces, [0.9, 0.1]))
+        found.append(decoded(tmp_path / f"{keep}.mp4"))
+    for one, other in zip(*found, strict=True):
+        assert one.shape == other.shape
+        assert np.abs(one.astype(int) - other).mean() < 1.0
+        assert np.percentile(np.abs(one.astype(int) - other), 95) < 12  # but at edges of the source itself
 
 
 def test_a_picture_is_there_once_written(tmp_path: Path) -> None:
