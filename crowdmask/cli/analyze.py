@@ -52,7 +52,7 @@ in the current folder or the user's config folder. Exit codes: 0 good, 1 failed,
 
 
 @click.command(name="analyze", cls=SectionedCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
-@click.argument("inputs", nargs=-1, required=True, type=click.Path())
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(readable=False))
 @setting_options(Destinations, "Where the results go")
 @setting_options(OutputSettings, "What is written, and how it looks")
 @setting_options(AnalysisSettings, "What is analysed, and how it is judged")

@@ -118,7 +118,7 @@ def exit_code(outcome: BatchOutcome) -> int:
     totals = outcome.totals
     if outcome.ending in (INTERRUPTED, DISK_FULL):
         return EXIT_INTERRUPTED if outcome.ending == INTERRUPTED else EXIT_DISK_FULL
-    if totals.failed:
+    if totals.failed or totals.left:
         return EXIT_SOME_FAILED if totals.done else EXIT_FAILED
     return 0
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from crowdmask.errors import SourceError
 from crowdmask.jobs.batch.entries import State
-from crowdmask.jobs.batch.manifest import META_STARTED, Manifest
+from crowdmask.jobs.batch.manifest import META_STARTED, DamagedManifestError, Manifest
 from crowdmask.jobs.batch.run_lock import RunLock
+from crowdmask.jobs.batch.salvage import PUT_ASIDE
 from crowdmask.results.purge import carry_out
 from crowdmask.results.purge_plan import Deletion, Plan, plan, runs_in
 from crowdmask.results.run_folder import RunFolder
@@ -28,7 +29,12 @@ def purge_all(plans: Sequence[Plan]) -> list[tuple[Deletion, str]]:
     failed = []
     with RunLock(plans[0].run.path):
         for found in plans:
-            failed += carry_out(found, lambda sources, run=found.run: _forget(run, sources))  # type: ignore[misc]
+            mine = carry_out(found, lambda sources, run=found.run: _forget(run, sources))  # type: ignore[misc]
+            failed += mine
+            gone = {deletion.path for deletion in found.deletions} - {deletion.path for deletion, _ in mine}
+            if found.run.manifest.is_file() and not found.run.manifest.is_symlink():
+                with Manifest(found.run.manifest) as manifest:
+                    manifest.put_purged(sorted(gone))
     return failed
 
 
@@ -38,14 +44,16 @@ def _look_at_manifest(found: Plan) -> None:
     if not file.is_file() or file.is_symlink():
         return
     try:
+        _brought_up_to_date(found.run)
         with Manifest.reading(file) as manifest:
+            _leave_what_is_not_its_own(found, manifest)
             told = manifest.meta(META_STARTED)
             written = datetime.fromtimestamp(file.stat().st_mtime, timezone.utc)
             started = datetime.fromisoformat(told) if told else written
             old = {}
             for entry in manifest.in_order(State.DONE):
                 since = min(entry.captured_at or started, started)
-                if since < found.before and manifest.faces_of(entry.source) is not None:
+                if since < found.before and manifest.faces_of(entry.source):
                     old[entry.source] = since
     except (SourceError, ValueError) as error:
         found.left.append((file.name, f"its detections, if it holds any, cannot be read ({error})"))
@@ -53,6 +61,33 @@ def _look_at_manifest(found: Plan) -> None:
     if old:
         size = file.stat().st_size
         found.deletions.append(Deletion(file.name, "manifest", size, min(old.values()), tuple(old), len(old)))
+
+
+def _brought_up_to_date(run: RunFolder) -> None:
+    """An older version's manifest does not say in so many words what the run wrote."""
+    try:
+        Manifest.reading(run.manifest).close()
+    except DamagedManifestError:
+        raise
+    except SourceError:
+        with RunLock(run.path), Manifest(run.manifest):
+            pass
+
+
+def _leave_what_is_not_its_own(found: Plan, manifest: Manifest) -> None:
+    """Of files that look like a run's own only those go that this run wrote, by its manifest."""
+    mine = []
+    for deletion in found.deletions:
+        if deletion.kind in ("annotated", "detections") and not _is_own(manifest, deletion.path):
+            found.left.append((deletion.path, "this run did not write it"))
+        else:
+            mine.append(deletion)
+    found.deletions[:] = mine
+
+
+def _is_own(manifest: Manifest, path: str) -> bool:
+    names = (path, path.removesuffix(".part"), path.removesuffix(".whole.part"))
+    return bool(manifest.written(names)) or PUT_ASIDE.fullmatch(path) is not None
 
 
 def _forget(run: RunFolder, sources: Sequence[str]) -> None:

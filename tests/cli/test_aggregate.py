@@ -19,7 +19,14 @@ def test_a_folder(crowdmask: Crowdmask, here: Path) -> None:
     assert ran.code == 0, ran.err
     assert "unmasked" not in ran.out and "aggregate.csv" in ran.out
     files = {path.relative_to(here / "run").as_posix() for path in (here / "run").rglob("*") if path.is_file()}
-    assert files == {"aggregate.csv", "lock.json", "log/batch.log", "manifest.sqlite", "summary.json"}
+    assert files == {
+        "aggregate.csv",
+        "lock.json",
+        "log/batch.log",
+        "log/written.txt",
+        "manifest.sqlite",
+        "summary.json",
+    }
     status = crowdmask("status", "run")
     assert "faces are told by period only" in status.out and "finished" in status.out
 

@@ -276,3 +276,22 @@ def test_a_disk_that_may_only_be_read(crowdmask: Crowdmask, small_disk: Path) ->
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     ran = crowdmask("analyze", small_disk / "a.mp4")
     assert_refused(ran, str(small_disk / "a.crowdmask"), "choose another folder")
+
+
+def test_an_input_that_may_not_be_read_is_a_failure_among_others(
+    crowdmask: Crowdmask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.jpg", "locked.jpg", "z.jpg"):
+        cv2.imwrite(name, make_image(1, (96, 64)))
+    access, opened = os.access, Path.open
+
+    def refusing(path: Path, *how: object, **more: object) -> object:
+        if path.name == "locked.jpg":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *how, **more)  # type: ignore[arg-type, call-overload]
+
+    monkeypatch.setattr(os, "access", lambda path, how, **more: "locked" not in str(path) and access(path, how, **more))
+    monkeypatch.setattr(Path, "open", refusing)
+    ran = crowdmask("analyze", "a.jpg", "locked.jpg", "z.jpg")
+    assert ran.code == 3 and "locked.jpg may not be read" in ran.err
+    assert Path("a.crowdmask.csv").exists() and Path("z.crowdmask.csv").exists()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from crowdmask.errors import OutputError
-from crowdmask.jobs.batch.entries import Entry, Kind, State, stream_of
-from crowdmask.jobs.batch.faces_parts import unpack, unpack_bytes
+from crowdmask.errors import CrowdmaskError
+from crowdmask.jobs.batch.entries import Entry, Kind, OutputFile, State, stream_of
+from crowdmask.jobs.batch.kept_results import DamagedPartError, unpack_bytes
 from crowdmask.jobs.batch.locations import faces_file_of, frames_file_of
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.records import Stream
@@ -19,6 +20,14 @@ from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE, FrameRow, row_of
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.table_files import TableCsv
+
+
+class DamagedResultError(CrowdmaskError):
+    """What was kept of a done input is not as it was written: the input is to be done again."""
+
+    def __init__(self, entry: Entry, reason: str) -> None:
+        super().__init__(reason)
+        self.entry = entry
 
 
 def write_frames(
@@ -47,21 +56,24 @@ def _local(stream: Stream, zone: ZoneInfo) -> Stream:
 
 def _video_rows(run: Path, entry: Entry, stream: Stream) -> Iterator[FrameRow]:
     """The rows of the video's own CSV, with where and when each frame was taken."""
-    path, frames = frames_file_of(run, entry.source), 0
+    lines = csv.reader(io.StringIO(_whole(run, entry, frames_file_of(run, entry.source)).decode(), newline=""))
+    if next(lines, []) != list(FRAMES_OF_ONE.names):
+        raise DamagedResultError(entry, f"{frames_file_of(run, entry.source)}: it has other columns than today")
+    for cells in lines:
+        yield row_of(cells, stream)
+
+
+def _whole(run: Path, entry: Entry, file: Path) -> bytes:
+    """The bytes of a file of a done input; DamagedResultError unless they are those that were written."""
+    path = file.relative_to(run).as_posix()
+    kept = next((output for output in entry.outputs if output.path == path), None)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = csv.reader(file)
-            if next(lines, []) != list(FRAMES_OF_ONE.names):
-                raise ValueError("its first line is not that of a per-frame CSV")
-            for cells in lines:
-                yield row_of(cells, stream)
-                frames += 1
-        if frames != entry.frames:
-            raise ValueError(f"it has {frames} rows, {entry.frames} were written")
-    except (OSError, ValueError, csv.Error) as error:
-        raise OutputError(
-            f"{path}: the rows of a finished video cannot be read ({error}): start the batch again, which redoes it"
-        ) from error
+        data = file.read_bytes()
+    except OSError as error:
+        raise DamagedResultError(entry, f"{file}: {error.strerror}") from error
+    if kept is None or OutputFile.of_bytes(path, data) != kept:
+        raise DamagedResultError(entry, f"{file}: it is not as it was written")
+    return data
 
 
 def write_detections(run: RunFolder, manifest: Manifest, path: Path) -> None:
@@ -70,10 +82,11 @@ def write_detections(run: RunFolder, manifest: Manifest, path: Path) -> None:
         for entry in manifest.in_order(State.DONE):
             if entry.kind is Kind.VIDEO:
                 part = faces_file_of(run.path, entry.source)
-                if part.exists():
-                    with part.open("rb") as file:
-                        for result in unpack(file, stream_of(entry)):
-                            out.write(result)
-            elif (data := manifest.faces_of(entry.source)) is not None:
-                for result in unpack_bytes(data, stream_of(entry)):
+                data = _whole(run.path, entry, part) if part.exists() else None
+            else:
+                data = manifest.faces_of(entry.source)
+            try:
+                for result in unpack_bytes(data or b"", stream_of(entry)):
                     out.write(result)
+            except DamagedPartError as error:
+                raise DamagedResultError(entry, str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,8 @@ from typing import BinaryIO
 
 from crowdmask.records import Counts, Gap, SourceKind, Stream
 
-EDGE_BYTES = 16_384  # of the head and of the tail of a file, by which its content is told
+EDGE_BYTES = 16_384  # of the head and of the tail of an input, by which its content is known again
+READ_BYTES = 1 << 20
 
 
 class State(str, Enum):
@@ -63,19 +65,40 @@ class Identity:
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file of the run that belongs to an input; `path` is relative to the run folder, with `/`."""
+    """A file of the run that belongs to a result: relative to the run folder with `/`, and a hash of all its bytes."""
 
     path: str
     size: int
     digest: str
 
+    @classmethod
+    def of(cls, run: str | os.PathLike[str], path: str) -> OutputFile:
+        """As it lies there; OSError where it does not."""
+        whole, size = blake2b(digest_size=16), 0
+        with open(os.path.join(run, path), "rb") as file:
+            while block := file.read(READ_BYTES):
+                whole.update(block)
+                size += len(block)
+        return cls(path, size, whole.hexdigest())
+
+    @classmethod
+    def of_bytes(cls, path: str, data: bytes) -> OutputFile:
+        return cls(path, len(data), blake2b(data, digest_size=16).hexdigest())
+
+    def is_whole(self, run: str | os.PathLike[str]) -> bool:
+        """Whether it lies there as it was written, byte for byte."""
+        try:
+            return os.stat(os.path.join(run, self.path)).st_size == self.size and OutputFile.of(run, self.path) == self
+        except OSError:
+            return False
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One input of the run: a row of the manifest.
+    """One result of the run: a row of the manifest, known by its source and segment.
 
-    A done picture has exactly one frame, number 0 at second 0, so that its counts are its row of the frames CSV. The
-    rows of a done video are in RunFolder.frames_of(source).
+    Segment 0 is the input itself; the segments of a video that is cut are 1 and up, as long as they are needed. A done
+    picture has exactly one frame, number 0 at second 0, so that its counts are its row of the frames CSV.
     """
 
     source: str  # relative to the input root with `/`; absolute where it lies outside of it
@@ -97,6 +120,7 @@ class Entry:
     outputs: tuple[OutputFile, ...] = ()
     note: str = ""  # what else a reader should know of it
     wall_s: float = 0.0
+    segment: int = 0
 
 
 def stream_of(entry: Entry) -> Stream:
@@ -123,8 +147,28 @@ def _number_key(match: re.Match[bytes]) -> bytes:
 
 
 def readable(path: str) -> str:
-    """A path as it may be written to a file: bytes that are no UTF-8 are shown escaped."""
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+    r"""A path as it may be written down and shown: what is no UTF-8, and what steers terminals and tables, is escaped.
+
+    No two paths become one: a backslash that looks like the beginning of an escape is escaped itself.
+    """
+    if path.isascii() and path.isprintable() and "\\" not in path:
+        return path
+    shown = _ESCAPE.sub(r"\\x5c\1", path)
+    return "".join(_escaped(letter) if _steers(letter) else letter for letter in shown)
+
+
+_ESCAPE = re.compile(r"\\([xu][0-9a-f])")
+
+
+def _steers(letter: str) -> bool:
+    # Cc: control characters; Cs: bytes that are no UTF-8; Zl, Zp: ends of lines; Bidi: what turns the text around
+    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in "\u202a\u202b\u202c\u202d\u202e"
+
+
+def _escaped(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return f"\\x{ord(letter):02x}" if ord(letter) < 0x100 else f"\\u{ord(letter):04x}"
 
 
 def shard_of(source: str, shards: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from crowdmask.jobs.batch.claims import Claims
 from crowdmask.jobs.batch.entries import Entry, Kind
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.planner import Planner
@@ -16,8 +17,18 @@ PAGE = 256
 class GivingOut:
     """Pictures go out several at once; a video, and an input on which a process died, by itself."""
 
-    def __init__(self, manifest: Manifest, planner: Planner, stop: Stop) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        planner: Planner,
+        stop: Stop,
+        *,
+        writes: Callable[[Entry], Sequence[str]],
+        claims: Claims,
+        refuse: Callable[[Entry, str], None],
+    ) -> None:
         self._manifest, self._planner, self._stop = manifest, planner, stop
+        self._writes, self._claims, self._refuse = writes, claims, refuse
         self.only_alone: set[str] = set()  # sources
         self._given = 0
 
@@ -29,7 +40,7 @@ class GivingOut:
             found = self._manifest.waiting(place, PAGE)
             if found:
                 place, waits = found[-1][0] + 1, False
-                yield from self._bundled([entry for _, entry in found])
+                yield from self._bundled(self._claimed([entry for _, entry in found]))
             elif last:
                 return
             else:
@@ -37,6 +48,19 @@ class GivingOut:
                     yield None
                 waits = True
                 self._planner.wait(0.2)
+
+    def _claimed(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those whose files may be written; a place that something else has taken is that input's failure."""
+        wanted = {entry.source: self._writes(entry) for entry in entries}
+        refused = self._claims.refused([path for paths in wanted.values() for path in paths])
+        going = []
+        for entry in entries:
+            reason = next((refused[path] for path in wanted[entry.source] if path in refused), None)
+            if reason is None:
+                going.append(entry)
+            else:
+                self._refuse(entry, reason)
+        return going
 
     def _bundled(self, entries: Sequence[Entry]) -> Iterator[Unit]:
         held: list[Entry] = []

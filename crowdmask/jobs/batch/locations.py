@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from crowdmask.jobs.batch.entries import Kind
+from crowdmask.jobs.batch.entries import Entry, Kind
 from crowdmask.jobs.batch.patterns import VIDEOS_READ
+from crowdmask.jobs.batch.units import Plan
 from crowdmask.jobs.naming import PICTURES_READ
 from crowdmask.media.pictures import SUFFIXES
 from crowdmask.results.run_folder import RunFolder
+
+OUTSIDE = "@"  # the folder of what lies outside of the input root; an input's own folder of this name gets a second one
 
 
 def annotated_file(run: Path, source: str, kind: Kind) -> Path:
@@ -37,10 +40,29 @@ def summary_file_of(run: Path, source: str) -> Path:
 
 
 def faces_file_of(run: Path, source: str) -> Path:
-    """The detections of one video until they are put together with all others', see faces_parts.py."""
+    """The detections of one video until they are put together with all others', see kept_results.py."""
     return RunFolder(run).parts / _inside(f"{source}.faces")
 
 
+def files_of(plan: Plan, entry: Entry) -> list[str]:
+    """Every file that an input may get, below the run folder with `/`."""
+    run, source = plan.run, entry.source
+    if plan.aggregate.aggregate is not None:
+        return []
+    found = []
+    if plan.output.video and plan.batch.annotate != "none":
+        found.append(annotated_file(run, source, entry.kind))
+    if entry.kind is Kind.VIDEO:
+        found += [frames_file_of(run, source), summary_file_of(run, source)]
+        found += [faces_file_of(run, source)] if plan.detections is not None else []
+    return [path.relative_to(run).as_posix() for path in found]
+
+
 def _inside(source: str) -> PurePosixPath:
-    """Sources outside of the input root are absolute; their files still lie in the run folder."""
-    return PurePosixPath(*(part for part in PurePosixPath(source).parts if part not in ("/", "..")))
+    """Sources outside of the input root are absolute; their files lie in the run folder too, in a tree of their own."""
+    parts = [part for part in PurePosixPath(source).parts if part not in ("/", "..")]
+    if source.startswith("/"):
+        return PurePosixPath(OUTSIDE, *parts)
+    if parts and parts[0].startswith(OUTSIDE):
+        parts[0] = OUTSIDE + parts[0]
+    return PurePosixPath(*parts)

@@ -22,9 +22,22 @@ from typing_extensions import Self
 
 from crowdmask.errors import OutputError, SourceError
 from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
-from crowdmask.jobs.batch.manifest_rows import COLUMNS, PUT, SCHEMA, SCHEMA_VERSION, entry_of, row_of
+from crowdmask.jobs.batch.manifest_rows import (
+    COLUMNS,
+    COUNT_COLUMNS,
+    MIGRATIONS,
+    PUT,
+    PUT_META,
+    SCHEMA,
+    SCHEMA_VERSION,
+    counts_of_row,
+    entry_of,
+    is_whole,
+    meta_row,
+    row_of,
+    seal_of,
+)
 from crowdmask.jobs.batch.standing import Session, Share, Totals
-from crowdmask.records import Counts
 
 META_SCHEMA = "schema_version"
 META_ROOT = "input_root"
@@ -35,6 +48,7 @@ META_SELECTION = "selection"  # JSON: inputs, include, exclude and shard
 META_DETECTIONS = "detections"  # name of the detections file, empty where none is kept
 META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see period_sums.py
 META_NOTES = "notes"  # JSON: list of texts for the reader of the run
+META_REVISION = "results_revision"  # of the program that made the results, see digests.py
 
 _PAGE = 1000
 
@@ -51,6 +65,8 @@ class Manifest:
         self._lock = threading.RLock()
         self._write = write
         self._next_place = 1
+        self.is_new = False  # it was made when it was opened
+        self.was_older = False  # of an older version of crowdmask, and brought to this one's form
         with self._as_errors():
             address = f"file:{_escaped(path)}?mode={'rwc' if write else 'ro'}"
             self._db = sqlite3.connect(address, uri=True, timeout=30.0, isolation_level=None, check_same_thread=False)
@@ -68,32 +84,64 @@ class Manifest:
         return cls(path, write=False)
 
     def _prepare(self) -> None:
+        self._db.create_function("sealed", -1, lambda *values: seal_of(values), deterministic=True)
         if self._write:
             self._db.execute("PRAGMA journal_mode = WAL")  # where a file system cannot, SQLite keeps to its own way
             self._db.execute("PRAGMA synchronous = NORMAL")  # a power cut may undo the last transactions, whole
             self._db.execute("PRAGMA cache_size = -16000")
-            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            if not self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
                 with self._transaction():
                     for statement in SCHEMA.split(";"):
                         self._db.execute(statement)
                     self.put_meta(META_SCHEMA, str(SCHEMA_VERSION))
-        version = self.meta(META_SCHEMA)
-        if version is None:
-            raise DamagedManifestError(f"{self.path} is no manifest of a batch")
-        if version != str(SCHEMA_VERSION):
-            raise SourceError(
-                f"{self.path} was written by another version of crowdmask (schema {version}, this one has "
-                f"{SCHEMA_VERSION}): go on with that version, or start over with --no-resume"
-            )
-        (last,) = self._db.execute("SELECT max(place_in_queue) FROM inputs").fetchone()
+                self.is_new = True
+        self._migrate()
+        (last,) = self._db.execute("SELECT max(place_in_queue) FROM results").fetchone()
         self._next_place = (last or 0) + 1
 
+    def _migrate(self) -> None:
+        """Bring the tables of an older version to this one's; a reader does without, and is told so."""
+        version = self._version()
+        while version in MIGRATIONS and self._write:
+            self._check_soundness()
+            self.was_older = True
+            with self._transaction():
+                MIGRATIONS[version](self._db)
+                version += 1
+                self.put_meta(META_SCHEMA, str(version))
+        if version == SCHEMA_VERSION:
+            return
+        if version in MIGRATIONS:
+            remedy = "start the run's command again, which takes it over"
+        else:
+            remedy = "go on with that version, or start over with --no-resume"
+        raise SourceError(
+            f"{self.path} was written by another version of crowdmask (schema {version}, this one has "
+            f"{SCHEMA_VERSION}): {remedy}"
+        )
+
+    def _version(self) -> int:
+        columns = [column[1] for column in self._db.execute("PRAGMA table_info(meta)")]
+        if columns == ["key", "value"]:  # of the first version, which had no seals
+            found = self._db.execute("SELECT value FROM meta WHERE key = ?", (META_SCHEMA,)).fetchone()
+            version = None if found is None else found[0]
+        else:
+            version = self.meta(META_SCHEMA)
+        if version is None or not version.isdecimal():
+            raise DamagedManifestError(f"{self.path} is no manifest of a batch")
+        return int(version)
+
     def check(self) -> None:
-        """Raise DamagedManifestError unless the database is sound."""
+        """Raise DamagedManifestError unless the database is sound, and says of the run what was written of it."""
         with self._lock, self._as_errors():
-            (word,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-            if word != "ok":
-                raise DamagedManifestError(f"{self.path} is damaged ({word.splitlines()[0]})")
+            self._check_soundness()
+            for (key,) in self._db.execute("SELECT key FROM meta").fetchall():
+                self.meta(key)
+
+    def _check_soundness(self) -> None:
+        (word,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+        if word != "ok":
+            raise DamagedManifestError(f"{self.path} is damaged ({word.splitlines()[0]})")
 
     def close(self) -> None:
         with self._lock:
@@ -111,22 +159,27 @@ class Manifest:
 
     def meta(self, key: str) -> str | None:
         with self._lock, self._as_errors():
-            found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if found is None else str(found[0])
+            found = self._db.execute("SELECT key, value, seal FROM meta WHERE key = ?", (key,)).fetchone()
+        if found is None:
+            return None
+        if tuple(found) != meta_row(*found[:2]):
+            raise DamagedManifestError(f"{self.path} is damaged ({key} is not what was written)")
+        return str(found[1])
 
     def put_meta(self, key: str, value: str) -> None:
         with self._lock, self._as_errors():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            self._db.execute(PUT_META, meta_row(key, value))
 
     def totals(self) -> Totals:
         with self._lock, self._as_errors():
             found = self._db.execute(
-                "SELECT state, kind, count(*), sum(frames), sum(frames_with_faces), sum(masked), sum(unmasked), "
-                "sum(unknown) FROM inputs GROUP BY state, kind"
+                "SELECT state, kind, count(*), sum(frames), sum(frames_with_faces), "
+                f"{', '.join(f'sum({name})' for name in COUNT_COLUMNS)} "
+                "FROM results WHERE segment = 0 GROUP BY state, kind"
             ).fetchall()
         by_state = {state: sum(row[2] for row in found if row[0] == state) for state in State}
         done = [row for row in found if row[0] == State.DONE]
-        sums = [sum(row[i] for row in done) for i in range(3, 8)]
+        sums = [sum(row[i] for row in done) for i in range(3, 5 + len(COUNT_COLUMNS))]
         videos = sum(row[2] for row in done if row[1] == Kind.VIDEO)
         return Totals(
             done=by_state[State.DONE],
@@ -135,7 +188,7 @@ class Manifest:
             unsettled=by_state[State.UNSETTLED],
             frames=sums[0],
             frames_with_faces=sums[1],
-            counts=Counts(*sums[2:]),
+            counts=counts_of_row(sums[2:]),
             videos_done=videos,
         )
 
@@ -143,7 +196,8 @@ class Manifest:
         """What there is of each kind and state."""
         with self._lock, self._as_errors():
             found = self._db.execute(
-                "SELECT kind, state, count(*), sum(size), sum(wall_s) FROM inputs GROUP BY kind, state"
+                "SELECT kind, state, count(*), sum(size), sum(wall_s) FROM results WHERE segment = 0 "
+                "GROUP BY kind, state"
             ).fetchall()
         return [Share(Kind(kind), State(state), number, size, wall_s) for kind, state, number, size, wall_s in found]
 
@@ -177,14 +231,24 @@ class Manifest:
             for row in found
         ]
 
-    # Inputs
+    # Results
 
     def entries(self, sources: Sequence[str]) -> dict[str, Entry]:
-        """Those of the sources that the manifest knows; no more than a few hundred at once."""
+        """What is known of those inputs, and can be trusted; no more than a few hundred at once."""
         marks = ", ".join("?" * len(sources))
         with self._lock, self._as_errors():
-            found = self._db.execute(f"SELECT {COLUMNS} FROM inputs WHERE source IN ({marks})", sources).fetchall()
-        return {row[0]: self._entry(row) for row in found}
+            found = self._db.execute(
+                f"SELECT {COLUMNS} FROM results WHERE segment = 0 AND source IN ({marks})", sources
+            ).fetchall()
+        return {row[0]: self._entry(row) for row in found if is_whole(row)}
+
+    def segments_of(self, source: str) -> list[Entry]:
+        """What is known of the segments of a video, the first first."""
+        with self._lock, self._as_errors():
+            found = self._db.execute(
+                f"SELECT {COLUMNS} FROM results WHERE source = ? AND segment > 0 ORDER BY segment", (source,)
+            ).fetchall()
+        return [self._entry(row) for row in found if is_whole(row)]
 
     def put(
         self,
@@ -192,14 +256,15 @@ class Manifest:
         faces: dict[str, bytes] | None = None,
         also: Iterable[tuple[str, Sequence[object]]] = (),
     ) -> None:
-        """Record entries in one transaction, in place of what was known of them; waiting ones join the queue's end.
+        """Record results in one transaction, in place of what was known of them; waiting ones join the queue's end.
 
         `faces` are the detections of done pictures by source. What there was before is gone with the entry replaced.
         `also` are statements of the same transaction, with their values.
         """
         with self._lock, self._as_errors(), self._transaction():
             for entry in entries:
-                self._db.execute("DELETE FROM faces WHERE source = ?", (entry.source,))
+                if not entry.segment:
+                    self._db.execute("DELETE FROM faces WHERE source = ?", (entry.source,))
                 place = 0
                 if entry.state is State.WAITING:
                     place, self._next_place = self._next_place, self._next_place + 1
@@ -228,7 +293,7 @@ class Manifest:
     def forget_all(self, *tables: str) -> None:
         """Forget every input and what stands in the tables, as if nothing had been done."""
         with self._lock, self._as_errors(), self._transaction():
-            for table in ("inputs", "faces", *tables):
+            for table in ("results", "faces", *tables):
                 self._db.execute(f"DELETE FROM {table}")
 
     def update(self, entries: Iterable[Entry]) -> None:
@@ -237,22 +302,44 @@ class Manifest:
             self._db.executemany(PUT, [row_of(entry, 0) for entry in entries])
 
     def drop(self, sources: Iterable[str]) -> None:
-        """Forget inputs."""
+        """Forget inputs and all that belongs to them."""
         with self._lock, self._as_errors(), self._transaction():
             for source in sources:
-                self._db.execute("DELETE FROM inputs WHERE source = ?", (source,))
+                self._db.execute("DELETE FROM results WHERE source = ?", (source,))
                 self._db.execute("DELETE FROM faces WHERE source = ?", (source,))
+
+    def drop_segments(self, source: str) -> None:
+        with self._lock, self._as_errors():
+            self._db.execute("DELETE FROM results WHERE source = ? AND segment > 0", (source,))
+
+    def drop_broken(self) -> int:
+        """Forget every result that is not as it was written; how many there were."""
+        broken: list[int] = []
+        last = -1
+        while True:
+            with self._lock, self._as_errors():
+                found = self._db.execute(
+                    f"SELECT rowid, {COLUMNS} FROM results WHERE rowid > ? ORDER BY rowid LIMIT ?", (last, _PAGE)
+                ).fetchall()
+            if not found:
+                break
+            last = found[-1][0]
+            broken += [row[0] for row in found if not is_whole(row[1:])]
+        with self._lock, self._as_errors(), self._transaction():
+            self._db.executemany("DELETE FROM results WHERE rowid = ?", [(number,) for number in broken])
+        return len(broken)
 
     def doubt_all(self) -> None:
         """Before the inputs are looked for again: what is not done is `unseen` until it is put anew."""
         with self._lock, self._as_errors():
-            self._db.execute("UPDATE inputs SET place_in_queue = -1 WHERE state <> 'done'")
+            self._db.execute("UPDATE results SET place_in_queue = -1 WHERE state <> 'done' AND segment = 0")
 
     def unseen(self, limit: int = _PAGE) -> list[Entry]:
         """Of what is not done, some that were not put anew since `doubt_all`."""
         with self._lock, self._as_errors():
             found = self._db.execute(
-                f"SELECT {COLUMNS} FROM inputs WHERE state <> 'done' AND place_in_queue = -1 LIMIT ?", (limit,)
+                f"SELECT {COLUMNS} FROM results WHERE state <> 'done' AND place_in_queue = -1 AND segment = 0 LIMIT ?",
+                (limit,),
             ).fetchall()
         return [self._entry(row) for row in found]
 
@@ -266,30 +353,41 @@ class Manifest:
         """The next of the queue from a place on, with their places."""
         with self._lock, self._as_errors():
             found = self._db.execute(
-                f"SELECT {COLUMNS} FROM inputs WHERE state = 'waiting' AND place_in_queue >= ? "
+                f"SELECT {COLUMNS} FROM results WHERE state = 'waiting' AND segment = 0 AND place_in_queue >= ? "
                 "ORDER BY place_in_queue LIMIT ?",
                 (from_place, limit),
             ).fetchall()
         return [(row[-2], self._entry(row)) for row in found]
 
-    def in_order(self, *states: State, after: str | None = None) -> Iterator[Entry]:
-        """The inputs in those states in their natural order, the order of frames.csv; read page by page."""
+    @property
+    def last_row(self) -> int:
+        """What is put later has a higher number; see `in_order`."""
+        with self._lock, self._as_errors():
+            return int(self._db.execute("SELECT max(rowid) FROM results").fetchone()[0] or 0)
+
+    def in_order(self, *states: State, after: str | None = None, up_to_row: int = 1 << 62) -> Iterator[Entry]:
+        """The inputs in those states in their natural order, the order of frames.csv; read page by page.
+
+        With `up_to_row` only those that were put before a look at `last_row`.
+        """
         key = b"" if after is None else natural_key(after)
         marks = ", ".join("?" * len(states))
         while True:
             with self._lock, self._as_errors():
                 found = self._db.execute(
-                    f"SELECT {COLUMNS} FROM inputs WHERE state IN ({marks}) AND sort_key > ? ORDER BY sort_key LIMIT ?",
-                    (*(state.value for state in states), key, _PAGE),
+                    f"SELECT {COLUMNS} FROM results WHERE segment = 0 AND state IN ({marks}) AND sort_key > ? "
+                    "AND rowid <= ? ORDER BY sort_key LIMIT ?",
+                    (*(state.value for state in states), key, up_to_row, _PAGE),
                 ).fetchall()
             if not found:
                 return
             for row in found:
-                yield self._entry(row)
-            key = found[-1][1]
+                if is_whole(row):
+                    yield self._entry(row)
+            key = found[-1][2]
 
     def faces_of(self, source: str) -> bytes | None:
-        """The detections of a done picture, as faces_parts.py packs them."""
+        """The detections of a done picture, as kept_results.py packs them; empty where they were deleted for good."""
         with self._lock, self._as_errors():
             found = self._db.execute("SELECT data FROM faces WHERE source = ?", (source,)).fetchone()
         return None if found is None else bytes(found[0])
@@ -299,12 +397,48 @@ class Manifest:
         with self._lock, self._as_errors():
             with self._transaction():
                 gone = sum(
-                    self._db.execute("DELETE FROM faces WHERE source = ?", (source,)).rowcount for source in sources
+                    self._db.execute("UPDATE faces SET data = x'' WHERE source = ? AND data <> x''", (source,)).rowcount
+                    for source in sources
                 )
             if gone:
                 self._db.execute("VACUUM")  # deleted rows stay in the file until it is written anew
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
+
+    # What this run wrote
+
+    def written(self, paths: Sequence[str]) -> set[str]:
+        """Those of the paths below the run folder that this run wrote, or was about to write; some hundreds at once."""
+        marks = ", ".join("?" * len(paths))
+        with self._lock, self._as_errors():
+            found = self._db.execute(f"SELECT path FROM written WHERE path IN ({marks})", paths).fetchall()
+        return {path for (path,) in found}
+
+    def all_written(self) -> Iterator[str]:
+        """Every such path, read page by page."""
+        last = ""
+        while True:
+            with self._lock, self._as_errors():
+                found = self._db.execute(
+                    "SELECT path FROM written WHERE path > ? ORDER BY path LIMIT ?", (last, _PAGE)
+                ).fetchall()
+            if not found:
+                return
+            yield from (path for (path,) in found)
+            last = found[-1][0]
+
+    def put_written(self, paths: Iterable[str]) -> None:
+        with self._lock, self._as_errors(), self._transaction():
+            self._db.executemany("INSERT OR IGNORE INTO written VALUES (?)", [(path,) for path in paths])
+
+    def put_purged(self, paths: Iterable[str]) -> None:
+        with self._lock, self._as_errors(), self._transaction():
+            self._db.executemany("INSERT OR IGNORE INTO purged VALUES (?)", [(path,) for path in paths])
+
+    def purged(self) -> set[str]:
+        """Files that were deleted on purpose."""
+        with self._lock, self._as_errors():
+            return {path for (path,) in self._db.execute("SELECT path FROM purged").fetchall()}
 
     # How it is done
 

@@ -25,7 +25,11 @@ from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.summary import WeightsUsed
 from crowdmask.settings import BatchSettings
 
-NOT_COMPARED = {"output": {"overwrite"}, "batch": {field.name for field in dataclasses.fields(BatchSettings)}}
+NOT_COMPARED = {
+    "analysis": {"weights"},
+    "output": {"overwrite"},
+    "batch": {field.name for field in dataclasses.fields(BatchSettings)},
+}
 NOT_COMPARED["batch"] -= {"annotate", "include", "exclude"}  # all else changes no result
 
 

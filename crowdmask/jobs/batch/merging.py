@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from crowdmask.errors import OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.assembly import write_detections, write_frames
+from crowdmask.jobs.batch.claims import OWN_FILES
 from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
 from crowdmask.jobs.batch.manifest import (
     META_DETECTIONS,
@@ -121,6 +122,7 @@ class _Joining:
             faces: dict[str, bytes] = {}
             for part, entry in self._entries():
                 page.append(self._with_files(part, entry))
+                manifest.put_written([output.path for output in page[-1].outputs])
                 data = part.manifest.faces_of(entry.source) if entry.kind is Kind.PICTURE else None
                 if data is not None:
                     faces[entry.source] = data
@@ -132,6 +134,7 @@ class _Joining:
                 self.notes.append(f"{self.twice} inputs were done by more than one run, and are taken once")
             if self.purged:
                 self.notes.append(f"{self.purged} annotated copies or detections were not there any more")
+            manifest.put_written(OWN_FILES)
             sums = self._joined_sums(manifest)
             self._put_meta(manifest)
             self._write_results(manifest, sums)

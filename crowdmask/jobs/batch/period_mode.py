@@ -60,10 +60,11 @@ def period_sums(plan: Plan, manifest: Manifest, run: RunFolder, journal: Journal
             "delete this one if it is not to be kept"
         )
     sums = PeriodSums(manifest, plan.aggregate.min_count)
-    if before != told and (before is not None or totals.done):
-        why = (
-            "the settings have changed" if before is not None else "what was counted is lost with the damaged manifest"
-        )
+    damaged = before is not None and (manifest.drop_broken() > 0 or not sums.are_whole)
+    if damaged or (before != told and (before is not None or totals.done)):
+        why = "the settings have changed"
+        if damaged or before is None:
+            why = "what was counted is damaged, or lost with the manifest"
         journal.tell(f"{why}: all inputs are counted anew, for sums cannot be taken apart")
         manifest.forget_all("period_sums")
         run.aggregate.unlink(missing_ok=True)

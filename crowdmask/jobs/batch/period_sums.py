@@ -34,6 +34,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS period_sums (
     start INTEGER NOT NULL, stop INTEGER NOT NULL, camera TEXT NOT NULL, frames INTEGER NOT NULL,
     faces INTEGER, masked INTEGER, unmasked INTEGER, unknown INTEGER, cut INTEGER NOT NULL DEFAULT 0,
+    seal INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (start, camera)
 ) WITHOUT ROWID
 """
@@ -46,6 +47,8 @@ ON CONFLICT (start, camera) DO UPDATE SET frames = frames + excluded.frames, fac
 CUT = """
 UPDATE period_sums SET faces = ?, masked = ?, unmasked = ?, unknown = ?, cut = 1 WHERE start = ? AND camera = ?
 """
+SEALED = "sealed(start, stop, camera, frames, faces, masked, unmasked, unknown, cut)"
+SEAL = f"UPDATE period_sums SET seal = {SEALED} WHERE start = ? AND camera = ?"
 
 
 def without_traces(entry: Entry) -> Entry:
@@ -82,6 +85,11 @@ class PeriodSums:
         self._by_source: dict[str, _Held] = {}
         self._held: dict[Cell, dict[str, _Held]] = defaultdict(dict)
         manifest.leave_no_traces(SCHEMA)
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether the sums are as they were written."""
+        return self._manifest.select(f"SELECT count(*) FROM period_sums WHERE seal <> {SEALED}") == [(0,)]
 
     def put(self, worked: Iterable[Worked]) -> None:
         """Write down what may be written, and hold back the rest."""
@@ -150,6 +158,8 @@ class PeriodSums:
         statements: list[tuple[str, Sequence[object]]] = [(ADD, row) for row in rows]
         if cut:
             statements += self._cuts(added)
+        statements += [(SEAL, values[-2:]) for statement, values in statements if statement is CUT]
+        statements += [(SEAL, (row[0], row[2])) for row in rows]
         self._manifest.put((held.entry for held in going.values()), also=statements)
         self._manifest.empty_log()
         for source in going:
@@ -177,7 +187,7 @@ class PeriodSums:
     def take_in(self, other: Manifest) -> None:
         """Add the finished sums of another run."""
         rows = other.select("SELECT start, stop, camera, frames, faces, masked, unmasked, unknown FROM period_sums")
-        self._manifest.put((), also=[(ADD, row) for row in rows])
+        self._manifest.put((), also=[(ADD, row) for row in rows] + [(SEAL, (row[0], row[2])) for row in rows])
 
     def cells(self) -> Iterator[tuple[Cell, Told]]:
         """What the manifest holds; after `finish`, what may be told."""

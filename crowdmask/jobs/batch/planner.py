@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self
 
+from crowdmask.jobs.batch.claims import Claims
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.journal import Journal
+from crowdmask.jobs.batch.kept_results import is_packed_whole
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.units import Plan
@@ -28,6 +29,7 @@ BLOCK, FIRST_BLOCK = 256, 8  # inputs put at once; the first are few, for the ne
 ANEW = {
     "input": "has changed since it was analysed, and is analysed anew",
     "settings": "was analysed with other settings, and is analysed anew",
+    "version": "was analysed by another version of crowdmask, and is analysed anew",
     "output": "has lost a result, or it was changed, and is analysed anew",
 }
 
@@ -36,11 +38,22 @@ class Planner:
     """A context manager: entering it starts the thread, leaving it waits for its end."""
 
     def __init__(
-        self, plan: Plan, manifest: Manifest, walk: Walk, *, placing: Placing, journal: Journal, stop: Stop
+        self,
+        plan: Plan,
+        manifest: Manifest,
+        walk: Walk,
+        *,
+        claims: Claims,
+        placing: Placing,
+        journal: Journal,
+        stop: Stop,
+        same_program: bool = True,
     ) -> None:
         self._plan, self._manifest, self._walk, self._placing = plan, manifest, walk, placing
-        self._journal, self._stop = journal, stop
-        self._purged = RunFolder(plan.run).purged()
+        self._claims, self._journal, self._stop = claims, journal, stop
+        self._other = "settings" if same_program else "version"
+        self._known_done = self._found_done = self._last_row = 0
+        self._purged = manifest.purged() | RunFolder(plan.run).purged()  # the log has what older versions purged
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="crowdmask-plan", daemon=True)
         self.anew: Counter[str] = Counter()
@@ -79,6 +92,7 @@ class Planner:
 
     def _look(self) -> None:
         self._manifest.doubt_all()
+        self._known_done, self._last_row = self._manifest.totals().done, self._manifest.last_row
         size, block = FIRST_BLOCK, []
         for found in self._walk:
             if self._stop.asked:
@@ -91,6 +105,11 @@ class Planner:
         if self._stop.asked:
             return
         self._settle_unseen()
+        if self._found_done < self._known_done:
+            self._settle_renamed()
+        self._check_results()
+        if self._stop.asked:
+            return
         self.complete = True
         if self.stale:
             self._journal.tell(
@@ -104,6 +123,7 @@ class Planner:
         if not block:
             return
         known = self._manifest.entries([found.source for found in block])
+        self._found_done += sum(entry.state is State.DONE for entry in known.values())
         fresh = [entry for found in block if (entry := self._entry(found, known.get(found.source))) is not None]
         self._manifest.put(fresh)
         moved = list(self._moved(block, known, {entry.source for entry in fresh}))
@@ -137,25 +157,43 @@ class Planner:
 
     def _why_anew(self, found: Found, known: Entry) -> str | None:
         if known.settings != self._plan.settings_digest:
-            return "settings"
+            return self._other
         try:
             if Identity.of(found.path) != known.identity:
                 return "input"
         except OSError:
             return "input"
-        return None if self._has_outputs(known) else "output"
+        return None
+
+    def _check_results(self) -> None:
+        """Whatever is wrong with a result puts its input back to waiting; all bytes of all files are read for it."""
+        if broken := self._manifest.drop_broken():
+            # what of them is there still was found unknown, and is waiting
+            self._journal.tell(f"{broken} entries of the manifest were damaged: what they were of is analysed anew")
+        for entry in self._manifest.in_order(State.DONE, up_to_row=self._last_row):
+            if self._stop.asked:
+                return
+            if self._has_outputs(entry):
+                continue
+            if os.path.lexists(entry.path):
+                self._again(entry, "output")
+            again = back_to_waiting(entry)
+            with self._changed:
+                self._manifest.put([again])
+                self.to_do += again.state is State.WAITING
+                self._changed.notify_all()
 
     def _has_outputs(self, entry: Entry) -> bool:
-        for output in entry.outputs:
-            try:
-                found = Identity.of(self._plan.run / output.path)
-            except OSError:
-                if output.path in self._purged:
-                    continue  # it was to go, and stays away
+        run = self._plan.run
+        if self._plan.detections is not None and entry.kind is Kind.PICTURE:
+            data = self._manifest.faces_of(entry.source)
+            if data is None or (data and not is_packed_whole(data, entry.counts.faces)):
                 return False
-            if (found.size, found.digest) != (output.size, output.digest):
-                return False
-        return True
+        # what was purged was to go, and stays away
+        return all(
+            output.is_whole(run) or (output.path in self._purged and not os.path.lexists(run / output.path))
+            for output in entry.outputs
+        )
 
     def _again(self, known: Entry, reason: str) -> None:
         if not self.anew[reason]:
@@ -163,7 +201,7 @@ class Planner:
         else:
             self._journal.note(ANEW[reason], source=known.source)
         self.anew[reason] += 1
-        remove_outputs(self._plan.run, known)
+        self._claims.remove(output.path for output in known.outputs)
 
     def _moved(self, block: Iterable[Found | Lost], known: dict[str, Entry], put: set[str]) -> Iterator[Entry]:
         """Those that stay done, but whose camera and time are now told in another way."""
@@ -172,6 +210,29 @@ class Planner:
             stays = entry is not None and found.source not in put and isinstance(found, Found)
             if entry is not None and stays and entry.placed != self._plan.place_digest:
                 yield self._placing.place(entry)
+
+    def _settle_renamed(self) -> None:
+        """A done input that is gone, and of which a file of the same content is there under another name, was renamed.
+
+        It is forgotten, so that it is counted once, under its new name.
+        """
+        gone: dict[tuple[int, int], list[Entry]] = {}
+        for entry in self._manifest.in_order(State.DONE):
+            if not os.path.lexists(entry.path):
+                gone.setdefault((entry.identity.size, entry.identity.mtime_ns), []).append(entry)
+        renamed: dict[str, Entry] = {}
+        for entry in self._manifest.in_order(State.WAITING, State.UNSETTLED, State.DONE) if gone else ():
+            for one in gone.get((entry.identity.size, entry.identity.mtime_ns), ()):
+                with suppress(OSError):
+                    if one.source != entry.source and Identity.of(entry.path) == one.identity:
+                        renamed[one.source] = one
+        if self._plan.aggregate.aggregate is not None:
+            self.stale += len(renamed)
+            return
+        for one in renamed.values():
+            self._journal.note("was renamed, and is counted under its new name only", source=one.source)
+            self._claims.remove(output.path for output in one.outputs)
+        self._manifest.drop(renamed)
 
     def _settle_unseen(self) -> None:
         """What an earlier session had not done and nobody found again: gone, or not asked for any more."""
@@ -187,18 +248,20 @@ class Planner:
             self._manifest.put(gone)
 
 
-def remove_outputs(run: Path, entry: Entry) -> None:
-    for output in entry.outputs:
-        with suppress(OSError):
-            os.unlink(run / output.path)
+def back_to_waiting(entry: Entry) -> Entry:
+    """A done input with whose result something is wrong: to do again, and a failure where it is gone itself."""
+    if os.path.lexists(entry.path):
+        return replace(entry, state=State.WAITING, outputs=(), gaps=())
+    reason = "its result is damaged, and it is not there any more to be analysed again"
+    return replace(entry, state=State.FAILED, attempts=0, outputs=(), error=f"{entry.path}: {reason}")
 
 
-def drop_unselected(plan: Plan, manifest: Manifest, walk: Walk) -> int:
+def drop_unselected(manifest: Manifest, walk: Walk, claims: Claims) -> int:
     """Forget done inputs that the call does not ask for any more, with their results; their number."""
     dropped = 0
     for entry in manifest.in_order(State.DONE):
         if not walk.takes(entry.source):
-            remove_outputs(plan.run, entry)
+            claims.remove(output.path for output in entry.outputs)
             manifest.drop([entry.source])
             dropped += 1
     return dropped

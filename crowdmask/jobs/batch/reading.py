@@ -100,6 +100,8 @@ def told(error: Exception, path: str) -> str:
 
 
 def _read_picture(entry: Entry, place: Callable[[Entry], Entry]) -> Item:
+    if entry.kind is Kind.VIDEO:
+        return Worked(replace(entry, kind=Kind.PICTURE, state=State.WAITING))  # it only has a video's name
     with open(entry.path, "rb") as file:
         identity = Identity.of_open(file)
         if not identity.looks_like(entry.identity):
@@ -108,7 +110,7 @@ def _read_picture(entry: Entry, place: Callable[[Entry], Entry]) -> Item:
         if not head:
             check_file(Path(entry.path))  # raises, in the words used everywhere
         if not starts_picture(head):
-            return Film(replace(entry, kind=Kind.VIDEO))
+            return Worked(replace(entry, kind=Kind.VIDEO, state=State.WAITING))  # its files are others
         file.seek(0)
         data = np.fromfile(file, np.uint8)
     image = decode_picture(data, entry.path)

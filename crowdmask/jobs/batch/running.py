@@ -10,22 +10,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
-from crowdmask.jobs.batch.assembly import write_detections, write_frames
-from crowdmask.jobs.batch.digests import with_digests
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.batch.assembly import DamagedResultError, write_detections, write_frames
+from crowdmask.jobs.batch.claims import Claims, put_aside
+from crowdmask.jobs.batch.digests import RESULTS_REVISION, with_digests
+from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, readable
 from crowdmask.jobs.batch.giving_out import PAGE, GivingOut
 from crowdmask.jobs.batch.in_process import InProcess
 from crowdmask.jobs.batch.inputs import Inputs
 from crowdmask.jobs.batch.journal import Journal
 from crowdmask.jobs.batch.ledger import Ledger, Tally
+from crowdmask.jobs.batch.locations import files_of
 from crowdmask.jobs.batch.manifest import (
     META_DETECTIONS,
     META_NOTES,
+    META_REVISION,
     META_ROOT,
     META_SELECTION,
     META_SETTINGS,
@@ -35,13 +39,12 @@ from crowdmask.jobs.batch.manifest import (
 )
 from crowdmask.jobs.batch.patterns import Selection
 from crowdmask.jobs.batch.placing import Placing
-from crowdmask.jobs.batch.planner import Planner, drop_unselected
+from crowdmask.jobs.batch.planner import Planner, back_to_waiting, drop_unselected
 from crowdmask.jobs.batch.pulse import Disk, Pulse
 from crowdmask.jobs.batch.run_lock import RunLock
 from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary, settings_of
 from crowdmask.jobs.batch.salvage import open_manifest
 from crowdmask.jobs.batch.standing import Totals
-from crowdmask.jobs.batch.starting_over import put_aside
 from crowdmask.jobs.batch.units import (
     Beat,
     Broken,
@@ -105,8 +108,18 @@ def run_batch(
             Journal(run.log, as_json=plan.batch.log_json) as journal,
             open_manifest(run, journal, with_faces=plan.detections is not None) as manifest,
         ):
-            batch = _Batch(inputs, plan, manifest, journal=journal, stop=stop or Stop(), watch=watch or BatchWatch())
+            claims = Claims(run, manifest, overwrite=plan.output.overwrite)
+            claims.claim(_own_files(plan))
+            batch = _Batch(
+                inputs, plan, manifest, claims, journal=journal, stop=stop or Stop(), watch=watch or BatchWatch()
+            )
             return batch.run(networks, list(weights))
+
+
+def _own_files(plan: Plan) -> list[str]:
+    """What every run writes itself."""
+    table = "frames.csv" if plan.aggregate.aggregate is None else "aggregate.csv"
+    return [table, "summary.json", *([plan.detections.name] if plan.detections is not None else [])]
 
 
 def _refuse_own_folder(inputs: Inputs, run: RunFolder) -> None:
@@ -114,20 +127,25 @@ def _refuse_own_folder(inputs: Inputs, run: RunFolder) -> None:
     for folder in inputs.folders:
         if os.path.realpath(folder) == ours:
             raise SettingsError(f"{folder}: the results cannot go into the input folder itself: give another --out-dir")
-        for own in (run.annotated, run.videos, run.thumbnails):
-            if (os.path.realpath(folder) + "/").startswith(os.path.realpath(own) + "/"):
-                raise SettingsError(f"{folder}: crowdmask wrote this itself: give the folder with the recordings")
 
 
 class _Batch:
     """One session."""
 
     def __init__(
-        self, inputs: Inputs, plan: Plan, manifest: Manifest, *, journal: Journal, stop: Stop, watch: BatchWatch
+        self,
+        inputs: Inputs,
+        plan: Plan,
+        manifest: Manifest,
+        claims: Claims,
+        *,
+        journal: Journal,
+        stop: Stop,
+        watch: BatchWatch,
     ) -> None:
         self.run_folder = RunFolder(plan.run)
         self.inputs, self.plan, self.manifest, self.journal, self.stop = inputs, plan, manifest, journal, stop
-        self.watch = watch
+        self.claims, self.watch = claims, watch
         self.begun = time.monotonic()
         self.disk = Disk(plan.run, plan.batch.keep_free)
         self.sums = period_mode.period_sums(plan, manifest, self.run_folder, journal)
@@ -139,11 +157,28 @@ class _Batch:
             run=str(plan.run),
             shard=plan.batch.shard_of,
             passed_over=lambda path: journal.tell(f"{path}: left out, it is a run folder of crowdmask"),
+            is_own=claims.has_written,
         )
-        self.planner = Planner(plan, manifest, self.walk, placing=self.placing, journal=journal, stop=stop)
-        self.giving_out = GivingOut(manifest, self.planner, stop)
+        self.planner = Planner(
+            plan,
+            manifest,
+            self.walk,
+            claims=claims,
+            placing=self.placing,
+            journal=journal,
+            stop=stop,
+            same_program=manifest.meta(META_REVISION) in (None, str(RESULTS_REVISION)) and not manifest.was_older,
+        )
+        self.giving_out = GivingOut(
+            manifest,
+            self.planner,
+            stop,
+            writes=partial(files_of, plan),
+            claims=claims,
+            refuse=lambda entry, reason: self._worked(Worked(replace(entry, state=State.FAILED, error=reason))),
+        )
         self.weights: list[WeightsUsed] = []
-        self.broken: list[Entry] = []
+        self.again: list[Entry] = []  # whose worker died, or whose content is not what its name says
         self.session = 0
         self.first_place = manifest.queue_end  # what lies before it is of earlier sessions
 
@@ -170,7 +205,7 @@ class _Batch:
         """Make sure that it is the same run, and write down how it is made."""
         manifest, plan = self.manifest, self.plan
         root = manifest.meta(META_ROOT)
-        if root is not None and root != self.inputs.root:
+        if root is not None and root != readable(self.inputs.root):
             raise SettingsError(
                 f"{self.run_folder.path} holds the run of {root}: give another --out-dir, or --no-resume to start over"
             )
@@ -190,13 +225,14 @@ class _Batch:
                     f"{self.run_folder.path}: the call names other inputs than the run before, and what was counted of "
                     "those cannot be taken out of the sums: give another --out-dir"
                 )
-            dropped = drop_unselected(plan, manifest, self.walk)
+            dropped = drop_unselected(manifest, self.walk, self.claims)
             more = f", and {dropped} inputs that it does not ask for are taken out" if dropped else ""
             self.journal.tell(f"the call names other inputs than the run before{more}")
-        manifest.put_meta(META_ROOT, self.inputs.root)
+        manifest.put_meta(META_ROOT, readable(self.inputs.root))
         manifest.put_meta(META_SELECTION, told)
         manifest.put_meta(META_SETTINGS, json.dumps(settings_of(plan), sort_keys=True))
         manifest.put_meta(META_ZONE, self.placing.zone.key)
+        manifest.put_meta(META_REVISION, str(RESULTS_REVISION))
         manifest.put_meta(META_DETECTIONS, "" if plan.detections is None else plan.detections.name)
         if manifest.meta(META_STARTED) is None:
             manifest.put_meta(META_STARTED, _now())
@@ -212,7 +248,7 @@ class _Batch:
         pulse = Pulse(self.ledger, self.disk, self.stop, self.journal, self._pulse)
         with pulse, self.planner, kind(self.plan, networks, self.stop, self._beat) as executor:
             self._pass(executor, self.giving_out.units(self.first_place, until=lambda: self.planner.finished))
-            self._again(executor, self._taken(self.broken))
+            self._again(executor, self._taken(self.again))
             self._settle(executor)
             for _ in range(self.plan.batch.retries):
                 failures = (entry for entry in self.manifest.in_order(State.FAILED) if self._may_retry(entry))
@@ -244,6 +280,9 @@ class _Batch:
 
     def _worked(self, report: Worked) -> None:
         entry = report.entry
+        if entry.state is State.WAITING:
+            self.again.append(entry)
+            return
         if entry.state is State.FAILED:
             self.journal.note("failed", source=entry.source, attempt=entry.attempts, reason=entry.error)
         elif entry.kind is Kind.VIDEO and entry.state is State.DONE:
@@ -256,7 +295,7 @@ class _Batch:
         entry = report.entry
         self.giving_out.only_alone.add(entry.source)
         if not report.alone:
-            self.broken.append(entry)
+            self.again.append(entry)
             return
         self.journal.note("worker died", source=entry.source)
         reason = f"{entry.path}: the process that worked on it died, as for want of memory: try fewer --workers"
@@ -345,14 +384,12 @@ class _Batch:
     def _close(self, ending: str) -> BatchOutcome:
         """Put the run's files together out of what is done, however the work ended."""
         manifest, run, plan = self.manifest, self.run_folder, self.plan
-        seen, stats = WhatWasSeen(), ComplianceStats()
+        stats = ComplianceStats()
         summary: dict[str, Any] = {}
         self._put_session(ending)
         try:
             if self.sums is None:
-                stats = write_frames(run, manifest, self.placing.zone, seen.add)
-                if plan.detections is not None:
-                    write_detections(run, manifest, plan.detections)
+                stats, seen = self._write_tables()
                 summary = run_summary(
                     plan, manifest, stats, seen, weights=self.weights, ending=ending, finished_at=_now()
                 )
@@ -372,6 +409,20 @@ class _Batch:
         failures = tuple((e.source, e.error) for e in islice(manifest.in_order(State.FAILED), PAGE))
         wall_s = time.monotonic() - self.begun
         return BatchOutcome(run, ending, totals, tally, wall_s, stats, failures, summary)
+
+    def _write_tables(self) -> tuple[ComplianceStats, WhatWasSeen]:
+        """frames.csv and the detections; what cannot be trusted any more is left out, and waits for the next start."""
+        manifest, run, plan = self.manifest, self.run_folder, self.plan
+        while True:
+            seen = WhatWasSeen()
+            try:
+                stats = write_frames(run, manifest, self.placing.zone, seen.add)
+                if plan.detections is not None:
+                    write_detections(run, manifest, plan.detections)
+                return stats, seen
+            except DamagedResultError as error:
+                self.journal.tell(f"{error}: start the same command again, which does it anew")
+                manifest.put([back_to_waiting(error.entry)])
 
 
 def _now() -> str:

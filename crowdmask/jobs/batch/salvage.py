@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -10,10 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from crowdmask.errors import SourceError
-from crowdmask.jobs.batch.entries import Entry, Kind, State, stream_of
-from crowdmask.jobs.batch.faces_parts import unpack_bytes
+from crowdmask.jobs.batch.entries import Entry, Kind, State
 from crowdmask.jobs.batch.journal import Journal
+from crowdmask.jobs.batch.kept_results import is_packed_whole
 from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest
 from crowdmask.jobs.batch.manifest_rows import COLUMNS, entry_of, is_whole
 from crowdmask.media.parts import writing
@@ -22,6 +22,7 @@ from crowdmask.results.run_folder import RunFolder
 PAGE = 256
 LEAST_ROW_BYTES, MOST_REPLACED = 100, 10  # a row that is replaced gets a new number; the highest may be unreadable
 OUTSIDE = ("-wal", "-shm", "-journal")
+PUT_ASIDE = re.compile(r"manifest\.damaged-\d+\.sqlite(-wal|-shm|-journal)?")  # what is put aside here
 
 
 def open_manifest(run: RunFolder, journal: Journal, *, with_faces: bool) -> Manifest:
@@ -50,6 +51,7 @@ def _rebuilt(run: RunFolder, journal: Journal, error: DamagedManifestError, with
     page: list[Entry] = []
     faces: dict[str, bytes] = {}
     for entry, data in _trusted(aside):
+        manifest.put_written([output.path for output in entry.outputs])
         if with_faces and not _has_faces(entry, data):
             continue
         page.append(entry)
@@ -71,11 +73,7 @@ def _has_faces(entry: Entry, data: bytes | None) -> bool:
     """Whether the detections that belong to an entry are there and whole."""
     if entry.kind is Kind.VIDEO:
         return True  # they are a file of their own, which is checked like the others
-    try:
-        found = [] if data is None else list(unpack_bytes(data, stream_of(entry)))
-    except SourceError:
-        return False
-    return sum(len(result.faces) for result in found) == entry.counts.faces
+    return data is not None and (not data or is_packed_whole(data, entry.counts.faces))
 
 
 def _free_name(path: Path) -> Path:
@@ -112,7 +110,7 @@ def _rows(database: sqlite3.Connection, last: int) -> Iterator[Any]:
         for step in (PAGE, 1):
             try:
                 found = database.execute(
-                    f"SELECT {COLUMNS} FROM inputs WHERE rowid >= ? AND rowid < ?", (first, first + step)
+                    f"SELECT {COLUMNS} FROM results WHERE rowid >= ? AND rowid < ?", (first, first + step)
                 ).fetchall()
             except sqlite3.Error:
                 if step == 1:

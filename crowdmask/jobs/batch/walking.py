@@ -48,7 +48,10 @@ Taken = Callable[[str], bool]
 
 
 class Walk:
-    """One walk over the inputs; iterate it once. `passed_over` is told of each run folder that is left out."""
+    """One walk over the inputs; iterate it once. `passed_over` hears of each run folder that is left out.
+
+    What `is_own` says this very run wrote is no input.
+    """
 
     def __init__(
         self,
@@ -58,10 +61,11 @@ class Walk:
         run: str,
         shard: tuple[int, int] | None = None,
         passed_over: Callable[[str], None] = lambda path: None,
+        is_own: Callable[[str], bool] = lambda path: False,
     ) -> None:
         self._inputs, self._selection, self._shard = inputs, selection, shard
         self._run = os.path.realpath(run)
-        self._passed_over = passed_over
+        self._passed_over, self._is_own = passed_over, is_own
         self._real_tops = [os.path.realpath(top) for top in (*inputs.folders, *(glob[0] for glob in inputs.globs))]
         self._folders_seen: set[tuple[int, int]] = set()
         self._seen: set[bytes] = set()  # hashes of what may turn up twice
@@ -120,7 +124,7 @@ class Walk:
 
     def _given_file(self, path: str) -> Iterator[Found | Lost]:
         source = readable(self._inputs.source_of(path))
-        if not self._in_shard(source) or self._is_second(source, path):
+        if not self._in_shard(source) or self._is_second(source, path) or self._is_own(path):
             return
         try:
             status = os.stat(path)
@@ -186,7 +190,7 @@ class Walk:
 
     def _file(self, entry: os.DirEntry[str], takes: Taken) -> Iterator[Found | Lost]:
         source = readable(self._inputs.source_of(entry.path))
-        if not takes(source) or not self._in_shard(source):
+        if not takes(source) or not self._in_shard(source) or self._is_own(entry.path):
             return
         try:
             status = entry.stat()
@@ -224,7 +228,7 @@ class Walk:
         return False
 
     def _lost(self, path: str, kind: Kind, reason: str) -> Lost:
-        source = readable(self._inputs.source_of(path)) or path
+        source = readable(self._inputs.source_of(path) or path)
         return Lost(source + "/" * (kind is Kind.FOLDER), path, kind, f"{path}: {reason}")
 
 

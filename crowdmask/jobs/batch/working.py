@@ -19,7 +19,7 @@ from crowdmask.jobs.analysis import analyse_file
 from crowdmask.jobs.batch import locations
 from crowdmask.jobs.batch.counting import Counting
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State, stream_of
-from crowdmask.jobs.batch.faces_parts import FacesPart, pack
+from crowdmask.jobs.batch.kept_results import KeptResults, pack
 from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.reading import MOST_THREADS, Film, Item, Pause, Still, failed, items_of, told
 from crowdmask.jobs.batch.units import Beat, Plan, Report, Unit, WeightsAtWork, Worked
@@ -212,10 +212,10 @@ class Workman:
         entry = self._placing.place(entry)
         task = self._task(entry)
         with ExitStack() as stack:
-            faces: FacesPart | None = None
+            faces: KeptResults | None = None
             try:
                 if plan.detections is not None:
-                    faces = stack.enter_context(FacesPart(locations.faces_file_of(plan.run, entry.source)))
+                    faces = stack.enter_context(KeptResults(locations.faces_file_of(plan.run, entry.source)))
                 outcome = analyse_file(
                     task,
                     networks=lambda analysis, runtime: self._loaded(),
@@ -251,7 +251,7 @@ class Workman:
         output = replace(plan.output, overwrite=True)  # what lies there is of an attempt that came to nothing
         return tasks.Task(entry.path, SourceKind.VIDEO, outputs, plan.analysis, plan.runtime, output, stream_of(entry))
 
-    def _done(self, entry: Entry, task: tasks.Task, outcome: tasks.Outcome, faces: FacesPart | None) -> Entry:
+    def _done(self, entry: Entry, task: tasks.Task, outcome: tasks.Outcome, faces: KeptResults | None) -> Entry:
         annotated = task.outputs.annotated
         if annotated is not None and self._plan.batch.annotate == "unmasked" and not outcome.stats.unmasked:
             _remove([annotated])
@@ -312,8 +312,7 @@ def _gone(going: deque[Report | Future[Report]], may_wait: int) -> Iterator[Repo
 
 
 def _output(run: Path, path: Path) -> OutputFile:
-    identity = Identity.of(path)
-    return OutputFile(path.relative_to(run).as_posix(), identity.size, identity.digest)
+    return OutputFile.of(run, path.relative_to(run).as_posix())
 
 
 def _remove(paths: list[Path]) -> None:

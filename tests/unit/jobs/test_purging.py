@@ -42,7 +42,7 @@ def left_in(run: Path) -> set[str]:
     with Manifest.reading(run / "manifest.sqlite") as manifest:
         sources = ("old.jpg", "young.jpg", "timeless.jpg")
         assert manifest.totals().counts == Counts(4, 8, 0)
-        return {source for source in sources if manifest.faces_of(source) is not None}
+        return {source for source in sources if manifest.faces_of(source)}
 
 
 def test_a_run_without_a_manifest_is_purged(tmp_path: Path) -> None:

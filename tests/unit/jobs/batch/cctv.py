@@ -27,7 +27,7 @@ PLACE = TimeAndPlaceSettings(timezone="Europe/Paris")
 def still(path: Path, index: int, size_wh: tuple[int, int] = (96, 64)) -> Path:
     """Picture `index` of the factories, last written long ago."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), make_image(index, size_wh))
+    path.write_bytes(cv2.imencode(path.suffix, make_image(index, size_wh))[1].tobytes())
     return aged(path, index)
 
 

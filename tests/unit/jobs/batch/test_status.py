@@ -95,7 +95,7 @@ def test_reads_beside_a_writer_in_the_midst_of_a_transaction(run: Path) -> None:
     with Manifest(run / "manifest.sqlite"):
         other = sqlite3.connect(run / "manifest.sqlite", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        other.execute("UPDATE inputs SET state = 'done'")
+        other.execute("UPDATE results SET state = 'done'")
         found: list[int] = []
         looking = threading.Thread(target=lambda: found.append(Watcher(run).look().totals.done))
         looking.start()
