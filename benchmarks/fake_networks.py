@@ -44,9 +44,9 @@ class SlowDetector(FakeDetector):
 
 
 class QuietClassifier(FakeClassifier):
-    def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.calls.clear()
-        return super().unmasked_prob(crops)
+        return super().probabilities(crops)
 
 
 def fakes(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from fractions import Fraction
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.geometry import empty_boxes
-from crowdmask.verdicts import Counts, Verdict
+from crowdmask.verdicts import Counts, Outcome, Verdict
 
 __all__ = [
     "NO_STREAM",
@@ -20,6 +21,7 @@ __all__ = [
     "Frame",
     "FrameResult",
     "Gap",
+    "Look",
     "SourceKind",
     "Stream",
     "Verdict",
@@ -99,6 +101,14 @@ class Frame:
     stream: Stream = NO_STREAM
     stored: object | None = None  # the picture as it was decoded, where a writer can go on from that
 
+    def without_picture(self) -> Frame:
+        """The same place in the stream, and its size; `image` is a blank that takes no memory."""
+        return replace(self, image=np.broadcast_to(np.uint8(0), self.image.shape))
+
+    @property
+    def has_picture(self) -> bool:
+        return any(self.image.strides)
+
     @property
     def size_wh(self) -> tuple[int, int]:
         return self.image.shape[1], self.image.shape[0]
@@ -134,19 +144,62 @@ class Faces:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What the networks saw of one frame, before anything is concluded from it; needs no picture to be kept."""
+
+    frame: Frame
+    faces: Faces  # all finds, those too weak to be shown too
+    probabilities: NDArray[np.float32]  # (n, outcomes) in the order of Outcome; NaN where a find was not judged
+    sharpness: NDArray[np.float32]  # (n,) 0 to 1; NaN likewise
+    looked: bool = True  # False: the detector did not look at this frame, which says nothing of who is in it
+    camera: NDArray[np.float64] | None = None  # (2, 3) from pixels of the frame before; None: it stands
+
+    def __post_init__(self) -> None:
+        n = len(self.faces)
+        for name, shape in (("probabilities", (n, len(Outcome))), ("sharpness", (n,))):
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"Look.{name} must have the shape {shape}, it has {getattr(self, name).shape}")
+
+    def without_picture(self) -> Look:
+        return replace(self, frame=self.frame.without_picture())
+
+
+@dataclass(frozen=True)
 class FrameResult:
-    """A frame with its faces judged: `unmasked_prob` (n,) is NaN where a face was too small to ask about."""
+    """A frame with its faces judged: `unmasked_prob` (n,) is NaN where a face was not judged, such as one too small.
+
+    It is the probability of all that counts against the compliance. `columns` are what further stages know of each
+    face, by name.
+    """
 
     frame: Frame
     faces: Faces
     unmasked_prob: NDArray[np.float32]
     verdicts: NDArray[np.int8]  # values of Verdict, (n,)
+    columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    no_faces: int = 0  # finds that the classifier took for no face, which are left out
 
     def __post_init__(self) -> None:
         n = len(self.faces)
         for name, array in (("unmasked_prob", self.unmasked_prob), ("verdicts", self.verdicts)):
             if array.shape != (n,):
                 raise ValueError(f"FrameResult.{name} must have the shape ({n},), it has {array.shape}")
+        for name, column in self.columns.items():
+            if len(column) != n:
+                raise ValueError(f"the column {name} must have {n} rows, it has {len(column)}")
+
+    def with_columns(self, **columns: NDArray[np.generic]) -> FrameResult:
+        """The same with further columns; none that is there is replaced."""
+        twice = self.columns.keys() & columns.keys()
+        if twice:
+            raise ValueError(f"the column {sorted(twice)[0]} is there already")
+        return replace(self, columns={**self.columns, **columns})
+
+    def with_picture(self, frame: Frame) -> FrameResult:
+        """The same with the picture of its frame, decoded once more."""
+        if (frame.index, frame.size_wh) != (self.frame.index, self.frame.size_wh):
+            raise ValueError(f"frame {frame.index} is not frame {self.frame.index}, of which the result is")
+        return replace(self, frame=replace(frame, stream=self.frame.stream))
 
     @property
     def counts(self) -> Counts:

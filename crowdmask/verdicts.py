@@ -19,6 +19,7 @@ class Verdict(IntEnum):
     MASKED = 0
     UNMASKED = 1
     UNKNOWN = 2
+    INCORRECT = 3
 
     @property
     def word(self) -> str:
@@ -29,12 +30,22 @@ class Verdict(IntEnum):
         return _ROWS[self]
 
 
+class Outcome(IntEnum):
+    """What the classifier may answer of a find, in the order of its probabilities."""
+
+    MASKED = 0
+    UNMASKED = 1
+    INCORRECT = 2
+    NO_FACE = 3
+
+
 class Line(Enum):
     """The second cue: it survives grey printing, compression and any kind of colour vision."""
 
     SOLID = "solid"
     CORNERED = "cornered"  # a thin box with heavy corners outside of it
     DASHED = "dashed"
+    BROKEN = "broken"  # with heavy corners too, but a dashed box
 
 
 class Share(Enum):
@@ -52,6 +63,7 @@ class VerdictRow:
     share: Share
     line: Line
     colours: Mapping[str, Bgr]  # by the palette's name
+    said_when_none: bool = True  # whether a line of words says also that there are none
 
     @property
     def word(self) -> str:
@@ -69,10 +81,18 @@ VERDICTS = (  # in the order in which people are shown them
     ),
     VerdictRow(
         Verdict.UNMASKED,
-        "faces without a mask, or with one wrongly worn",
+        "faces without a mask",
         Share.AGAINST,
         Line.CORNERED,
         {"safe": (0, 94, 213), "classic": (40, 40, 220)},
+    ),
+    VerdictRow(
+        Verdict.INCORRECT,
+        "faces with a mask wrongly worn: under the nose, on the chin, in the hand",
+        Share.AGAINST,
+        Line.BROKEN,
+        {"safe": (66, 228, 240), "classic": (0, 150, 255)},  # the yellow of Okabe and Ito; orange
+        said_when_none=False,
     ),
     VerdictRow(
         Verdict.UNKNOWN,
@@ -132,7 +152,8 @@ class Counts:
 
     @property
     def in_words(self) -> str:
-        return ", ".join(f"{number:,} {word}" for word, number in self.by_word.items())
+        said = ((self[row.verdict], row) for row in VERDICTS)
+        return ", ".join(f"{number:,} {row.word}" for number, row in said if number or row.said_when_none)
 
     @property
     def faces(self) -> int:
@@ -149,6 +170,10 @@ class Counts:
     @property
     def unknown(self) -> int:
         return self[Verdict.UNKNOWN]
+
+    @property
+    def incorrect(self) -> int:
+        return self[Verdict.INCORRECT]
 
     @property
     def supporting(self) -> int:

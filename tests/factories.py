@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.engine.verdicts import of_unmasked
 from crowdmask.geometry import face_sizes
 from crowdmask.records import Faces, Frame, FrameResult, Stream, Verdict
 
@@ -130,7 +131,7 @@ class FakeClassifier:
     def input_size(self) -> int:
         return self._input_size
 
-    def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         size = self._input_size
         if crops.shape[1:] != (size, size, 3) or crops.dtype != np.uint8:
             raise ValueError(f"crops must be (n, {size}, {size}, 3) uint8, they are {crops.shape} {crops.dtype}")
@@ -138,7 +139,7 @@ class FakeClassifier:
         middle = crops[:, size * 3 // 8 : size * 5 // 8, size * 3 // 8 : size * 5 // 8].astype(np.int64)
         red_less_blue = middle[..., 2].sum(axis=(1, 2)) - middle[..., 0].sum(axis=(1, 2))
         pixels = middle.shape[1] * middle.shape[2]
-        return (1.0 / (1.0 + np.exp(-red_less_blue / (pixels * 40.0)))).astype(np.float32)
+        return of_unmasked((1.0 / (1.0 + np.exp(-red_less_blue / (pixels * 40.0)))).astype(np.float32))
 
 
 def write_clip(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.engine.network import Network, at_once
+from crowdmask.engine.verdicts import of_unmasked
 
 SURE_LOGIT = 2.5  # a probability under 0.08 or over 0.92
 
@@ -34,12 +35,12 @@ class XceptionClassifier:
     def input_size(self) -> int:
         return self._input_size
 
-    def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         logits = self._logits(crops)
         unsure = np.flatnonzero(np.abs(logits) < SURE_LOGIT)
         logits[unsure] = (logits[unsure] + self._logits(crops[unsure, :, ::-1])) / 2.0
         # a batch of another size moves the last digits; rounded, it moves no verdict
-        return np.asarray(np.round(1.0 / (1.0 + np.exp(-logits)), 4), np.float32)
+        return of_unmasked(np.asarray(np.round(1.0 / (1.0 + np.exp(-logits)), 4), np.float32))
 
     def _logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Calibrated logits (n,) of BGR crops."""

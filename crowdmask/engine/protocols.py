@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self  # in typing from Python 3.11 on
 
-from crowdmask.records import Faces, Frame, FrameResult, Gap, Stream, VideoInfo
+from crowdmask.records import Faces, Frame, FrameResult, Gap, Look, Stream, VideoInfo
 
 
 class Source(Protocol):
@@ -36,8 +36,20 @@ class FaceDetector(Protocol):
 class MaskClassifier(Protocol):
     @property
     def input_size(self) -> int: ...
-    def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probability of unmasked for crops (n, s, s, 3) uint8 BGR of the input size, any n."""
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Of each Outcome, (n, 4), for crops (n, s, s, 3) uint8 BGR of the input size, any n; rows sum to 1."""
+        ...
+
+
+class Conclusion(Protocol):
+    """Makes results of looks: for each frame by itself, or following faces through their stream."""
+
+    def take(self, look: Look) -> Iterable[FrameResult]:
+        """The results that are ready by now, in order; this look's may be among them or come later."""
+        ...
+
+    def finish(self) -> Iterable[FrameResult]:
+        """The stream has ended: all that was held back."""
         ...
 
 
@@ -57,7 +69,7 @@ class Stage(Protocol):
         ...
 
 
-Stages = Callable[[Stream], Sequence[Stage]]  # made anew for each stream, so that none sees another one's frames
+Stages = Callable[[Stream], tuple[Conclusion, Sequence[Stage]]]  # made anew for each: none sees another one's frames
 
 
 class ResultTaker(Protocol):

@@ -1,4 +1,4 @@
-"""The one way through the house: frames in windows through both networks, the stages of their stream, into the sinks.
+"""The one way through the house: frames through both networks, the stages of their stream, into the sinks.
 
 One video, a batch's stills, a camera and the Python API all go through `analyse`; nobody else has a loop over frames.
 """
@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
+from crowdmask.engine.concluding import EachFrame
 from crowdmask.engine.crops import cut_crops
-from crowdmask.engine.protocols import FaceDetector, MaskClassifier, ResultTaker, Stage, Stages
-from crowdmask.engine.verdicts import decide, judgeable
-from crowdmask.records import Faces, Frame, FrameResult, Stream
+from crowdmask.engine.protocols import Conclusion, FaceDetector, MaskClassifier, ResultTaker, Stage, Stages
+from crowdmask.engine.verdicts import Probabilities, judgeable, not_asked
+from crowdmask.records import Faces, Frame, FrameResult, Look, SourceKind, Stream
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
+
+Waiting = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -29,71 +33,87 @@ class Judge:
     runtime: RuntimeSettings
 
 
-def no_stages(stream: Stream) -> Sequence[Stage]:
-    return ()
+def each_frame(settings: AnalysisSettings) -> Stages:
+    """Every frame is judged by itself."""
+    conclusion = EachFrame(settings)
+    return lambda stream: (conclusion, ())
 
 
 def analyse(
     source: Iterable[Frame],
     judge: Judge,
-    stages: Stages = no_stages,
+    stages: Stages | None = None,
     sinks: Sequence[ResultTaker] = (),
     *,
-    waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
+    waiting: Waiting = nullcontext,
 ) -> Generator[FrameResult, None, None]:
     """One result for every frame, those of a stream in order; all sinks have a result before it is given.
 
-    `stages` is asked for each stream once; a stage may hold results back. Where the source fails or a `waiting` (it is
-    entered for every wait for the next result, and never while a sink writes) is broken off, what came before is given
-    first, that which stages held back included, and then the error is raised.
+    `stages` is asked for each stream once; what it gives may hold results back. Where the source fails or a `waiting`
+    (it is entered for every wait for the networks, and never while a sink writes) is broken off, what came before is
+    given first, that which was held back included, and then the error is raised.
     """
-    results = _staged(_judged(source, judge), stages, waiting)
-    for result in results:
+    for result in conclude(look(source, judge), stages or each_frame(judge.settings), waiting=waiting):
         for sink in sinks:
             sink.write(result)
         yield result
 
 
-def _staged(
-    judged: Iterator[FrameResult], stages: Stages, waiting: Callable[[], AbstractContextManager[object]]
-) -> Iterator[FrameResult]:
-    """Results through the stages of their streams."""
-    by_stream: dict[Stream, Sequence[Stage]] = {}
+def conclude(looks: Iterable[Look], stages: Stages, *, waiting: Waiting = nullcontext) -> Iterator[FrameResult]:
+    """The second half of the spine: results of looks, through the stages of their streams. It needs no pictures."""
+    by_stream: dict[Stream, _Course] = {}
+    coming = iter(looks)
     try:
         while True:
             with waiting():
-                result = next(judged, None)
-            if result is None:
+                seen = next(coming, None)
+            if seen is None:
                 break
-            stream = result.frame.stream
-            if stream not in by_stream:
-                mine = stages(stream)
-                if not mine:  # nothing is kept of a stream that needs no state: a batch has millions of stills
-                    yield result
-                    continue
-                by_stream[stream] = mine
-            yield from _through(by_stream[stream], [result])
+            stream = seen.frame.stream
+            course = by_stream.get(stream) or _Course(*stages(stream))
+            if stream.kind is not SourceKind.PICTURE:  # one frame is all of it: a batch has millions of stills
+                by_stream[stream] = course
+            yield from course.take(seen)
+            if stream.kind is SourceKind.PICTURE:
+                yield from course.finish()
     except (Exception, KeyboardInterrupt):
-        yield from _flushed(by_stream)
+        yield from _flushed(by_stream.values())
         raise
-    yield from _flushed(by_stream)
+    yield from _flushed(by_stream.values())
 
 
-def _through(stages: Sequence[Stage], results: Iterable[FrameResult]) -> Iterable[FrameResult]:
-    for stage in stages:
-        results = [ready for result in results for ready in stage.take(result)]
-    return results
+@dataclass(frozen=True)
+class _Course:
+    """One stream's way from looks to results."""
+
+    conclusion: Conclusion
+    stages: Sequence[Stage]
+
+    def take(self, seen: Look) -> Iterable[FrameResult]:
+        return self._through(self.conclusion.take(seen))
+
+    def finish(self) -> Iterator[FrameResult]:
+        """What is still held back, each stage's through those after it."""
+        yield from self._through(self.conclusion.finish())
+        for position, stage in enumerate(self.stages):
+            yield from self._through(stage.finish(), position + 1)
+
+    def _through(self, results: Iterable[FrameResult], first: int = 0) -> Iterable[FrameResult]:
+        for stage in self.stages[first:]:
+            results = [ready for result in results for ready in stage.take(result)]
+        return results
 
 
-def _flushed(by_stream: dict[Stream, Sequence[Stage]]) -> Iterator[FrameResult]:
-    """What the stages still hold, stream by stream, each stage's through those after it."""
-    for stages in by_stream.values():
-        for position, stage in enumerate(stages):
-            yield from _through(stages[position + 1 :], stage.finish())
+def _flushed(courses: Iterable[_Course]) -> Iterator[FrameResult]:
+    for course in courses:
+        yield from course.finish()
 
 
-def _judged(source: Iterable[Frame], judge: Judge) -> Iterator[FrameResult]:
-    """One result for every frame; what came before an error of the source is given before it is raised."""
+def look(source: Iterable[Frame], judge: Judge) -> Iterator[Look]:
+    """The first half of the spine: what the networks see of each frame. It needs nothing from before the source.
+
+    What came before an error of the source is given before it is raised.
+    """
     iterator = iter(source)
     while True:
         window: list[Frame] = []
@@ -102,33 +122,36 @@ def _judged(source: Iterable[Frame], judge: Judge) -> Iterator[FrameResult]:
                 window.append(frame)  # one by one: an error leaves the frames before it in the window
         except Exception:
             if window:
-                yield from _judge(window, judge)
+                yield from _look(window, judge)
             raise
         if not window:
             return
-        yield from _judge(window, judge)
+        yield from _look(window, judge)
 
 
-def _judge(window: Sequence[Frame], judge: Judge) -> Iterator[FrameResult]:
-    settings, classifier = judge.settings, judge.classifier
+def _look(window: Sequence[Frame], judge: Judge) -> Iterator[Look]:
+    settings = judge.settings
     found = judge.detector.detect([frame.image for frame in window])
-    asked = [judgeable(faces.boxes, settings) for faces in found]
+    asked = [judgeable(faces.boxes, settings) & (faces.scores >= settings.confidence) for faces in found]
+    answers = judged(window, found, asked, judge)
+    for frame, faces, mine in zip(window, found, answers, strict=True):
+        yield Look(frame, faces, mine, np.full(len(faces), np.nan, np.float32))
+
+
+def judged(
+    frames: Sequence[Frame], found: Sequence[Faces], asked: Sequence[NDArray[np.bool_]], judge: Judge
+) -> list[Probabilities]:
+    """For each frame the probabilities of its finds, NaN where they are not asked about; all crops go together."""
+    size = judge.classifier.input_size
     crops = [
-        cut_crops(frame.image, faces.boxes[ask], settings, classifier.input_size)
-        for frame, faces, ask in zip(window, found, asked, strict=True)
+        cut_crops(frame.image, faces.boxes[ask], judge.settings, size)
+        for frame, faces, ask in zip(frames, found, asked, strict=True)
     ]
-    answers = classifier.unmasked_prob(np.concatenate(crops)) if any(len(c) for c in crops) else np.zeros(0, np.float32)
-    for frame, faces, ask, mine in zip(window, found, asked, _shares(answers, crops), strict=True):
-        yield _result(frame, faces, ask, mine, settings)
-
-
-def _shares(answers: np.ndarray, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return np.split(answers, np.cumsum([len(c) for c in crops])[:-1])
-
-
-def _result(
-    frame: Frame, faces: Faces, asked: np.ndarray, answers: np.ndarray, settings: AnalysisSettings
-) -> FrameResult:
-    probability = np.full(len(faces), np.nan, np.float32)
-    probability[asked] = answers
-    return FrameResult(frame, faces, probability, decide(probability, faces.scores, settings))
+    answers = judge.classifier.probabilities(np.concatenate(crops)) if any(len(c) for c in crops) else not_asked(0)
+    shares = np.split(answers, np.cumsum([len(c) for c in crops])[:-1])
+    every = []
+    for faces, ask, mine in zip(found, asked, shares, strict=True):
+        probabilities = not_asked(len(faces))
+        probabilities[ask] = mine
+        every.append(probabilities)
+    return every

@@ -13,6 +13,7 @@ from crowdmask.records import Verdict
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
+OF_TABLE = (Verdict.MASKED, Verdict.UNMASKED, Verdict.UNKNOWN)  # what a label of two classes can be judged as
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ class Judged:
 
     @classmethod
     def of(cls, result: FrameResult) -> Judged:
-        return cls(result.faces, result.unmasked_prob, result.verdicts)
+        # a mask wrongly worn is none where the labels know of two classes
+        verdicts = np.where(result.verdicts == Verdict.INCORRECT, Verdict.UNMASKED, result.verdicts)
+        return cls(result.faces, result.unmasked_prob, verdicts.astype(np.int8))
 
     @classmethod
     def unasked(cls, faces: Faces) -> Judged:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crowdmask.errors import DatasetError
 from crowdmask.evaluation.harness import SetResult
-from crowdmask.evaluation.metrics import Calibration, CountError, Hits, PrecisionRecall, Roc
+from crowdmask.evaluation.metrics import OF_TABLE, Calibration, CountError, Hits, PrecisionRecall, Roc
 from crowdmask.evaluation.records import AveragePrecisions, Evaluation, SizeBand
 from crowdmask.media.parts import write_whole
 from crowdmask.records import Verdict
@@ -38,7 +38,7 @@ def as_values(evaluation: Evaluation) -> Values:
         "recall_by_size": [_band(band) for band in evaluation.sizes],
         "verdicts": {
             "confusion": {
-                row.word: {column.word: int(confusion.table[row, column]) for column in Verdict}
+                row.word: {column.word: int(confusion.table[row, column]) for column in OF_TABLE}
                 for row in (Verdict.MASKED, Verdict.UNMASKED)
             },
             "accuracy": confusion.accuracy,

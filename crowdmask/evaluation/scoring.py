@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crowdmask.errors import DatasetError
 from crowdmask.evaluation.matching import pair
 from crowdmask.evaluation.metrics import (
+    OF_TABLE,
     Confusion,
     Hits,
     PrecisionRecall,
@@ -222,7 +223,7 @@ def _by_class_name(paired: _Finds, labelled: _Labelled) -> tuple[ClassName, ...]
     for name in sorted(set(labelled.class_name.tolist())):
         of_name = labelled.class_name == name
         verdicts = paired.verdict[of_name[paired.face]]
-        masked, unmasked, unknown = (int(np.count_nonzero(verdicts == v)) for v in Verdict)
+        masked, unmasked, unknown = (int(np.count_nonzero(verdicts == v)) for v in OF_TABLE)
         label = Label(int(labelled.label[of_name][0]))
         rows.append(ClassName(name, label, int(np.count_nonzero(of_name)), len(verdicts), masked, unmasked, unknown))
     return tuple(rows)

@@ -89,9 +89,9 @@ class TimedClassifier:
     def input_size(self) -> int:
         return self._classifier.input_size
 
-    def unmasked_prob(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self._times.stage("classify"):
-            return self._classifier.unmasked_prob(crops)
+            return self._classifier.probabilities(crops)
 
 
 class TimedSink:

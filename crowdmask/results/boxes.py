@@ -11,6 +11,7 @@ from crowdmask.results.palette import BLACK
 from crowdmask.verdicts import Bgr, Line, Verdict
 
 Image = NDArray[np.uint8]
+CORNERS, DASHES = (Line.CORNERED, Line.BROKEN), (Line.DASHED, Line.BROKEN)
 
 
 def line_width(frame_wh: tuple[int, int], box: Rectangle) -> int:
@@ -22,19 +23,16 @@ def line_width(frame_wh: tuple[int, int], box: Rectangle) -> int:
 
 def reach(verdict: Verdict, line: int) -> int:
     """Pixels from a box to the outermost that `draw_box` paints about it."""
-    return line * (2 if verdict.row.line is Line.CORNERED else 1) + _edge(line)
+    return line * (2 if verdict.row.line in CORNERS else 1) + _edge(line)
 
 
 def draw_box(image: Image, box: Rectangle, verdict: Verdict, colour: Bgr, line: int) -> None:
     """Draw outside of the box as far as the frame allows; the box must lie in the frame."""
     style = verdict.row.line
     frame = _grown(box, line, image.shape)
-    if style is Line.DASHED:
-        bars = _dashes(frame, line)
-    elif style is Line.CORNERED:
-        bars = _sides(frame, line) + _corners(_grown(frame, line, image.shape), 2 * line)
-    else:
-        bars = _sides(frame, line)
+    bars = _dashes(frame, line) if style in DASHES else _sides(frame, line)
+    if style in CORNERS:
+        bars += _corners(_grown(frame, line, image.shape), 2 * line)
     edge = _edge(line)
     for x1, y1, x2, y2 in bars:
         cv2.rectangle(image, (x1 - edge, y1 - edge), (x2 - 1 + edge, y2 - 1 + edge), BLACK, cv2.FILLED)

@@ -14,6 +14,7 @@ from crowdmask.geometry import Rectangle
 from crowdmask.records import FrameResult, Verdict
 from crowdmask.results.boxes import line_width, reach
 from crowdmask.results.lettering import SMALLEST_CAPITALS, plate_wh
+from crowdmask.verdicts import Share
 
 Size = tuple[int, int]  # width, height
 
@@ -31,9 +32,9 @@ class JudgedFace:
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """Unmasked faces first, then the larger ones."""
+        """Faces that count against the compliance first, then the larger ones."""
         x1, y1, x2, y2 = self.box
-        return self.verdict is not Verdict.UNMASKED, -(x2 - x1) * (y2 - y1)
+        return self.verdict.row.share is not Share.AGAINST, -(x2 - x1) * (y2 - y1)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def wordings(verdict: Verdict, unmasked_prob: float) -> tuple[str, str]:
     if verdict is Verdict.UNKNOWN:
         number = f"({percent(unmasked_prob)})"
     else:
-        number = percent(unmasked_prob if verdict is Verdict.UNMASKED else 1.0 - unmasked_prob)
+        number = percent(unmasked_prob if verdict.row.share is Share.AGAINST else 1.0 - unmasked_prob)
     return f"{verdict.word} {number}", number
 
 

@@ -15,7 +15,7 @@ from typing_extensions import Self  # in typing from Python 3.11 on
 from crowdmask.records import FrameResult, Stream
 from crowdmask.results.columns import Column, Kind, Table
 from crowdmask.results.table_files import TableCsv
-from crowdmask.verdicts import VERDICTS, WORDS, Counts, Share, VerdictRow, verdicts_that_are
+from crowdmask.verdicts import WORDS, Counts, Share, Verdict, VerdictRow, verdicts_that_are
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ _JUDGED = f"{_words_of(Share.FOR)} + {_words_of(Share.AGAINST)}"
 
 FRAMES: Table[FrameRow] = Table(
     "frames",
-    1,
+    2,
     (
         Column(
             "frame",
@@ -60,7 +60,7 @@ FRAMES: Table[FrameRow] = Table(
             places=6,
         ),
         Column("faces", Kind.COUNT, f"faces found: {' + '.join(WORDS)}", lambda row: row.counts.faces),
-        *(count_column(row) for row in VERDICTS),
+        *(count_column(verdict.row) for verdict in (Verdict.MASKED, Verdict.UNMASKED, Verdict.UNKNOWN)),
         Column(
             "compliance",
             Kind.NUMBER,
@@ -90,6 +90,7 @@ FRAMES: Table[FrameRow] = Table(
             lambda row: row.stream.timed_by,
             of_run=True,
         ),
+        count_column(Verdict.INCORRECT.row),
     ),
 )
 FRAMES_OF_ONE = FRAMES.of_one

@@ -42,7 +42,11 @@ class Panel:
 def lay_out(frame_wh: tuple[int, int], counts: Counts, totals: Counts, capitals: int, *, running: bool) -> Panel | None:
     """The panel at the top left; None where the frame has no room for it."""
     texts: list[tuple[Verdict | None, str, str]] = [
-        *((row.verdict, row.word, str(counts[row.verdict])) for row in VERDICTS),
+        *(
+            (row.verdict, row.word, str(counts[row.verdict]))
+            for row in VERDICTS
+            if row.said_when_none or totals[row.verdict]
+        ),
         (None, "compliance so far" if running else "compliance", rate_text(totals)),
     ]
     pad, line = capitals, line_height(capitals)

@@ -7,8 +7,9 @@ Its fields:
 - `state`: `whole`, or `interrupted` where the work was ended early on request; `until_s` is then the last frame's time.
 - `source`: what the input says of itself. Sizes are upright; `rotation` is what was applied to make it so, in degrees
   counter-clockwise; `frames_expected` is the container's word or an estimate.
-- `counts`: `frames` analysed, `frames_with_faces`, `faces` = `masked` + `unmasked` + `unknown`, `judged` = `masked` +
-  `unmasked`. A face is counted in every frame it is in: these are sightings, not persons.
+- `counts`: `frames` analysed, `frames_with_faces`, `faces` = `masked` + `unmasked` + `incorrect` +
+  `unknown`, `judged` = all of these but `unknown`. A face is counted in every frame it is in: these are sightings, not
+  persons.
 - `compliance`: `rate` = masked / judged, and its 95 % Wilson interval `low` to `high`, all null where nothing was
   judged. The interval takes every sighting for a trial of its own, so it is the least uncertainty there is.
 - `per_frame`: mean `faces` and mean and `peak_unmasked` faces in a frame, the latter with its place.

@@ -25,7 +25,7 @@ from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 from tests.cli.conftest import Crowdmask, fake_networks
 from tests.factories import make_image, write_clip
 
-COLUMNS = ["frame", "time_s", "faces", "masked", "unmasked", "unknown", "compliance"]
+COLUMNS = ["frame", "time_s", "faces", "masked", "unmasked", "unknown", "compliance", "incorrect"]
 
 
 def rows(path: str | Path) -> list[dict[str, str]]:

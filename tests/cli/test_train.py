@@ -77,9 +77,9 @@ def test_classifier_trains_goes_on_ships_and_judges(labelled: Path, tmp_path: Pa
 
     classifier = load_classifier(AnalysisSettings(weights=str(weights), precision="float32"), RuntimeSettings())
     crops = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3)).astype(np.uint8)
-    together = classifier.unmasked_prob(crops)
+    together = classifier.probabilities(crops)
     assert together.shape == (5,)
-    assert np.array_equal(together, np.concatenate([classifier.unmasked_prob(c[None]) for c in crops]))
+    assert np.array_equal(together, np.concatenate([classifier.probabilities(c[None]) for c in crops]))
 
 
 def test_detector_trains_and_ships(labelled: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from crowdmask.engine.spine import Judge, analyse
+from crowdmask.engine.concluding import EachFrame
+from crowdmask.engine.spine import Judge, analyse, conclude, each_frame, look
 from crowdmask.errors import SourceError
 from crowdmask.records import Faces, Frame, FrameResult, Stream, Verdict
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
+from crowdmask.verdicts import Outcome
 from tests.factories import FakeClassifier, FakeDetector, face_boxes, make_frame, make_frames
 
 SETTINGS = AnalysisSettings(smallest_face=4.0)
@@ -113,6 +116,10 @@ class Late:
         return self._held
 
 
+def course(stream: Stream, *late: int) -> tuple[EachFrame, list[Late]]:
+    return EachFrame(SETTINGS), [Late(stream, by) for by in late]
+
+
 def judge(window: int = 3) -> Judge:
     return Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=window))
 
@@ -134,9 +141,9 @@ def test_every_sink_has_a_result_before_it_is_given() -> None:
 def test_streams_that_share_a_window_keep_apart_and_lose_nothing(window: int, by: int) -> None:
     made: list[Stream] = []
 
-    def stages(stream: Stream) -> list[Late]:
+    def stages(stream: Stream) -> tuple[EachFrame, list[Late]]:
         made.append(stream)
-        return [Late(stream, by), Late(stream, 1)]
+        return course(stream, by, 1)
 
     log = Log()
     results = list(analyse(two_streams(11), judge(window), stages, [log]))
@@ -147,7 +154,7 @@ def test_streams_that_share_a_window_keep_apart_and_lose_nothing(window: int, by
 
 
 def test_a_stream_without_stages_waits_for_none() -> None:
-    results = analyse(two_streams(4), judge(1), lambda stream: [Late(stream, 9)] if stream.source == "a" else [])
+    results = analyse(two_streams(4), judge(1), lambda stream: course(stream, *([9] if stream.source == "a" else [])))
     assert [r.frame.index for r in results] == [1, 3, 0, 2]
 
 
@@ -159,7 +166,7 @@ def test_what_stages_hold_back_comes_before_the_error(kind: type[BaseException])
 
     log = Log()
     with pytest.raises(kind, match="half-way"):
-        list(analyse(broken(), judge(1), lambda stream: [Late(stream, 3)], [log]))
+        list(analyse(broken(), judge(1), lambda stream: course(stream, 3), [log]))
     assert [index for _, index in log.seen] == [0, 1, 2, 3, 4]
 
 
@@ -181,5 +188,57 @@ def test_waiting_is_broken_off_between_results_only() -> None:
 
     log = Watching()
     with pytest.raises(KeyboardInterrupt):
-        list(analyse(make_frames(9), judge(1), lambda stream: [Late(stream, 2)], [log], waiting=waiting))
+        list(analyse(make_frames(9), judge(1), lambda stream: course(stream, 2), [log], waiting=waiting))
     assert [index for _, index in log.seen] == [0, 1, 2]
+
+
+def test_weak_finds_are_looked_at_and_never_judged_nor_concluded() -> None:
+    class Weak(FakeDetector):
+        def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+            return [Faces(f.boxes, np.full(len(f), 0.3, np.float32), f.landmarks) for f in super().detect(images)]
+
+    classifier = FakeClassifier()
+    weak = Judge(Weak(), classifier, SETTINGS, RuntimeSettings())
+    assert [len(seen.faces) for seen in look(make_frames(3), weak)] == [1, 2, 3]
+    assert [len(result.faces) for result in analyse(make_frames(3), weak)] == [0, 0, 0]
+    assert classifier.calls == []
+
+
+def test_what_is_no_face_is_left_out_and_counted() -> None:
+    class Sceptic(FakeClassifier):
+        def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+            answers = super().probabilities(crops)
+            unmasked = answers[:, Outcome.UNMASKED] > 0.5
+            answers[unmasked] = [0.1, 0.2, 0.0, 0.7]
+            return answers
+
+    results = list(analyse(make_frames(6), Judge(FakeDetector(), Sceptic(), SETTINGS, RuntimeSettings())))
+    wanted = [len(face_boxes(i, (96, 64))) for i in range(6)]
+    assert [(r.counts.masked, r.counts.faces, r.no_faces) for r in results] == [
+        ((n + 1) // 2, (n + 1) // 2, n // 2) for n in wanted
+    ]
+
+
+def test_results_need_no_pictures_and_take_them_again() -> None:
+    frames = make_frames(4)
+    looks = [seen.without_picture() for seen in look(frames, judge())]
+    assert not any(seen.frame.has_picture for seen in looks)
+    assert {seen.frame.size_wh for seen in looks} == {(96, 64)}
+    again = [
+        result.with_picture(frame) for result, frame in zip(conclude(looks, each_frame(SETTINGS)), frames, strict=True)
+    ]
+    for one, other in zip(again, analyse(frames, judge()), strict=True):
+        assert np.array_equal(one.frame.image, other.frame.image)
+        assert np.array_equal(one.verdicts, other.verdicts)
+    with pytest.raises(ValueError, match="frame 1 is not frame 0"):
+        again[0].with_picture(frames[1])
+
+
+def test_columns_have_a_row_for_each_face_and_are_never_replaced() -> None:
+    (result,) = analyse([make_frame(2, 0.0)], judge())
+    more = result.with_columns(person=np.arange(3))
+    assert more.columns["person"].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="person is there already"):
+        more.with_columns(person=np.arange(3))
+    with pytest.raises(ValueError, match="must have 3 rows"):
+        result.with_columns(person=np.arange(2))

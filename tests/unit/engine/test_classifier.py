@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crowdmask.engine.classifier import SURE_LOGIT, XceptionClassifier, batch_sizes
+from crowdmask.verdicts import Outcome
 
 
 @pytest.mark.parametrize(
@@ -63,23 +64,23 @@ def probability(logit: float) -> float:
 def test_a_sure_crop_is_asked_once_and_an_unsure_one_is_the_mean_of_both_sides() -> None:
     network = Brightness()
     # logits 7.3, -1 and mirrored 2: the second one's mean is 0.5
-    answers = classifier_of(network).unmasked_prob(crops_of([200, 117], [0, 147]))
-    np.testing.assert_allclose(answers, [probability(7.3), probability(0.5)], atol=1e-4)
+    answers = classifier_of(network).probabilities(crops_of([200, 117], [0, 147]))
+    np.testing.assert_allclose(answers[:, Outcome.UNMASKED], [probability(7.3), probability(0.5)], atol=1e-4)
     assert sorted(network.sizes) == [1, 2]
 
 
 def test_whether_a_crop_is_sure_is_asked_of_the_calibrated_logit() -> None:
     network = Brightness()
-    answers = classifier_of(network, slope=0.5, offset=0.25).unmasked_prob(crops_of([157], [127]))
+    answers = classifier_of(network, slope=0.5, offset=0.25).probabilities(crops_of([157], [127]))
     # 3 becomes 1.75, which is unsure; mirrored 0 becomes 0.25
     assert 1.75 < SURE_LOGIT < 3
-    np.testing.assert_allclose(answers, [probability(1.0)], atol=1e-4)
+    np.testing.assert_allclose(answers[:, Outcome.UNMASKED], [probability(1.0)], atol=1e-4)
 
 
 def test_no_crops_need_no_network() -> None:
     network = Brightness()
-    answers = classifier_of(network).unmasked_prob(np.zeros((0, 2, 2, 3), np.uint8))
-    assert answers.shape == (0,)
+    answers = classifier_of(network).probabilities(np.zeros((0, 2, 2, 3), np.uint8))
+    assert answers.shape == (0, 4)
     assert answers.dtype == np.float32
     assert network.sizes == []
 
@@ -87,7 +88,7 @@ def test_no_crops_need_no_network() -> None:
 @given(st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255)), max_size=40), st.integers(1, 64))
 def test_any_batch_size_gives_the_same_answers(reds: list[tuple[int, int]], batch: int) -> None:
     crops = crops_of([first for first, _ in reds], [last for _, last in reds])
-    one_by_one = classifier_of(Brightness(), 1).unmasked_prob(crops)
+    one_by_one = classifier_of(Brightness(), 1).probabilities(crops)
     network = Brightness()
-    assert classifier_of(network, batch).unmasked_prob(crops).tolist() == one_by_one.tolist()
+    assert classifier_of(network, batch).probabilities(crops).tolist() == one_by_one.tolist()
     assert max(network.sizes, default=0) <= batch

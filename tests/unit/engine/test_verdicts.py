@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crowdmask.engine.verdicts import decide, judgeable
+from crowdmask.engine.verdicts import against, are_no_face, decide, judgeable, not_asked, of_unmasked
 from crowdmask.records import Verdict
 from crowdmask.settings import AnalysisSettings
 
-M, U, X = Verdict.MASKED, Verdict.UNMASKED, Verdict.UNKNOWN
+M, U, X, W = Verdict.MASKED, Verdict.UNMASKED, Verdict.UNKNOWN, Verdict.INCORRECT
 
 
 def test_none() -> None:
-    assert decide(np.zeros(0, np.float32), np.zeros(0, np.float32), AnalysisSettings()).shape == (0,)
+    assert decide(not_asked(0), np.zeros(0, np.float32), AnalysisSettings()).shape == (0,)
 
 
 def test_the_band_is_unknown_with_its_lower_edge_and_without_its_upper() -> None:
     settings = AnalysisSettings(mask_threshold=0.5, unsure_band=0.25)
     asked = np.array([0.0, 0.374, 0.375, 0.5, 0.624, 0.625, 1.0, np.nan], np.float32)
-    assert decide(asked, np.ones(8, np.float32), settings).tolist() == [M, M, X, X, X, U, U, X]
+    assert decide(of_unmasked(asked), np.ones(8, np.float32), settings).tolist() == [M, M, X, X, X, U, U, X]
 
 
 def test_without_a_band_nothing_but_nan_is_unknown() -> None:
     settings = AnalysisSettings(mask_threshold=0.25, unsure_band=0.0)
-    assert decide(np.array([0.2499, 0.25, np.nan], np.float32), np.ones(3, np.float32), settings).tolist() == [M, U, X]
+    assert decide(
+        of_unmasked(np.array([0.2499, 0.25, np.nan], np.float32)), np.ones(3, np.float32), settings
+    ).tolist() == [M, U, X]
 
 
 def test_size_is_the_root_of_the_area() -> None:
@@ -34,4 +38,29 @@ def test_size_is_the_root_of_the_area() -> None:
 def test_a_find_that_may_be_no_face_is_unknown() -> None:
     settings = AnalysisSettings(judge_confidence=0.75)
     asked, scores = np.array([0.1, 0.9, 0.1, 0.9], np.float32), np.array([0.5, 0.5, 0.75, 0.99], np.float32)
-    assert decide(asked, scores, settings).tolist() == [X, X, M, U]
+    assert decide(of_unmasked(asked), scores, settings).tolist() == [X, X, M, U]
+
+
+FOUR = np.array(
+    [  # masked, unmasked, incorrect, no face
+        [0.70, 0.10, 0.10, 0.10],
+        [0.10, 0.50, 0.30, 0.10],
+        [0.10, 0.30, 0.50, 0.10],
+        [0.30, 0.20, 0.15, 0.35],  # of the faces it may be, 0.35 / 0.65 are against: inside the band
+        [0.10, 0.35, 0.00, 0.55],
+        [np.nan] * 4,
+    ],
+    np.float32,
+)
+
+
+def test_four_outcomes_by_hand() -> None:
+    np.testing.assert_allclose(against(FOUR)[:4], [0.2 / 0.9, 0.8 / 0.9, 0.8 / 0.9, 0.35 / 0.65], rtol=1e-6)
+    assert are_no_face(FOUR).tolist() == [False, False, False, False, True, False]
+    assert decide(FOUR, np.ones(6, np.float32), AnalysisSettings()).tolist()[:4] == [M, U, W, X]
+
+
+@given(st.lists(st.floats(0, 1, width=32), max_size=30))
+def test_a_network_of_two_outcomes_is_read_without_rounding(asked: list[float]) -> None:
+    given_probability = np.array(asked, np.float32)
+    assert against(of_unmasked(given_probability)).tolist() == given_probability.tolist()

@@ -77,5 +77,5 @@ def test_networks_answer_as_before() -> None:
     assert len(faces) == 3
     classifier = TimedClassifier(FakeClassifier(16), times)
     assert classifier.input_size == 16
-    assert classifier.unmasked_prob(np.zeros((2, 16, 16, 3), np.uint8)).shape == (2,)
+    assert classifier.probabilities(np.zeros((2, 16, 16, 3), np.uint8)).shape == (2, 4)
     assert {"detect", "classify"} <= set(times.busy_s)

@@ -19,7 +19,7 @@ from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE, FrameRow, Frames
 from crowdmask.verdicts import Verdict
 from tests.factories import make_result, of
 
-HEADER = "frame,time_s,faces,masked,unmasked,unknown,compliance\n"
+HEADER = "frame,time_s,faces,masked,unmasked,unknown,compliance,incorrect\n"
 BOX = (1, 1, 5, 5)
 
 
@@ -37,9 +37,9 @@ def test_rows_by_hand(tmp_path: Path) -> None:
         sink.write(make_result(boxes=[BOX] * 3, unmasked_prob=[0.1, 0.2, 0.9], index=1, seconds=1 / 30))
         sink.write(make_result(boxes=[BOX], unmasked_prob=[float("nan")], index=2, seconds=7200.5))
     assert path.read_text() == HEADER + (
-        "0,0.000000,0,0,0,0,\n"  # nobody there: a row, and no rate
-        "1,0.033333,3,2,1,0,0.6667\n"
-        "2,7200.500000,1,0,0,1,\n"  # somebody there, but not judged: no rate either
+        "0,0.000000,0,0,0,0,,0\n"  # nobody there: a row, and no rate
+        "1,0.033333,3,2,1,0,0.6667,0\n"
+        "2,7200.500000,1,0,0,1,,0\n"  # somebody there, but not judged: no rate either
     )
 
 
@@ -55,7 +55,7 @@ def test_rows_are_on_disk_as_they_are_made(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with FramesCsv(path) as sink:
         sink.add(FrameRow(Stream(), 0, 0.0, Counts(1, 0, 0)))
-        assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,1,1,0,0,1.0000\n"
+        assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,1,1,0,0,1.0000,0\n"
         assert not path.exists()
 
 
@@ -64,7 +64,7 @@ def test_an_error_keeps_the_rows_in_part(tmp_path: Path) -> None:
         sink.add(FrameRow(Stream(), 0, 0.0, Counts()))
         raise RuntimeError("half-way")
     assert os.listdir(tmp_path) == ["a.csv.part"]
-    assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,0,0,0,0,\n"
+    assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,0,0,0,0,,0\n"
 
 
 def test_a_new_run_begins_anew_over_an_old_part(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_whole_rows_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_write = os.write
-    room = len(HEADER) + len("0,0.000000,0,0,0,0,\n") + 5  # the second row fits by five bytes
+    room = len(HEADER) + len("0,0.000000,0,0,0,0,,0\n") + 5  # the second row fits by five bytes
 
     def write(handle: int, data: bytes) -> int:
         nonlocal room
@@ -96,7 +96,7 @@ def test_a_full_disk_leaves_whole_rows_only(tmp_path: Path, monkeypatch: pytest.
         sink.add(FrameRow(Stream(), 0, 0.0, Counts()))
         sink.add(FrameRow(Stream(), 1, 0.04, Counts()))
     assert os.listdir(tmp_path) == ["a.csv.part"]
-    assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,0,0,0,0,\n"
+    assert (tmp_path / "a.csv.part").read_text() == HEADER + "0,0.000000,0,0,0,0,,0\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -163,7 +163,8 @@ def test_a_row_comes_back_from_its_cells(frame: int, seconds: float, numbers: li
 
 
 @pytest.mark.parametrize(
-    "line", ["0,0.000000,3,2,1,1,0.6667", "0,0.000000,3,2,1,0,0.6666", "0,0.0,0,0,0,0,", "0,0.000000,0,0,0,0", "a"]
+    "line",
+    ["0,0.000000,3,2,1,1,0.6667,0", "0,0.000000,3,2,1,0,0.6666,0", "0,0.0,0,0,0,0,,0", "0,0,0,0", "a"],
 )
 def test_a_row_whose_parts_do_not_add_up_is_refused(line: str) -> None:
     with pytest.raises(ValueError):
@@ -180,3 +181,9 @@ def test_names_that_are_no_utf8_do_not_spoil_the_file(tmp_path: Path) -> None:
 def test_a_stream_starts_at_a_time_with_a_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         Stream("a", starts_at=datetime(2026, 11, 20))
+
+
+def test_wrongly_worn_counts_against(tmp_path: Path) -> None:
+    with FramesCsv(tmp_path / "a.csv") as sink:
+        sink.add(FrameRow(Stream(), 0, 0.0, Counts(3, 2, 1, 1)))
+    assert (tmp_path / "a.csv").read_text() == HEADER + "0,0.000000,7,3,2,1,0.5000,1\n"

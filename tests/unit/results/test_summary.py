@@ -61,6 +61,7 @@ def test_the_numbers_by_hand(tmp_path: Path) -> None:
         "faces": 11,
         "masked": 8,
         "unmasked": 2,
+        "incorrect": 0,
         "unknown": 1,
         "judged": 10,
     }
