@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "crowdmask"
-GROUND = {"errors", "geometry", "records", "settings", "verdicts"}
+GROUND = {"errors", "geometry", "records", "settings", "verdicts", "words"}
 MAY_IMPORT = {
     "errors": set(),
     "geometry": set(),
     "records": {"geometry", "verdicts"},
     "verdicts": set(),
     "settings": {"errors"},
+    "words": set(),
     "media": GROUND,
     "nets": GROUND,
     "labels": GROUND | {"media"},  # to know the size of a picture whose labels are in parts of it
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "analyzer": GROUND | {"media", "nets", "engine"},
 }
-LIGHT = ("errors", "geometry", "records", "settings", "verdicts", "results/statistics")
+LIGHT = ("errors", "geometry", "records", "settings", "verdicts", "words", "results/statistics")
 HEAVY = {"tensorflow", "keras", "cv2", "click", "av", "tf_keras", "retinaface", "openvino"}
 
 

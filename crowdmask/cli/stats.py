@@ -4,38 +4,41 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
 from crowdmask.cli.options import parse_time
 from crowdmask.errors import SettingsError
+from crowdmask.words import plural
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from crowdmask.results.timeline.frames_table import Totals
+    from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
 EPILOG = """\b
-Columns: bucket_start and bucket_end (ISO 8601), camera, source, frames, frames_with_faces, faces, masked, unmasked,
-unknown, compliance = masked / (masked + unmasked) with its 95 % Wilson interval compliance_low to compliance_high,
-mean_unmasked_per_frame, peak_unmasked, gap_s = seconds of the bucket that lie in gaps. A gap is a pause between two
-frames of a camera longer than a minute and than three times its usual pause, or than --gap. A face counts in every
-frame it is in.
+What the columns mean stands in docs/statistics.md. `compliance` weighs every face by the time it is in view, camera by
+camera; `masked`, `unmasked` and `unknown` are sums over the frames, in each of which a face counts anew.
 
 \b
 Examples:
-  crowdmask stats outputs/night --every 20m --out compliance.csv
+  crowdmask stats outputs/night
+  crowdmask stats outputs/night --every 20m --out compliance.xlsx
   crowdmask stats runs/* --every 1d --by none --timezone Europe/Paris
   crowdmask stats video.crowdmask.csv --format json"""
+FORMATS = ("csv", "json", "parquet", "xlsx", "md", "table")
+SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".xlsx": "xlsx", ".md": "md", ".txt": "table"}
 
 
 @click.command(name="stats", epilog=EPILOG, context_settings={"max_content_width": 110})
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--every", default="1h", show_default=True, metavar="WIDTH", help="A bucket's width: 1m, 20m, 1d ... 1mo."
+    "--every",
+    metavar="WIDTH",
+    help="A bucket's width: 1m, 20m, 1d ... 1mo; without it the finest that holds enough judged people.",
 )
 @click.option(
     "--by", type=click.Choice(("camera", "source", "none")), default="camera", show_default=True, help="A row for each."
@@ -44,14 +47,26 @@ Examples:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(("csv", "json", "table")),
+    type=click.Choice(FORMATS),
     help="Without it what --out ends in, else a table on a terminal and CSV in a pipe.",
 )
 @click.option("--timezone", metavar="ZONE", help="Whose days and hours, as Europe/Paris; without it the run's own.")
 @click.option("--from", "begin", metavar="TIME", help="Count from this local time on: 2026-11-20, 2026-11-20T23:15.")
 @click.option("--to", "end", metavar="TIME", help="Count up to this local time; a date alone is counted whole.")
 @click.option("--gap", metavar="TIME", help="Call a pause longer than this a gap, for every camera.")
+@click.option(
+    "--stands-for",
+    default="10m",
+    show_default=True,
+    metavar="WIDTH",
+    help="The longest time that a still stands for: until its camera's next one, and no longer than this.",
+)
 @click.option("--empty/--no-empty", default=True, show_default=True, help="Give buckets without frames a row.")
+@click.option(
+    "--total/--no-total",
+    default=None,
+    help="Add rows of totals.  [default: on for table, md and xlsx]",
+)
 @click.option(
     "--threads", type=click.IntRange(0, 512), default=0, show_default=True, help="CPU threads; 0 is all cores."
 )
@@ -61,7 +76,7 @@ Examples:
 def command(
     *,
     runs: tuple[Path, ...],
-    every: str,
+    every: str | None,
     by: str,
     out: Path | None,
     form: str | None,
@@ -69,7 +84,9 @@ def command(
     begin: str | None,
     end: str | None,
     gap: str | None,
+    stands_for: str,
     empty: bool,
+    total: bool | None,
     threads: int,
     overwrite: bool,
     quiet: bool,
@@ -84,20 +101,53 @@ def command(
     from crowdmask.results.timeline.buckets import Width
     from crowdmask.results.timeline.frames_table import FramesTable
     from crowdmask.results.timeline.periods import period, run_zone
-    from crowdmask.results.timeline.statistics_files import WRITERS
-    from crowdmask.results.timeline.statistics_rows import statistics_rows
+    from crowdmask.results.timeline.precision import precision_of
+    from crowdmask.results.timeline.statistics_files import WITH_TOTALS
+    from crowdmask.results.timeline.statistics_rows import statistics_rows, with_totals
+    from crowdmask.results.timeline.widths import fitting_width
 
-    width, gap_s = Width.parse(every), _gap(gap)
+    asked, gap_s, stand_s = Width.parse(every) if every else None, _gap(gap), _stands_for(stands_for)
     paths = frames_files(runs)
     zone = run_zone(runs, timezone)
     since, until = period(begin, end, zone)
-    write = WRITERS[form or _format_of(out)]
-    frames = FramesTable(paths, by_source=by == "source", begin=since, end=until, threads=threads)
-    with _opened(out, overwrite, paths) as file, frames as table:
-        write(statistics_rows(table, width, zone, by, gap_s=gap_s, empty=empty), file)
+    form = form or _format_of(out)
+    frames = FramesTable(paths, by_source=by == "source", begin=since, end=until, threads=threads, stand_s=stand_s)
+    with frames as table:
+        width = asked or fitting_width(table, by_camera=by != "none")
+        precision = precision_of(table)
+        rows = statistics_rows(table, width, zone, by, gap_s=gap_s, empty=empty, precision=precision)
+        if total if total is not None else form in WITH_TOTALS:
+            rows = with_totals(rows, precision)
+        _write(rows, form, out, overwrite, paths)
         totals = table.totals()
     if not quiet:
-        _tell(totals, zone, out)
+        _say(totals, zone, out, "" if asked else f", in buckets of {width.text}")
+
+
+def _write(rows: Iterator[StatisticsRow], form: str, out: Path | None, overwrite: bool, inputs: list[Path]) -> None:
+    """To the terminal, or to a file that gets its name when it is whole."""
+    from crowdmask.media.parts import commit, ensure_writable, part_of, refuse_own_input, writing
+    from crowdmask.results.timeline.statistics_files import FILE_WRITERS, TEXT_WRITERS
+
+    if out is None:
+        if form in FILE_WRITERS:
+            raise SettingsError(f"{form} is no format for a terminal or a pipe: name a file with --out")
+        TEXT_WRITERS[form](rows, sys.stdout)
+        return
+    for path in inputs:
+        refuse_own_input(out, path)
+    ensure_writable(out, overwrite=overwrite)
+    part = part_of(out)
+    try:
+        with writing(out):
+            if form in FILE_WRITERS:
+                FILE_WRITERS[form](rows, part)
+            else:
+                with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                    TEXT_WRITERS[form](rows, file)
+        commit(out)
+    finally:
+        part.unlink(missing_ok=True)  # half a table is of no use, unlike half an analysis
 
 
 def _gap(text: str | None) -> float | None:
@@ -112,50 +162,42 @@ def _gap(text: str | None) -> float | None:
     return seconds
 
 
+def _stands_for(text: str) -> float:
+    from crowdmask.results.timeline.buckets import Width
+
+    try:
+        return Width.parse(text).minutes * 60.0
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("every is", "stands-for is", 1)) from None
+
+
 def _format_of(out: Path | None) -> str:
     if out is None:
         return "table" if sys.stdout.isatty() else "csv"
-    form = {".csv": "csv", ".json": "json", ".txt": "table"}.get(out.suffix.lower())
+    form = SUFFIXES.get(out.suffix.lower())
     if form is None:
-        raise SettingsError(f"out is {str(out)!r}: let it end in .csv or .json, or give --format")
+        raise SettingsError(f"out is {str(out)!r}: let it end in {', '.join(SUFFIXES)}, or give --format")
     return form
 
 
-@contextmanager
-def _opened(out: Path | None, overwrite: bool, inputs: list[Path]) -> Iterator[TextIO]:
-    """The terminal, or a file that gets its name when it is whole."""
-    from crowdmask.media.parts import commit, ensure_writable, part_of, refuse_own_input, writing
-
-    if out is None:
-        yield sys.stdout
-        return
-    for path in inputs:
-        refuse_own_input(out, path)
-    ensure_writable(out, overwrite=overwrite)
-    part = part_of(out)
-    try:
-        with writing(out), part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            yield file
-        commit(out)
-    finally:
-        part.unlink(missing_ok=True)  # half a table is of no use, unlike half an analysis
-
-
-def _tell(totals: Totals, zone: ZoneInfo, out: Path | None) -> None:
+def _say(totals: Totals, zone: ZoneInfo, out: Path | None, chosen: str) -> None:
     where = "" if out is None else f"wrote {out}: "
     span = ""
     if totals.first is not None and totals.last is not None:
         first, last = (moment.astimezone(zone) for moment in (totals.first, totals.last))
-        span = f", {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} in {zone.key}"
-    click.echo(f"crowdmask: {where}{totals.frames} frames, {totals.counts.faces} faces{span}", err=True)
+        span = f", {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} in {zone.key}{chosen}"
+    counted = f"{plural(totals.frames, 'frame')}, {plural(totals.counts.faces, 'face')}"
+    click.echo(f"crowdmask: {where}{counted}{span}", err=True)
     if totals.untimed_frames:
+        frames, files = plural(totals.untimed_frames, "frame"), plural(totals.untimed_sources, "file")
         click.echo(
-            f"crowdmask: the time of {totals.untimed_frames} frames of {totals.untimed_sources} files is not known: "
-            "they are counted by file, in rows without a bucket",
+            f"crowdmask: nothing says when {frames} of {files} were taken: they are counted by file, in rows without "
+            "a bucket",
             err=True,
         )
     if totals.left_out:
+        lie = "lies" if totals.left_out == 1 else "lie"
         click.echo(
-            f"crowdmask: {totals.left_out} frames lie outside the period or have no time: they are not counted",
+            f"crowdmask: {plural(totals.left_out, 'frame')} {lie} outside the period or without a time: not counted",
             err=True,
         )

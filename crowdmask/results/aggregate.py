@@ -6,14 +6,16 @@ masks told for periods of no less than twenty minutes. This mode keeps no more t
 is lawful depends on much else, and no program can promise that.
 
 What RUN/aggregate.csv holds, in the columns of `crowdmask stats`: for each period and camera the frames analysed, the
-faces and how many of them were masked, unmasked and unknown, the compliance and its interval, and the mean of unmasked
-faces per frame. What would tell of a single frame or file, or of times within the period (frames_with_faces, source,
-peak_unmasked, gap_s), stays empty. No picture, no box, no row per frame or per file is ever written.
+faces and how many of them were masked, unmasked and unknown, the compliance, and the mean of unmasked faces per frame.
+What would say something of a single frame or file, or of times within the period (frames_with_faces, source,
+peak_unmasked, gap_s, the columns of time), stays empty, and so does the interval: faces of successive frames are not
+independent, and what would show by how much is not kept. No picture, no box, no row per frame or per file is ever
+written.
 
 Suppression. A count from 1 to min_count - 1 is small. A count of 0 is told: nobody was there to be known again.
 
-- If any of masked, unmasked and unknown of a row is small, all three are left out, and with them the compliance, its
-  interval and the mean: out of the other two and the sum the small one could be computed.
+- If any of masked, unmasked and unknown of a row is small, all three are left out, and with them the compliance
+  and the mean: out of the other two and the sum the small one could be computed.
 - `faces` of such a row is told where it is not small itself. It does not give the three away: whatever they are, the
   same numbers in another order are possible as well, and they are never forced to be equal.
 - No total includes a row in which something is left out, neither on the terminal nor in the summary: by it the row
@@ -46,7 +48,7 @@ UNTIMED = -1  # in place of a period's minutes where nothing tells when a frame 
 _SPANS_KEPT = 10_000
 _LEFT_EMPTY = ("source", "frames_with_faces", "peak_unmasked", "gap_s")
 _PARTS = ("masked", "unmasked", "unknown")
-_OF_PARTS = (*_PARTS, "compliance", "compliance_low", "compliance_high", "mean_unmasked_per_frame")
+_OF_PARTS = (*_PARTS, "compliance", "frame_compliance", "mean_unmasked_per_frame")
 
 
 @dataclass(frozen=True, order=True)
@@ -115,21 +117,21 @@ class Periods:
 
 def write_aggregate(path: Path, cells: Iterable[tuple[Cell, Told]], zone: ZoneInfo) -> int:
     """RUN/aggregate.csv, whole or not at all; how many rows of it have something left out."""
-    from crowdmask.results.timeline.statistics_files import COLUMNS  # loads DuckDB, which a batch does without
+    from crowdmask.results.timeline.statistics_columns import STATISTICS  # loads DuckDB, which a batch does without
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(STATISTICS.names)
     left_out = 0
     for row in _rows(sorted(cells, key=lambda pair: (pair[0].start == UNTIMED, pair[0])), zone):
-        left_out += row[COLUMNS.index("masked")] == ""
+        left_out += row[STATISTICS.names.index("masked")] == ""
         writer.writerow(row)
     write_whole(path, out.getvalue().encode("utf-8", "backslashreplace"))
     return left_out
 
 
 def _rows(cells: Iterable[tuple[Cell, Told]], zone: ZoneInfo) -> Iterator[list[str]]:
-    from crowdmask.results.timeline.statistics_files import record
+    from crowdmask.results.timeline.statistics_columns import record
     from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
     for cell, shown in cells:

@@ -18,19 +18,22 @@ _CELLS_KEPT = 3 * WORST_MOMENTS
 def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float] | None:
     """Score interval of a rate (Wilson 1927), None without trials.
 
-    It takes every judged face for a trial of its own. The same person is seen again in the next frame, so over a
-    video the true uncertainty is wider: read it as the least there is.
+    It takes every trial for independent. Faces of successive frames are not: for those see `timeline/precision.py`.
     """
     if not 0 <= successes <= trials:
         raise ValueError(f"successes must be 0 to {trials}, they are {successes}")
-    if trials == 0:
+    return score_interval(successes / trials, trials, z) if trials else None
+
+
+def score_interval(rate: float, trials: float, z: float = Z_95) -> tuple[float, float] | None:
+    """Wilson's interval of a rate on so many trials, which need not be whole; None without any."""
+    if trials <= 0:
         return None
-    rate = successes / trials
     shrink = 1.0 + z * z / trials
     centre = (rate + z * z / (2 * trials)) / shrink
     half = z / shrink * math.sqrt(rate * (1.0 - rate) / trials + z * z / (4 * trials * trials))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == trials else min(1.0, centre + half)
+    low = 0.0 if rate == 0 else max(0.0, centre - half)
+    high = 1.0 if rate == 1 else min(1.0, centre + half)
     return low, high
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crowdmask.cli.main import main
+from crowdmask.results.timeline.statistics_columns import STATISTICS
 from tests.unit.results.frames_csvs import Row, write_run
 
 
@@ -49,7 +50,7 @@ def test_csv_to_a_pipe_and_what_it_says_beside(run_folder: Path, capsys: pytest.
         ("", "", "lost.jpg", "5"),
     ]
     assert "4 frames, 14 faces, 2026-10-25 02:05 to 2026-10-25 02:25 in Europe/Paris" in err
-    assert "the time of 1 frames of 1 files is not known" in err
+    assert "nothing says when 1 frame of 1 file were taken" in err
 
 
 def test_a_file_is_written_whole_and_not_overwritten(
@@ -78,10 +79,12 @@ def test_a_run_without_any_time_goes_by_file(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_period_leaves_out_and_says_so(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(capsys, run_folder, "--by", "none", "--from", "2026-10-25T02:00+01:00", "--timezone", "UTC")
+    code, out, err = run(
+        capsys, run_folder, "--every", "1h", "--by", "none", "--from", "2026-10-25T02:00+01:00", "--timezone", "UTC"
+    )
     assert code == 0
     assert [row["faces"] for row in csv.DictReader(io.StringIO(out))] == ["5"]
-    assert "2 frames lie outside the period or have no time" in err
+    assert "2 frames lie outside the period or without a time" in err
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,9 @@ def test_a_period_leaves_out_and_says_so(run_folder: Path, capsys: pytest.Captur
         (("{run}", "--gap", "30"), 2, "a minute or more"),
         (("{run}", "--gap", "soon"), 2, "gap is 'soon'"),
         (("{run}", "--to", "tomorrow"), 2, "to is 'tomorrow'"),
-        (("{run}", "--out", "x.xlsx"), 2, ".csv or .json"),
+        (("{run}", "--out", "x.ods"), 2, ".csv, .json, .parquet, .xlsx, .md, .txt"),
+        (("{run}", "--format", "xlsx"), 2, "name a file with --out"),
+        (("{run}", "--stands-for", "soon"), 2, "stands-for is 'soon'"),
         (("{run}", "{run}"), 2, "named twice"),
         (("{run}/missing",), 1, "no such run folder"),
         (("{run}", "--out", "{run}/frames.csv", "--overwrite"), 1, "input itself"),
@@ -116,3 +121,66 @@ def test_damage_leaves_no_file_behind(tmp_path: Path, capsys: pytest.CaptureFixt
     code, _, err = run(capsys, folder, "--out", tmp_path / "out.csv")
     assert code == 1 and "frames.csv: line 3: it has 3 values" in err
     assert not list(tmp_path.glob("out.csv*"))
+
+
+def test_a_workbook_has_numbers_percentages_a_frozen_header_and_a_total(
+    run_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    out = tmp_path / "night.xlsx"
+    assert run(capsys, run_folder, "--every", "20m", "--no-empty", "--out", out, "-q") == (0, "", "")
+    sheet = openpyxl.load_workbook(out).active
+    heads = [cell.value for cell in sheet[1]]
+    rows = [dict(zip(heads, [cell.value for cell in line], strict=True)) for line in sheet.iter_rows(min_row=2)]
+    assert heads == list(STATISTICS.names) and sheet.freeze_panes == "D2"
+    assert [(r["camera"], r["faces"]) for r in rows] == [
+        ("north", 4), ("north", 3), ("south", 2), ("", 5), ("north", 7), ("total", 14),
+    ]  # fmt: skip
+    assert rows[0]["compliance"] == 0.75 and sheet.cell(2, heads.index("compliance") + 1).number_format == "0.0 %"
+
+
+def test_a_name_that_looks_like_a_formula_stays_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    folder = write_run(tmp_path / "run", [Row("2026-11-20T20:00:00+01:00", 1, 0, 0, "=1+1")])
+    run(capsys, folder, "--every", "1h", "--out", tmp_path / "x.xlsx", "-q")
+    cell = openpyxl.load_workbook(tmp_path / "x.xlsx").active.cell(2, 3)
+    assert (cell.value, cell.data_type) == ("=1+1", "s")
+
+
+def test_parquet_holds_what_the_csv_holds(run_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    import duckdb
+
+    for name in ("a.csv", "a.parquet"):
+        assert run(capsys, run_folder, "--every", "20m", "--no-empty", "--out", tmp_path / name, "-q")[0] == 0
+    back = duckdb.sql(f"SELECT * FROM '{tmp_path / 'a.parquet'}'").fetchall()
+    rows = list(csv.reader((tmp_path / "a.csv").open()))[1:]
+    assert len(back) == len(rows) == 4
+    for line, row in zip(back, rows, strict=True):
+        for value, text in zip(line, row, strict=True):
+            assert value == (float(text) if isinstance(value, (int, float)) else text or None)
+    assert [path.name for path in sorted(tmp_path.glob("a.*"))] == ["a.csv", "a.parquet"]
+
+
+def test_the_terminal_table_fits_80_columns_with_aligned_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    camera = "a camera with a very long name on the east side"
+    rows = [Row(f"2026-11-20T{h}:{m:02}:00+01:00", 900, 99, 7, camera) for h in (20, 21) for m in range(60)]
+    folder = write_run(tmp_path / "run", rows)
+    code, out, _ = run(capsys, folder, "--every", "1h", "--format", "table")
+    lines = out.splitlines()
+    assert code == 0 and max(map(len, lines)) <= 80
+    assert lines[0].split() == ["from", "camera", "masked", "unmasked", "unknown", "compliance", "95", "%", "recorded"]
+    assert len(lines) == 4 and len({len(line) for line in lines}) == 1 and "…" in lines[1]
+    assert "54,000" in lines[1] and "108,000" in lines[3] and lines[3].split()[2] == "total"
+
+
+def test_markdown_is_a_table_whatever_the_names_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_run(tmp_path / "run", [Row("2026-11-20T20:00:00+01:00", 1, 1, 0, "a|b")])
+    _, out, _ = run(capsys, folder, "--every", "1h", "--format", "md")
+    assert [line.replace("\\|", "").count("|") for line in out.splitlines()] == [9, 9, 9]
+
+
+def test_the_default_bucket_is_chosen_and_named(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, run_folder)
+    assert code == 0 and "in buckets of " in err

@@ -12,8 +12,10 @@ from datetime import datetime
 from html import escape
 from itertools import groupby
 
-from crowdmask.results.report.figures import Coverage
-from crowdmask.results.report.words import (
+from crowdmask.results.report.figures import Coverage, interval_of
+from crowdmask.results.timeline.buckets import DAY, Width
+from crowdmask.results.timeline.statistics_rows import StatisticsRow
+from crowdmask.words import (
     amount,
     day_words,
     interval_words,
@@ -22,8 +24,6 @@ from crowdmask.results.report.words import (
     plural,
     span_words,
 )
-from crowdmask.results.timeline.buckets import DAY, Width
-from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
 MOST_TICKS = 7
 WIDE, NARROW = 12.0, 38.0  # how much of the time axis a label takes on a screen and on a phone, in percent
@@ -150,7 +150,7 @@ def tip_lines(row: StatisticsRow, coverage: Coverage) -> list[str]:
     if not row.frames:
         return [*lines, "no frames"]
     counts = row.counts
-    lines.append(f"compliance {percent(counts.compliance)} ({interval_words(counts)})")
+    lines.append(f"compliance {percent(counts.compliance)} ({interval_words(interval_of(counts))})")
     lines.append(
         f"{amount(counts.unmasked)} unmasked, {amount(counts.masked)} masked, {amount(counts.unknown)} unknown"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +13,12 @@ from zoneinfo import ZoneInfo
 from crowdmask.records import Counts
 from crowdmask.results.report.moments import Moment, worst_moments
 from crowdmask.results.run_folder import RunFolder, frames_file
+from crowdmask.results.statistics import wilson_interval
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable, Totals
 from crowdmask.results.timeline.periods import run_zone
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, statistics_rows
+from crowdmask.words import natural
 
 MOST_BUCKETS = 200  # more do not fit on a screen, and would make the page heavy
 WIDTHS = ("1m", "5m", "10m", "20m", "1h", "2h", "6h", "1d", "1w", "1mo")
@@ -134,7 +135,7 @@ def fold_by_camera(rows: Iterable[StatisticsRow]) -> tuple[CameraFigures, ...]:
             old.frames + row.frames,
             old.counts + row.counts,
             max(old.peak_unmasked, row.peak_unmasked),
-            old.gap_s + (row.gap_s or 0.0),
+            old.gap_s + row.missing_s,
         )
     return tuple(sorted(found.values(), key=lambda camera: natural(camera.camera)))
 
@@ -143,7 +144,7 @@ def fold_coverage(over_time: Iterable[StatisticsRow], by_camera: Iterable[Statis
     """The cameras' gaps, bucket by bucket."""
     found: dict[datetime | None, Coverage] = defaultdict(Coverage)
     for row in by_camera:
-        found[row.start] += Coverage(1, int(not row.frames), row.gap_s or 0.0)
+        found[row.start] += Coverage(1, int(not row.frames), row.missing_s)
     return tuple(found[row.start] for row in over_time)
 
 
@@ -155,11 +156,8 @@ def fold_by_hour(rows: Iterable[StatisticsRow]) -> dict[tuple[int, int], HourFig
     return dict(found)
 
 
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """A key by which cam2 comes before cam10."""
-    return [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in re.split(r"(\d+)", text) if part
-    ]
+def interval_of(counts: Counts) -> tuple[float, float] | None:
+    return wilson_interval(counts.masked, counts.masked + counts.unmasked)
 
 
 def failures_by_reason(failures: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from html import escape
 
-from crowdmask.results.report.figures import HourFigures
-from crowdmask.results.report.words import WEEKDAYS, amount, interval_words, percent, plural
+from crowdmask.results.report.figures import HourFigures, interval_of
+from crowdmask.words import WEEKDAYS, amount, interval_words, percent, plural
 
 SHADES = 7
 Hours = Mapping[tuple[int, int], HourFigures]
@@ -75,7 +75,7 @@ def _tip(day: int, hour: int, figures: HourFigures | None) -> list[str]:
     if figures is None or not figures.frames:
         return [*lines, "no frames"]
     counts = figures.counts
-    lines.append(f"compliance {percent(counts.compliance)} ({interval_words(counts)})")
+    lines.append(f"compliance {percent(counts.compliance)} ({interval_words(interval_of(counts))})")
     lines.append(
         f"{amount(counts.unmasked)} unmasked, {amount(counts.masked)} masked, {amount(counts.unknown)} unknown"
     )

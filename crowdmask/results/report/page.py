@@ -14,11 +14,11 @@ from importlib import resources
 
 from crowdmask import __version__
 from crowdmask.results.report import sections
-from crowdmask.results.report.figures import Figures
+from crowdmask.results.report.figures import Figures, interval_of
 from crowdmask.results.report.heat_map import heat_maps
 from crowdmask.results.report.moments import Moment, Picture
 from crowdmask.results.report.sections import records, texts
-from crowdmask.results.report.words import amount, day_words, interval_words, percent, plural
+from crowdmask.words import amount, day_words, interval_words, percent, plural
 
 
 def page(figures: Figures, pictures: Mapping[Moment, Picture] | None) -> str:
@@ -82,7 +82,9 @@ def _header(figures: Figures, name: str) -> str:
 
 def _interval(figures: Figures) -> str:
     counts = figures.totals.counts
-    return f"95 % interval {interval_words(counts)}" if counts.masked + counts.unmasked else "no face judged"
+    return (
+        f"95 % interval {interval_words(interval_of(counts))}" if counts.masked + counts.unmasked else "no face judged"
+    )
 
 
 def _per_frame(figures: Figures) -> str:

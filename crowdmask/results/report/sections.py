@@ -8,9 +8,10 @@ from typing import Any
 
 from crowdmask import __version__
 from crowdmask.results.report.charts import missing, over_time, tip_lines
-from crowdmask.results.report.figures import CameraFigures, Figures, failures_by_reason
+from crowdmask.results.report.figures import CameraFigures, Figures, failures_by_reason, interval_of
 from crowdmask.results.report.moments import Moment, Picture
-from crowdmask.results.report.words import (
+from crowdmask.results.statistics import wilson_interval
+from crowdmask.words import (
     NOTHING,
     amount,
     day_words,
@@ -21,7 +22,6 @@ from crowdmask.results.report.words import (
     percent,
     plural,
 )
-from crowdmask.results.statistics import wilson_interval
 
 MOST_LISTED = 500  # failures and gaps: the whole list stands in summary.json
 PICTURE_MARK = "data-crowdmask-picture"  # by which purge finds the pictures again, with the time they were taken
@@ -36,7 +36,7 @@ def time(figures: Figures) -> str:
         (
             tip_lines(row, of)[0],
             percent(row.counts.compliance),
-            interval_words(row.counts) if row.frames else "",
+            interval_words(interval_of(row.counts)) if row.frames else "",
             *(amount(n) for n in (row.counts.unmasked, row.counts.masked, row.counts.unknown, row.frames)),
             amount(row.peak_unmasked),
             percent(missing(row, of), 0) if missing(row, of) else "",
@@ -80,7 +80,11 @@ def _rate_bar(camera: CameraFigures) -> str:
     interval = wilson_interval(camera.counts.masked, camera.counts.masked + camera.counts.unmasked)
     if interval is None:
         return ""
-    rate, (low, high), words = camera.counts.compliance or 0.0, interval, escape(interval_words(camera.counts))
+    rate, (low, high), words = (
+        camera.counts.compliance or 0.0,
+        interval,
+        escape(interval_words(interval)),
+    )
     return (
         f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="95 % interval {words}">'
         f'<title>{words}</title><rect class="ground" width="100" height="10"/>'

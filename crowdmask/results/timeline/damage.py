@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crowdmask.errors import SourceError
 from crowdmask.results.run_folder import COUNT_COLUMNS
+from crowdmask.verdicts import WORDS
 
 REMEDY = "mend the line or analyse the input again"
 _ISO = re.compile(r"(\d{4})-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
@@ -72,13 +73,15 @@ def _faults_of_row(row: list[str], header: tuple[str, ...]) -> Iterator[tuple[st
     for column, value in record.items():
         if not value.isascii() and any("\udc80" <= letter <= "\udcff" for letter in value):
             yield column, "it is not UTF-8"
-    for column in COUNT_COLUMNS:
+    there = [word for word in WORDS if word in record]
+    for column in ("faces", *there):
         if re.fullmatch(r"\d{1,18}", record[column], re.ASCII) is None:
             yield column, f"{record[column]!r} is no count"
             return
-    faces, masked, unmasked, unknown = (int(record[column]) for column in COUNT_COLUMNS)
-    if faces != masked + unmasked + unknown:
-        yield "faces", f"{faces} is not {masked} masked + {unmasked} unmasked + {unknown} unknown"
+    faces, *numbers = (int(record[column]) for column in ("faces", *there))
+    if faces != sum(numbers):
+        parts = " + ".join(f"{number} {word}" for number, word in zip(numbers, there, strict=True))
+        yield "faces", f"{faces} is not {parts}"
     captured_at = record.get("captured_at", "")
     if captured_at and not is_instant(captured_at):
         yield "captured_at", f"{captured_at!r} is no time with an offset, such as 2026-11-20T23:15:01.000+01:00"

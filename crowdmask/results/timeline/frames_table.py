@@ -2,6 +2,12 @@
 
 DuckDB reads the files in place, on all cores, within a fixed memory, and spills to disk beyond it. Every bucket edge
 is a whole minute, so a minute is never split, and the counts of any bucket add up exactly to the rows of the CSVs.
+
+Beside the counts there is what each frame stands for in time, so that three clips of 25 frames a second do not
+outweigh a night of stills. A frame of a video stands for the time until the video's next one; a still for the time
+until its camera's next still. Where that pause is a gap (longer than a minute and than three usual pauses) or there is
+no next one, it stands for a usual pause; and never for longer than `stand_s`. Frames of one second are added up first
+and share that second's time alike.
 """
 
 from __future__ import annotations
@@ -9,7 +15,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -21,16 +27,24 @@ import duckdb
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError, OutputError, SourceError
-from crowdmask.records import Counts
-from crowdmask.results.run_folder import COUNT_COLUMNS
 from crowdmask.results.timeline.buckets import minute_of
 from crowdmask.results.timeline.damage import find_damage, read_header
 from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
+from crowdmask.verdicts import WORDS, Counts, Share, verdicts_that_are
 
 MEMORY = "1GB"
+SUPPORTING, AGAINST = (
+    " + ".join(verdict.word for verdict in verdicts_that_are(share)) for share in (Share.FOR, Share.AGAINST)
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LAST_YEAR = datetime(2200, 1, 1, tzinfo=timezone.utc)
 MINUTE_US = 60_000_000
+SECOND_US = 1_000_000
+SHORTEST_GAP_S = 60.0
+USUAL_PAUSES = 3
+STAND_S = 600.0  # a still stands for ten minutes at most
+BLOCK_MINUTES = 5  # the stretch of time that counts for one observation, see precision.py
+LONE_STILL_S = 60.0  # what a still stands for whose camera or whose time is not known to have another
 
 
 def microseconds(moment: datetime) -> int:
@@ -56,9 +70,15 @@ class Totals:
 class FramesTable:
     """A context manager: the per-frame CSVs, counted once into the table `minutes` of its connection.
 
-    minutes(camera, source, minute, frames, frames_with_faces, faces, masked, unmasked, unknown, peak_unmasked,
-    first_us, last_us): `source` is kept only with `by_source` and for frames without a time, whose `minute` is NULL.
-    With several files it is prefixed by the run it belongs to. Outside of `begin` to `end` nothing is counted.
+    minutes(camera, source, minute, block, frames, frames_with_faces, faces, the verdicts' words, peak_unmasked,
+    first_us, last_us, recorded_us, masked_us, unmasked_us, trials_u):
+
+    - `source` is kept only with `by_source` and for frames without a time, whose `minute` is NULL. With several files
+      it is prefixed by the run it belongs to. Outside of `begin` to `end` nothing is counted.
+    - `recorded_us` is the time that the frames stand for; `masked_us` that time multiplied by the faces that count for
+      the compliance, `unmasked_us` by those that count against it.
+    - `trials_u` (in millionths) counts every judged face once a minute at most, and once a still: what precision.py
+      takes for a trial. `block` numbers stretches of BLOCK_MINUTES.
     """
 
     def __init__(
@@ -66,6 +86,7 @@ class FramesTable:
         paths: Sequence[Path],
         *,
         by_source: bool = False,
+        stand_s: float = STAND_S,
         begin: datetime | None = None,
         end: datetime | None = None,
         threads: int = 0,
@@ -73,6 +94,7 @@ class FramesTable:
     ) -> None:
         self.paths = list(paths)
         self.by_source, self.begin, self.end = by_source, begin, end
+        self._stand_us = round(stand_s * SECOND_US)
         self._threads, self._memory = threads or len(os.sched_getaffinity(0)), memory
         self._open = ExitStack()
 
@@ -105,22 +127,64 @@ class FramesTable:
     def _count(self) -> None:
         if not self.paths:
             raise SourceError("there is no run to count: give a run folder or a per-frame CSV")
-        source = "source" if self.by_source else "CASE WHEN at_us IS NULL THEN source END"
         limits = [] if self.begin is None else [f"at_us >= {microseconds(self.begin)}"]
         limits += [] if self.end is None else [f"at_us < {microseconds(self.end)}"]
         inside = f"coalesce({' AND '.join(limits)}, false)" if limits else "true"
         self.execute(f"""
-            CREATE TEMP TABLE counted AS
-            SELECT camera, {source} AS source, at_us // {MINUTE_US} AS minute, {inside} AS inside,
+            CREATE TEMP TABLE seconds AS
+            SELECT camera, source, at_us IS NOT NULL AS timed, clock_us // {SECOND_US} AS second, {inside} AS inside,
                 count(*) AS frames, count(*) FILTER (faces > 0) AS frames_with_faces, sum(faces) AS faces,
-                sum(masked) AS masked, sum(unmasked) AS unmasked, sum(unknown) AS unknown,
-                max(unmasked) AS peak_unmasked, min(at_us) AS first_us, max(at_us) AS last_us,
+                {_added(WORDS)}, max({AGAINST}) AS peak_unmasked, min(clock_us) AS first_us, max(clock_us) AS last_us,
                 bool_or(damaged) AS damaged
-            FROM ({self.rows()}) GROUP BY ALL
+            FROM (SELECT *, coalesce(at_us, TRY_CAST(time_s * 1e6 AS BIGINT), 0) AS clock_us FROM ({self.rows()}))
+            GROUP BY ALL
         """)
-        if self.execute("SELECT count(*) FROM counted WHERE damaged").fetchall()[0][0]:
+        if self.execute("SELECT count(*) FROM seconds WHERE damaged").fetchall()[0][0]:
             raise self._damage("a count or a time in it is no such")
-        self.execute("CREATE TEMP VIEW minutes AS SELECT * EXCLUDE (inside, damaged) FROM counted WHERE inside")
+        self.execute(self._counted())
+        self.execute("DROP TABLE seconds")
+        self.execute("CREATE TEMP VIEW minutes AS SELECT * EXCLUDE (inside, clock_minute) FROM counted WHERE inside")
+
+    def _counted(self) -> str:
+        """SQL that adds the seconds up to minutes, each with the time it stands for."""
+        source = "source" if self.by_source else "CASE WHEN NOT timed THEN source END"
+        lone, shortest = round(LONE_STILL_S * SECOND_US), round(SHORTEST_GAP_S * SECOND_US)
+        return f"""
+            CREATE TEMP TABLE counted AS
+            WITH
+            kinds AS (SELECT camera, source, timed, sum(frames) > 1 AS moving FROM seconds GROUP BY ALL),
+            strands AS (  -- what follows one another: the frames of a video, or the stills of a camera
+                SELECT *, CASE WHEN moving THEN source ELSE '' END AS strand
+                FROM seconds JOIN kinds USING (camera, source, timed)
+            ),
+            paused AS (
+                SELECT *, lead(first_us) OVER (
+                    PARTITION BY camera, moving, strand, timed ORDER BY first_us, source) - first_us AS pause
+                FROM strands
+            ),
+            usual AS (
+                SELECT camera, moving, strand, timed, median(pause)::BIGINT AS usual,
+                    (max(last_us) - min(first_us)) // greatest(sum(frames) - 1, 1) AS pace
+                FROM paused GROUP BY ALL
+            ),
+            standing AS (
+                SELECT paused.*, least({self._stand_us}, CASE
+                    WHEN NOT moving AND NOT timed THEN {lone}
+                    WHEN pause <= greatest({shortest}, {USUAL_PAUSES} * usual) THEN pause
+                    WHEN moving THEN last_us - first_us + least(pace, coalesce(usual, pace))
+                    ELSE coalesce(usual, {lone}) END) AS stands_us, first_us // {MINUTE_US} AS clock_minute
+                FROM paused JOIN usual USING (camera, moving, strand, timed)
+            )
+            SELECT camera, {source} AS source, CASE WHEN timed THEN clock_minute END AS minute, clock_minute,
+                clock_minute // {BLOCK_MINUTES} AS block, inside,
+                {_added(("frames", "frames_with_faces", "faces", *WORDS))},
+                max(peak_unmasked) AS peak_unmasked, min(first_us) AS first_us, max(last_us) AS last_us,
+                sum(stands_us) AS recorded_us, sum(({SUPPORTING}) * stands_us // frames) AS masked_us,
+                sum(({AGAINST}) * stands_us // frames) AS unmasked_us,
+                least(sum({SUPPORTING} + {AGAINST}) * {SECOND_US},
+                    sum(({SUPPORTING} + {AGAINST}) * stands_us // frames) // 60) AS trials_u
+            FROM standing GROUP BY ALL
+        """
 
     def rows(self) -> str:
         """SQL of every row of the files: frame, time_s, the counts, source, camera, at_us (microseconds), damaged."""
@@ -132,17 +196,16 @@ class FramesTable:
         return " UNION ALL ".join(_rows_of(header, paths, folder, several) for header, paths in alike.items())
 
     def totals(self) -> Totals:
-        row = self.execute("""
-            SELECT sum(frames), sum(frames_with_faces), sum(masked), sum(unmasked), sum(unknown), max(peak_unmasked),
-                sum(frames) FILTER (minute IS NULL), count(DISTINCT source) FILTER (minute IS NULL),
-                min(first_us), max(last_us)
+        row = self.execute(f"""
+            SELECT sum(frames), sum(frames_with_faces), max(peak_unmasked), sum(frames) FILTER (minute IS NULL),
+                count(DISTINCT source) FILTER (minute IS NULL), min(first_us) FILTER (minute IS NOT NULL),
+                max(last_us) FILTER (minute IS NOT NULL), {_added(WORDS)}
             FROM minutes
         """).fetchall()[0]
-        numbers = [int(value or 0) for value in row[:8]]
+        frames, with_faces, peak, untimed, sources = (int(value or 0) for value in row[:5])
+        first, last = (None if us is None else _EPOCH + timedelta(microseconds=us) for us in row[5:7])
+        counts = Counts.shown(int(value or 0) for value in row[7:])
         left_out = self.execute("SELECT sum(frames) FROM counted WHERE NOT inside").fetchall()[0][0]
-        first, last = (None if us is None else _EPOCH + timedelta(microseconds=us) for us in row[8:])
-        frames, with_faces, masked, unmasked, unknown, peak, untimed, sources = numbers
-        counts = Counts(masked, unmasked, unknown)
         return Totals(frames, with_faces, counts, peak, untimed, sources, int(left_out or 0), first, last)
 
     def stretches(self, longest_empty_days: int) -> list[tuple[int, int]]:
@@ -184,9 +247,14 @@ class FramesTable:
         return find_damage(self.paths) or SourceError(f"{self.paths[0]}: it cannot be counted ({reason})")
 
 
+def _added(names: Iterable[str]) -> str:
+    return ", ".join(f"sum({name}) AS {name}" for name in names)
+
+
 def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, several: bool) -> str:
     """SQL of the rows of files with the same columns; `folder` holds them all."""
-    columns = ", ".join(f"{sql_text(name)}: '{'BIGINT' if name in COUNT_COLUMNS else 'VARCHAR'}'" for name in header)
+    counts = {"faces", *WORDS}
+    columns = ", ".join(f"{sql_text(name)}: '{'BIGINT' if name in counts else 'VARCHAR'}'" for name in header)
     files = ", ".join(sql_path(path) for path in paths)
     read = (
         f"read_csv([{files}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
@@ -202,14 +270,16 @@ def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, severa
     seconds = "TRY_CAST(time_s AS DOUBLE)" if "time_s" in header else "NULL::DOUBLE"
     # a date alone has a '-' at the sixth place from its end as well, hence the length
     timed = "nullif(captured_at, '')" if "captured_at" in header else "NULL::VARCHAR"
+    there = [word for word in WORDS if word in header]
+    words = ", ".join(word if word in header else f"0 AS {word}" for word in WORDS)  # an older file may lack one
+    faults = [f"{name} IS NULL OR {name} < 0" for name in ("faces", *there)]
     return f"""
-        SELECT frame, time_s, {", ".join(COUNT_COLUMNS)}, source, camera, at_us,
-            faces IS NULL OR masked IS NULL OR unmasked IS NULL OR unknown IS NULL OR masked < 0 OR unmasked < 0
-                OR unknown < 0 OR faces <> masked + unmasked + unknown
+        SELECT frame, time_s, faces, {", ".join(WORDS)}, source, camera, at_us,
+            {" OR ".join(faults)} OR faces <> {" + ".join(there)}
                 OR (stamp IS NOT NULL AND NOT (length(stamp) > 16 AND (stamp[-1] = 'Z' OR stamp[-6] IN ('+', '-'))))
                 OR (at_us IS NOT NULL AND (at_us < 0 OR at_us >= {microseconds(_LAST_YEAR)})) AS damaged
         FROM (
-            SELECT {frame} AS frame, {seconds} AS time_s, {", ".join(COUNT_COLUMNS)}, {source} AS source,
+            SELECT {frame} AS frame, {seconds} AS time_s, faces, {words}, {source} AS source,
                 {camera} AS camera, {timed} AS stamp,
                 epoch_us(stamp::TIMESTAMPTZ) AS at_us
             FROM {read}

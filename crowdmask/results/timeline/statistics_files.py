@@ -1,69 +1,34 @@
-"""Writes the statistics as CSV, as JSON or as a table for a terminal, row by row."""
+"""Writes the statistics as CSV, JSON, Parquet, a workbook or Markdown, row by row; terminals have statistics_table."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TextIO
 
-from crowdmask.results.timeline.statistics_rows import StatisticsRow
+from crowdmask import __version__
+from crowdmask.results.columns import Kind
+from crowdmask.results.parquet import parquet_of
+from crowdmask.results.timeline.statistics_columns import SHARES, STATISTICS, record
+from crowdmask.results.timeline.statistics_rows import TOTAL, StatisticsRow
+from crowdmask.results.timeline.statistics_table import write_markdown, write_table
 
-COLUMNS = (
-    "bucket_start",  # ISO 8601 with offset; empty in the rows of files whose frames have no time
-    "bucket_end",
-    "camera",  # empty with --by none
-    "source",  # with --by source, and in the rows of files whose frames have no time
-    "frames",
-    "frames_with_faces",
-    "faces",
-    "masked",
-    "unmasked",
-    "unknown",
-    "compliance",  # masked / (masked + unmasked); empty where no face was judged
-    "compliance_low",  # Wilson's 95 % interval, which takes every judged face for a trial of its own
-    "compliance_high",
-    "mean_unmasked_per_frame",
-    "peak_unmasked",  # in one frame
-    "gap_s",  # seconds of the bucket that lie in gaps, see statistics_rows
-)
-FORMATS = ("csv", "json", "table")
-_TABLE_ROWS_AHEAD = 200
+Rows = Iterable[StatisticsRow]
+_FORMATS = {Kind.NUMBER: "0.0##", Kind.COUNT: "#,##0"}  # of spreadsheets; shares are shown in percent
+_SHARE_FORMAT = "0.0 %"
 
 
-def record(row: StatisticsRow) -> dict[str, Any]:
-    """The row by column name; rates are rounded to six places, None where there is nothing to tell."""
-    low, high = row.interval or (None, None)
-    values = (
-        _iso(row.start),
-        _iso(row.end),
-        row.camera,
-        row.source,
-        row.frames,
-        row.frames_with_faces,
-        row.counts.faces,
-        row.counts.masked,
-        row.counts.unmasked,
-        row.counts.unknown,
-        _rounded(row.counts.compliance),
-        _rounded(low),
-        _rounded(high),
-        _rounded(row.mean_unmasked_per_frame),
-        row.peak_unmasked,
-        _rounded(row.gap_s, 3),
-    )
-    return dict(zip(COLUMNS, values, strict=True))
-
-
-def write_csv(rows: Iterable[StatisticsRow], file: TextIO) -> None:
+def write_csv(rows: Rows, file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(STATISTICS.names)
     for row in rows:
         writer.writerow(["" if value is None else value for value in record(row).values()])
 
 
-def write_json(rows: Iterable[StatisticsRow], file: TextIO) -> None:
+def write_json(rows: Rows, file: TextIO) -> None:
     """One array of objects, one object a line, so that it can be read by lines as well."""
     lead = "[\n"
     for row in rows:
@@ -72,63 +37,47 @@ def write_json(rows: Iterable[StatisticsRow], file: TextIO) -> None:
     file.write("[]\n" if lead == "[\n" else "\n]\n")
 
 
-def write_table(rows: Iterable[StatisticsRow], file: TextIO) -> None:
-    """Columns aligned on the first rows; only the columns a person asks first."""
-    waiting: list[tuple[str, ...]] = [("from", "to", "camera", "frames", "faces", "unmasked", "unknown", "compliance")]
-    waiting[0] += ("95 % interval", "per frame", "peak", "gap")
-    widths = [0] * len(waiting[0])
-    for cells in _cells(rows):
-        waiting.append(cells)
-        if len(waiting) > _TABLE_ROWS_AHEAD:
-            widths = _flush(waiting, widths, file)
-    _flush(waiting, widths, file)
+def write_parquet(rows: Rows, path: Path) -> None:
+    """Through a CSV, so that memory is bounded whatever the number of rows."""
+    with tempfile.TemporaryDirectory(prefix="crowdmask-", ignore_cleanup_errors=True) as folder:
+        part = Path(folder) / "rows.csv"
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            write_csv(rows, file)
+        parquet_of(part, path, STATISTICS.sql_kinds, STATISTICS.metadata(__version__))
 
 
-def _flush(waiting: list[tuple[str, ...]], widths: list[int], file: TextIO) -> list[int]:
-    widths = [max(width, *(len(row[i]) for row in waiting)) for i, width in enumerate(widths)]
-    for row in waiting:
-        cells = (cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
-        file.write("  ".join(cells).rstrip() + "\n")
-    waiting.clear()
-    return widths
+def write_workbook(rows: Rows, path: Path) -> None:
+    """XLSX with a frozen header, filters and number formats; names are text, never formulas."""
+    from xlsxwriter import Workbook
+
+    with Workbook(str(path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as book:
+        sheet = book.add_worksheet("statistics")
+        head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        plain, total = (_formats(book, bold=bold) for bold in (False, True))
+        for at, column in enumerate(STATISTICS.columns):
+            sheet.set_column(at, at, 22 if column.kind is Kind.TEXT else 12)
+            sheet.write_string(0, at, column.name, head)
+        sheet.freeze_panes(1, 3)
+        line = 0
+        for line, row in enumerate(rows, start=1):
+            formats = total if row.camera == TOTAL else plain
+            for at, (value, form) in enumerate(zip(record(row).values(), formats, strict=True)):
+                if value is not None:
+                    (sheet.write_string if isinstance(value, str) else sheet.write_number)(line, at, value, form)
+        sheet.autofilter(0, 0, max(line, 1), len(STATISTICS.columns) - 1)
 
 
-def _cells(rows: Iterable[StatisticsRow]) -> Iterator[tuple[str, ...]]:
-    for row in rows:
-        low, high = row.interval or (None, None)
-        interval = "" if low is None or high is None else f"{_percent(low)} to {_percent(high)}"
-        mean = row.mean_unmasked_per_frame
-        yield (
-            "" if row.start is None else f"{row.start:%Y-%m-%d %H:%M%z}",
-            "" if row.end is None else f"{row.end:%Y-%m-%d %H:%M%z}",
-            " ".join((row.camera, row.source)).strip().translate(_SHOWN),
-            str(row.frames),
-            str(row.counts.faces),
-            str(row.counts.unmasked),
-            str(row.counts.unknown),
-            _percent(row.counts.compliance),
-            interval,
-            "" if mean is None else f"{mean:.2f}",
-            str(row.peak_unmasked),
-            "" if not row.gap_s else f"{row.gap_s:.0f} s",
-        )
+def _formats(book: Any, *, bold: bool) -> list[Any]:
+    shown = [_SHARE_FORMAT if column.name in SHARES else _FORMATS.get(column.kind) for column in STATISTICS.columns]
+    return [book.add_format({"bold": bold, **({"num_format": form} if form else {})}) for form in shown]
 
 
-WRITERS: dict[str, Callable[[Iterable[StatisticsRow], TextIO], None]] = {
+TEXT_WRITERS: dict[str, Callable[[Rows, TextIO], None]] = {
     "csv": write_csv,
     "json": write_json,
+    "md": write_markdown,
     "table": write_table,
 }
-_SHOWN = dict.fromkeys((*range(32), 127), "�")  # a file name must not drive the terminal
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds")
-
-
-def _rounded(value: float | None, places: int = 6) -> float | None:
-    return None if value is None else round(value, places)
-
-
-def _percent(rate: float | None) -> str:
-    return "" if rate is None else f"{100 * rate:.1f} %"
+FILE_WRITERS: dict[str, Callable[[Rows, Path], None]] = {"parquet": write_parquet, "xlsx": write_workbook}
+FORMATS = (*TEXT_WRITERS, *FILE_WRITERS)
+WITH_TOTALS = ("table", "md", "xlsx")  # what people read; programs add up themselves

@@ -1,30 +1,67 @@
 """Compliance statistics: one row per bucket of time and camera, and one per file for frames whose time is unknown.
 
+The rate of a row weighs every face by the time its frame stands for (see frames_table.py), camera by camera; its
+interval is that of precision.py. The counts are plain sums over the frames.
+
 A gap is a pause between two successive frames of the camera that is longer than a minute and than three times its
 usual pause, or than `--gap` where that is given. The usual pause is the median over the minutes that have frames: the
-mean pause within such a minute, or from its only frame to the next one. The time before the first frame and after the
-last one, up to the ends of the first and the last bucket of the table (or `--from` and `--to`), is a pause as well.
-`gap_s` is how many seconds of the bucket lie in gaps. A bucket without a single frame has a row of its own: a camera
-that failed is seen, not missing. Only where days with frames are more than LONGEST_EMPTY_DAYS apart the buckets
-between are left out: one wrong clock would give millions.
+mean pause within such a minute, or from its only frame to the next one. `gap_s` is how many seconds of the bucket lie
+in gaps: pauses inside the time that the camera was recording, the same whatever the width of the buckets. `coverage`
+is the share of the bucket that was recorded: it lacks the gaps, and what lies before the camera's first frame and
+after its last one. A bucket without a single frame has a row of its own: a camera that failed is seen, not missing.
+Only where days with frames are more than LONGEST_EMPTY_DAYS apart the buckets between are left out: one wrong clock
+would give millions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from crowdmask.records import Counts
-from crowdmask.results.statistics import wilson_interval
+from crowdmask.results.statistics import score_interval
 from crowdmask.results.timeline.buckets import Width, bucket_spans, local_at
-from crowdmask.results.timeline.frames_table import MINUTE_US, FramesTable, microseconds
+from crowdmask.results.timeline.frames_table import (
+    MINUTE_US,
+    SHORTEST_GAP_S,
+    USUAL_PAUSES,
+    FramesTable,
+    microseconds,
+)
+from crowdmask.results.timeline.precision import MICRO, Precision, precision_of
+from crowdmask.verdicts import WORDS, Counts
+from crowdmask.words import natural
 
 BY = ("camera", "source", "none")
 LONGEST_EMPTY_DAYS = 31
-SHORTEST_GAP_S = 60.0
-USUAL_PAUSES = 3
+TOTAL = "total"  # in place of a camera, in the row of all of them
+
+
+@dataclass(frozen=True)
+class TimeSums:
+    """What the frames of a row come to in time: seconds recorded, and seconds multiplied by faces."""
+
+    recorded_s: float = 0.0
+    masked_s: float = 0.0
+    unmasked_s: float = 0.0
+    trials: float = 0.0  # see precision.py
+    blocks: float = 0  # with judged faces
+
+    def __add__(self, other: TimeSums) -> TimeSums:
+        return TimeSums(
+            self.recorded_s + other.recorded_s,
+            self.masked_s + other.masked_s,
+            self.unmasked_s + other.unmasked_s,
+            self.trials + other.trials,
+            self.blocks + other.blocks,
+        )
+
+    @property
+    def rate(self) -> float | None:
+        judged = self.masked_s + self.unmasked_s
+        return self.masked_s / judged if judged > 0 else None
 
 
 @dataclass(frozen=True)
@@ -40,14 +77,124 @@ class StatisticsRow:
     counts: Counts
     peak_unmasked: int
     gap_s: float | None
+    time: TimeSums | None = None  # None where only counts were kept
+    effective: float = 0.0  # how many independent observations the judged faces are worth
+    covered_s: float | None = None  # of the bucket, by this camera; None where no time is known
+
+    @property
+    def weighted_by(self) -> str:
+        """What `compliance` counts: face time, or faces frame by frame where only their sums were kept."""
+        return "frames" if self.time is None else "time"
+
+    @property
+    def compliance(self) -> float | None:
+        return self.counts.compliance if self.time is None else self.time.rate
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        return wilson_interval(self.counts.supporting, self.counts.judged)
+        """95 % interval of the compliance; None where there is nothing that says how far it is to be trusted."""
+        rate = self.compliance
+        return None if rate is None or self.time is None else score_interval(rate, self.effective)
 
     @property
     def mean_unmasked_per_frame(self) -> float | None:
-        return self.counts.unmasked / self.frames if self.frames else None
+        return self.counts.against / self.frames if self.frames else None
+
+    @property
+    def unmasked_in_view(self) -> float | None:
+        """How many unmasked faces are seen at a time, on average over what was recorded."""
+        return self.time.unmasked_s / self.time.recorded_s if self.time and self.time.recorded_s > 0 else None
+
+    @property
+    def expected_s(self) -> float | None:
+        return None if self.start is None or self.end is None else (self.end - self.start).total_seconds()
+
+    @property
+    def missing_s(self) -> float:
+        """Seconds of the bucket that were not recorded, in a gap or before or after all frames."""
+        return 0.0 if self.expected_s is None or self.covered_s is None else max(0.0, self.expected_s - self.covered_s)
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of the bucket that was recorded."""
+        expected = self.expected_s
+        return None if not expected or self.covered_s is None else min(1.0, self.covered_s / expected)
+
+
+@dataclass
+class Total:
+    """Adds rows up to the row of all of them, or of all of a camera."""
+
+    camera: str
+    rows: int = 0
+    start: datetime | None = None
+    end: datetime | None = None
+    frames: int = 0
+    frames_with_faces: int = 0
+    counts: Counts = field(default_factory=Counts)
+    peak_unmasked: int = 0
+    gap_s: float = 0.0
+    time: TimeSums = field(default_factory=TimeSums)
+    covered_s: float = 0.0
+    expected_s: float = 0.0
+
+    def add(self, row: StatisticsRow) -> None:
+        self.rows += 1
+        self.start = min((at for at in (self.start, row.start) if at is not None), default=None)
+        self.end = max((at for at in (self.end, row.end) if at is not None), default=None)
+        self.frames += row.frames
+        self.frames_with_faces += row.frames_with_faces
+        self.counts = self.counts + row.counts
+        self.peak_unmasked = max(self.peak_unmasked, row.peak_unmasked)
+        self.gap_s += row.gap_s or 0.0
+        self.time = self.time + (row.time or TimeSums())
+        self.covered_s += row.covered_s or 0.0
+        self.expected_s += row.expected_s or 0.0
+
+    def row(self, precision: Precision, camera: str | None = None) -> StatisticsRow:
+        """`camera` is whose precision is asked for; None for all together."""
+        return TotalRow(
+            self.start,
+            self.end,
+            self.camera,
+            "",
+            self.frames,
+            self.frames_with_faces,
+            self.counts,
+            self.peak_unmasked,
+            self.gap_s,
+            self.time,
+            precision.effective(self.time.trials, self.time.blocks, camera),
+            self.covered_s,
+            self.expected_s,
+        )
+
+
+@dataclass(frozen=True)
+class TotalRow(StatisticsRow):
+    """The sum of several rows: its buckets may be those of several cameras, or leave time out between them."""
+
+    of_s: float = 0.0
+
+    @property
+    def expected_s(self) -> float | None:
+        return self.of_s
+
+
+def with_totals(rows: Iterable[StatisticsRow], precision: Precision) -> Iterator[StatisticsRow]:
+    """The rows, and after them one for each camera, where there are several, and one for all."""
+    cameras: dict[str, Total] = {}
+    whole = Total(TOTAL)
+    for row in rows:
+        yield row
+        whole.add(row)
+        cameras.setdefault(row.camera, Total(row.camera)).add(row)
+    if len(cameras) > 1:
+        for camera in sorted(cameras, key=natural):
+            if cameras[camera].rows > 1:
+                yield cameras[camera].row(precision, camera)
+    if whole.rows > 1:
+        yield whole.row(precision)
 
 
 def statistics_rows(
@@ -58,8 +205,13 @@ def statistics_rows(
     *,
     gap_s: float | None = None,
     empty: bool = True,
+    precision: Precision | None = None,
 ) -> Iterator[StatisticsRow]:
-    """Rows in order of bucket, camera and source; then the files without times. `by` is one of BY."""
+    """Rows in order of bucket, camera and source; then the files without times. `by` is one of BY.
+
+    `precision` is that of the table, for whoever has measured it already.
+    """
+    measured = precision or precision_of(table)
     starts, ends = bucket_spans(width, zone, table.stretches(LONGEST_EMPTY_DAYS))
     if len(starts):
         table.put("spans", {"start": starts, "stop": ends})
@@ -68,25 +220,57 @@ def statistics_rows(
             begin_us = max(begin_us, microseconds(table.begin))
         if table.end is not None:
             end_us = min(end_us, microseconds(table.end))
-        yield from _timed(table, zone, _query(by, gap_s, empty, begin_us, end_us))
-    yield from _untimed(table)
+        yield from _timed(table, zone, _query(by, gap_s, empty, begin_us, end_us), measured, together=by == "none")
+    yield from _untimed(table, measured)
 
 
-def _timed(table: FramesTable, zone: ZoneInfo, query: str) -> Iterator[StatisticsRow]:
+def _timed(
+    table: FramesTable, zone: ZoneInfo, query: str, precision: Precision, *, together: bool
+) -> Iterator[StatisticsRow]:
     found = table.execute(query)
     while rows := found.fetchmany(5_000):
-        for start, stop, camera, source, frames, with_faces, masked, unmasked, unknown, peak, gap_us in rows:
-            yield StatisticsRow(
-                local_at(int(start), zone),
-                local_at(int(stop), zone),
-                camera,
-                source,
-                int(frames),
-                int(with_faces),
-                Counts(int(masked), int(unmasked), int(unknown)),
-                int(peak),
-                int(gap_us) / 1e6,
+        for start, stop, camera, source, *numbers, gap_us, uncovered_us in rows:
+            begin, end = local_at(int(start), zone), local_at(int(stop), zone)
+            covered_s = max(0.0, (int(stop) - int(start)) * 60.0 - int(uncovered_us) / 1e6)
+            yield _row(
+                (begin, end, camera, source),
+                numbers,
+                precision,
+                None if together else camera,
+                gap_s=int(gap_us) / 1e6,
+                covered_s=covered_s,
             )
+
+
+def _row(
+    key: tuple[datetime | None, datetime | None, str, str],
+    numbers: Sequence[Any],
+    precision: Precision,
+    camera: str | None,
+    *,
+    gap_s: float | None,
+    covered_s: float | None,
+) -> StatisticsRow:
+    """From what both queries give, in the order of _SUMS."""
+    frames, with_faces, peak, blocks, *rest = (int(value) for value in numbers)
+    recorded, masked, unmasked, trials = (value / MICRO for value in rest[:4])
+    time = TimeSums(recorded, masked, unmasked, trials, blocks)
+    return StatisticsRow(
+        *key,
+        frames,
+        with_faces,
+        Counts.shown(rest[4:]),
+        peak,
+        gap_s,
+        time,
+        precision.effective(time.trials, time.blocks, camera),
+        covered_s,
+    )
+
+
+_TIMES = ("recorded_us", "masked_us", "unmasked_us", "trials_u")
+_ADDED = ("frames", "frames_with_faces", *_TIMES, *WORDS)
+_SUMS = ("frames", "frames_with_faces", "peak", "blocks", *_TIMES, *WORDS)
 
 
 def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int) -> str:
@@ -98,17 +282,18 @@ def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int
     if by == "source":  # a file's buckets end where it does; a camera is expected to have frames all the time
         first = f"greatest({begin_us}, min(spans.start) * {MINUTE_US})"
         last = f"least({end_us}, max(spans.stop) * {MINUTE_US})"
+    added = ", ".join(f"sum({name}) AS {name}" for name in _ADDED)
+    sums = ", ".join(f"coalesce({name}, 0)" for name in _SUMS)
     return f"""
         WITH
         kept AS MATERIALIZED (
-            SELECT {camera} AS camera, {source} AS source, minute, sum(frames) AS frames,
-                sum(frames_with_faces) AS frames_with_faces, sum(masked) AS masked, sum(unmasked) AS unmasked,
-                sum(unknown) AS unknown, max(peak_unmasked) AS peak, min(first_us) AS first_us, max(last_us) AS last_us
+            SELECT {camera} AS camera, {source} AS source, minute, block, {added},
+                max(peak_unmasked) AS peak, min(first_us) AS first_us, max(last_us) AS last_us
             FROM minutes WHERE minute IS NOT NULL GROUP BY ALL
         ),
         counted AS (
-            SELECT spans.start, camera, source, sum(frames) AS frames, sum(frames_with_faces) AS frames_with_faces,
-                sum(masked) AS masked, sum(unmasked) AS unmasked, sum(unknown) AS unknown, max(peak) AS peak
+            SELECT spans.start, camera, source, {added}, max(peak) AS peak,
+                count(DISTINCT CASE WHEN trials_u > 0 THEN block END) AS blocks
             FROM kept ASOF JOIN spans ON kept.minute >= spans.start GROUP BY ALL
         ),
         expected AS (
@@ -124,38 +309,40 @@ def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int
         ),
         longest AS (SELECT camera, source, {longest} AS us FROM between_frames GROUP BY camera, source),
         pauses AS (
-            SELECT camera, source, since, upto FROM between_frames WHERE upto IS NOT NULL
-            UNION ALL SELECT camera, source, begin_us, first_us FROM expected
-            UNION ALL SELECT camera, source, last_us, end_us FROM expected
+            SELECT camera, source, since, upto, true AS within FROM between_frames WHERE upto IS NOT NULL
+            UNION ALL SELECT camera, source, begin_us, first_us, false FROM expected
+            UNION ALL SELECT camera, source, last_us, end_us, false FROM expected
         ),
         gaps AS (
-            SELECT camera, source, since, upto FROM pauses JOIN longest USING (camera, source)
+            SELECT camera, source, since, upto, within FROM pauses JOIN longest USING (camera, source)
             WHERE upto - since > longest.us
         ),
         uncovered AS (
             SELECT spans.start, camera, source,
-                sum(least(upto, stop * {MINUTE_US}) - greatest(since, spans.start * {MINUTE_US})) AS us
+                sum(least(upto, stop * {MINUTE_US}) - greatest(since, spans.start * {MINUTE_US})) AS us,
+                sum(least(upto, stop * {MINUTE_US}) - greatest(since, spans.start * {MINUTE_US}))
+                    FILTER (within) AS gap_us
             FROM gaps JOIN spans ON since < stop * {MINUTE_US} AND upto > spans.start * {MINUTE_US} GROUP BY ALL
         ),
         listed AS (
             SELECT start, stop, camera, source FROM expected
                 JOIN spans ON stop * {MINUTE_US} > begin_us AND start * {MINUTE_US} < end_us
         )
-        SELECT start, stop, camera, source, coalesce(frames, 0), coalesce(frames_with_faces, 0), coalesce(masked, 0),
-            coalesce(unmasked, 0), coalesce(unknown, 0), coalesce(peak, 0), coalesce(us, 0)
+        SELECT start, stop, camera, source, {sums}, coalesce(gap_us, 0), coalesce(us, 0)
         FROM listed {"LEFT" if empty else "INNER"} JOIN counted USING (start, camera, source)
             LEFT JOIN uncovered USING (start, camera, source)
         ORDER BY start, camera, source
     """
 
 
-def _untimed(table: FramesTable) -> Iterator[StatisticsRow]:
-    found = table.execute("""
-        SELECT camera, source, sum(frames), sum(frames_with_faces), sum(masked), sum(unmasked), sum(unknown),
-            max(peak_unmasked)
+def _untimed(table: FramesTable, precision: Precision) -> Iterator[StatisticsRow]:
+    added = ", ".join(f"sum({name})" for name in _ADDED)
+    by_name = dict(zip(_ADDED, added.split(", "), strict=True))
+    by_name |= {"peak": "max(peak_unmasked)", "blocks": "count(DISTINCT CASE WHEN trials_u > 0 THEN block END)"}
+    found = table.execute(f"""
+        SELECT camera, source, {", ".join(by_name[name] for name in _SUMS)}
         FROM minutes WHERE minute IS NULL GROUP BY camera, source ORDER BY source, camera
     """)
     while rows := found.fetchmany(5_000):
-        for camera, source, frames, with_faces, masked, unmasked, unknown, peak in rows:
-            counts = Counts(int(masked), int(unmasked), int(unknown))
-            yield StatisticsRow(None, None, camera, source, int(frames), int(with_faces), counts, int(peak), None)
+        for camera, source, *numbers in rows:
+            yield _row((None, None, camera, source), numbers, precision, camera, gap_s=None, covered_s=None)

@@ -13,7 +13,7 @@ import pytest
 from crowdmask.records import Counts
 from crowdmask.results.aggregate import UNTIMED, Cell, Periods, Sums, Told, told, write_aggregate
 from crowdmask.results.timeline.buckets import Width
-from crowdmask.results.timeline.statistics_files import COLUMNS
+from crowdmask.results.timeline.statistics_columns import STATISTICS
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -77,7 +77,7 @@ def test_the_file_has_the_columns_of_stats_and_tells_no_frame(tmp_path: Path) ->
     ]
     assert write_aggregate(path, cells, PARIS) == 2
     rows = list(csv.DictReader(path.open(newline="")))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == STATISTICS.names
     assert [(row["bucket_start"], row["camera"]) for row in rows] == [
         ("2026-11-20T23:00:00+01:00", "b"),
         ("2026-11-20T23:00:00+01:00", "cam 1"),
@@ -96,4 +96,4 @@ def test_the_file_has_the_columns_of_stats_and_tells_no_frame(tmp_path: Path) ->
 
 def test_no_cells_leave_a_header(tmp_path: Path) -> None:
     assert write_aggregate(tmp_path / "aggregate.csv", [], PARIS) == 0
-    assert (tmp_path / "aggregate.csv").read_text() == ",".join(COLUMNS) + "\n"
+    assert (tmp_path / "aggregate.csv").read_text() == ",".join(STATISTICS.names) + "\n"

@@ -14,12 +14,12 @@ import pytest
 from crowdmask.records import Counts
 from crowdmask.results.detections import DetectionsFile
 from crowdmask.results.report.charts import nice_ceiling, over_time
-from crowdmask.results.report.figures import failures_by_reason, gather, natural
+from crowdmask.results.report.figures import failures_by_reason, gather
 from crowdmask.results.report.heat_map import heat_maps
 from crowdmask.results.report.moments import Moment, pictures_of
-from crowdmask.results.report.words import duration, percent, span_words
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.timeline.buckets import Width
+from crowdmask.words import duration, natural, percent, span_words
 from tests.factories import make_result, of, write_clip
 from tests.unit.results.frames_csvs import Row, write_run
 

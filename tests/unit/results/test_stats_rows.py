@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.records import Counts
 from crowdmask.results.run_folder import frames_file, frames_files
-from crowdmask.results.statistics import wilson_interval
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.periods import period, run_zone
-from crowdmask.results.timeline.statistics_files import COLUMNS, record, write_csv, write_json, write_table
+from crowdmask.results.timeline.statistics_columns import STATISTICS, record
+from crowdmask.results.timeline.statistics_files import write_csv, write_json
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, statistics_rows
+from crowdmask.results.timeline.statistics_table import write_markdown, write_table
 from tests.unit.results.frames_csvs import Row, write_frames, write_run
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -81,14 +82,23 @@ def test_the_numbers_of_a_bucket(tmp_path: Path) -> None:
         "masked": 5,
         "unmasked": 5,
         "unknown": 1,
+        # each frame stands for ten seconds, the last one before the gap too: 50 masked and 50 unmasked face seconds
         "compliance": 0.5,
-        "compliance_low": 0.236593,
-        "compliance_high": 0.763407,
+        # ten faces seen for ten seconds are 100 / 60 trials; two blocks measure no design effect, and one block
+        # is worth one observation: 0.5 ± z / sqrt(1 + z²) / 2
+        "compliance_low": 0.054621,
+        "compliance_high": 0.945379,
         "mean_unmasked_per_frame": 1.666667,
         "peak_unmasked": 4,
         "gap_s": 1180.0,
+        "weighted_by": "time",
+        "frame_compliance": 0.5,
+        "unmasked_in_view": 1.666667,
+        "recorded_s": 30.0,
+        "coverage": 0.016667,  # 20 of 1200 seconds lie between frames
+        "effective_judged": 1.0,
+        "incorrect": 0,
     }
-    assert first.interval == wilson_interval(5, 10)
 
 
 def test_a_bucket_without_judged_faces_has_no_rate(tmp_path: Path) -> None:
@@ -115,10 +125,12 @@ def test_a_camera_that_failed_is_seen_and_no_empty_leaves_it_out(tmp_path: Path)
         ("north", "22:00"): (120, 0.0),
         ("north", "22:20"): (120, 0.0),
         ("north", "22:40"): (120, 0.0),
-        ("south", "22:00"): (90, 310.0),  # the last frame at 22:14:50
-        ("south", "22:20"): (0, 1200.0),
-        ("south", "22:40"): (0, 1200.0),
+        ("south", "22:00"): (90, 0.0),  # it stopped: no pause inside the time that it was recording
+        ("south", "22:20"): (0, 0.0),
+        ("south", "22:40"): (0, 0.0),
     }
+    coverage = {clock(r)[:5]: r.coverage for r in count([path]) if r.camera == "south"}
+    assert coverage == {"22:00": 890 / 1200, "22:20": 0.0, "22:40": 0.0}  # the last frame at 22:14:50
     assert [r.frames for r in count([path], empty=False) if r.camera == "south"] == [90]
 
 
@@ -128,13 +140,14 @@ def test_a_gap_is_longer_than_a_minute_and_than_three_usual_pauses(tmp_path: Pat
     path = write_frames(tmp_path / "f.csv", stills("slow", *left_out))
     assert [r.gap_s for r in count([path], "1h")] == [1200.0, 0.0]  # 20:20 to 20:40, for five minutes are its pace
     assert [r.gap_s for r in count([path], "1h", gap_s=1500.0)] == [0.0, 0.0]
-    assert [r.gap_s for r in count([path], "1h", gap_s=299.0)] == [3600.0, 3600.0]
+    assert [r.gap_s for r in count([path], "1h", gap_s=299.0)] == [3600.0, 3300.0]  # the last frame at 21:55
 
 
 def test_a_gap_over_several_buckets_is_shared_out(tmp_path: Path) -> None:
     path = write_frames(tmp_path / "f.csv", stills("n", "2026-11-20T20:00:00.500+01:00", "2026-11-20T20:59:30+01:00"))
     found = count([path], gap_s=60)
     assert [r.gap_s for r in found] == [1199.5, 1200.0, 1170.0]
+    assert sum(r.gap_s or 0 for r in found) == sum(r.gap_s or 0 for r in count([path], "1d", gap_s=60)) == 3569.5
 
 
 def test_a_pause_without_frames_of_more_than_a_month_is_not_listed(tmp_path: Path) -> None:
@@ -209,10 +222,10 @@ def test_a_period_counts_what_lies_in_it_and_gaps_end_with_it(tmp_path: Path) ->
     times = [f"2026-11-20T{h}:{m:02}:00+01:00" for h in (20, 21) for m in range(60)]
     path = write_frames(tmp_path / "f.csv", [*stills("n", *times), Row(source="untimed.jpg")])
     found = count([path], "1h", span=("2026-11-20T20:30", "2026-11-20T22:10"))
-    assert [(clock(r)[:5], r.frames, r.gap_s) for r in found] == [
-        ("20:00", 30, 0.0),
-        ("21:00", 60, 60.0),  # the last frame at 21:59
-        ("22:00", 0, 600.0),
+    assert [(clock(r)[:5], r.frames, r.gap_s, r.coverage) for r in found] == [
+        ("20:00", 30, 0.0, 1.0),
+        ("21:00", 60, 0.0, 3540 / 3600),  # the last frame at 21:59
+        ("22:00", 0, 0.0, 3000 / 3600),
     ]
     assert sum(r.frames for r in count([path], "1h", span=("2026-11-21", None))) == 0
     assert sum(r.frames for r in count([path], "1h", span=("2026-11-20", "2026-11-20"))) == 120
@@ -355,9 +368,9 @@ def test_the_files_of_the_statistics(tmp_path: Path) -> None:
     text = io.StringIO()
     write_csv(rows, text)
     back = list(csv.DictReader(io.StringIO(text.getvalue())))
-    assert tuple(back[0]) == COLUMNS
+    assert tuple(back[0]) == STATISTICS.names
     assert [(r["camera"], r["unmasked"], r["gap_s"], r["bucket_start"]) for r in back] == [
-        ('c "1"', "2", "1200.0", "2026-11-20T20:00:00+01:00"),
+        ('c "1"', "2", "0.0", "2026-11-20T20:00:00+01:00"),
         ("north", "0", "", ""),
     ]
     text = io.StringIO()
@@ -365,10 +378,10 @@ def test_the_files_of_the_statistics(tmp_path: Path) -> None:
     assert json.loads(text.getvalue()) == [record(row) for row in rows]
     text = io.StringIO()
     write_table(rows, text)
-    assert "66.7 %" not in text.getvalue() and "33.3 %" in text.getvalue() and "\x1b" not in text.getvalue()
+    assert "66.7%" not in text.getvalue() and "33.3%" in text.getvalue() and "\x1b" not in text.getvalue()
 
 
-@pytest.mark.parametrize("write", [write_csv, write_json, write_table])
+@pytest.mark.parametrize("write", [write_csv, write_json, write_table, write_markdown])
 def test_nothing_to_write_is_a_whole_file(write: Callable[..., None]) -> None:
     text = io.StringIO()
     write([], text)
@@ -436,6 +449,11 @@ def test_counts_add_up_exactly_to_the_frames(
     assert sum((row.counts for row in found), Counts()) == totals.counts == whole
     assert sum(row.frames for row in found) == totals.frames == len(rows)
     assert sum(row.frames_with_faces for row in found) == sum(row.counts.faces > 0 for row in rows)
+    assert sum((row.time.recorded_s for row in found if row.time), 0.0) >= 0
+    for row in found:
+        assert (row.compliance is None) == (row.time is None or row.time.masked_s + row.time.unmasked_s == 0)
+        low, high = row.interval or (0.0, 1.0)
+        assert row.compliance is None or 0 <= low <= row.compliance <= high <= 1
     assert max((row.peak_unmasked for row in found), default=0) == max((row.unmasked for row in rows), default=0)
     timed = [row for row in found if row.start is not None and row.end is not None]
     assert all(0 <= (row.gap_s or 0) <= (row.end - row.start).total_seconds() for row in timed if row.start and row.end)

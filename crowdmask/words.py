@@ -1,11 +1,9 @@
-"""Says numbers, times and spans the way the report's readers do; plain text, to be escaped where it is used."""
+"""The words for numbers, times and spans, and the order of names, wherever people read them; plain text."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
-
-from crowdmask.records import Counts
-from crowdmask.results.statistics import wilson_interval
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -31,12 +29,18 @@ def percent(rate: float | None, decimals: int = 1) -> str:
     return f"{100 * rate:.{decimals}f} %"
 
 
-def interval_words(counts: Counts) -> str:
+def interval_words(interval: tuple[float, float] | None) -> str:
     """`73.0 to 74.9 %`, or that there is nothing to judge by."""
-    interval = wilson_interval(counts.masked, counts.masked + counts.unmasked)
     if interval is None:
         return "no face judged"
     return f"{percent(interval[0]).removesuffix(' %')} to {percent(interval[1])}"
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A key by which cam2 comes before cam10."""
+    return [
+        (0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in re.split(r"(\d+)", text) if part
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,116 @@
+"""The one table of the statistics' columns: name, kind, meaning, and how each comes out of a row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from crowdmask.results.columns import Column, Kind, Table
+from crowdmask.results.timeline.statistics_rows import StatisticsRow
+from crowdmask.verdicts import VERDICTS, Share, VerdictRow, verdicts_that_are
+
+FIRST_WORDS = ("masked", "unmasked", "unknown")  # verdicts that came later have their column at the end
+SHARES = ("compliance", "compliance_low", "compliance_high", "frame_compliance", "coverage")  # shown in percent
+_AGAINST = " + ".join(verdict.word for verdict in verdicts_that_are(Share.AGAINST))
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")
+
+
+def _rounded(value: float | None, places: int = 6) -> float | None:
+    return None if value is None else round(value, places)
+
+
+def _end_of(row: StatisticsRow, which: int) -> float | None:
+    return None if row.interval is None else row.interval[which]
+
+
+def _count(row: VerdictRow) -> Column[StatisticsRow]:
+    return Column(row.word, Kind.COUNT, "sum over the frames", lambda found: found.counts[row.verdict])
+
+
+STATISTICS: Table[StatisticsRow] = Table(
+    "statistics",
+    2,
+    (  # none ever moves: new ones come at the end
+        Column(
+            "bucket_start",
+            Kind.TEXT,
+            "ISO 8601 with offset; empty in the rows of files whose frames have no time",
+            lambda row: _iso(row.start),
+        ),
+        Column("bucket_end", Kind.TEXT, "likewise; the first instant that is outside", lambda row: _iso(row.end)),
+        Column("camera", Kind.TEXT, "empty with --by none; `total` in the row of all", lambda row: row.camera),
+        Column("source", Kind.TEXT, "with --by source, and for files without a time", lambda row: row.source),
+        Column("frames", Kind.COUNT, "how many were analysed", lambda row: row.frames),
+        Column("frames_with_faces", Kind.COUNT, "in how many of them there was a face", lambda r: r.frames_with_faces),
+        Column("faces", Kind.COUNT, "sum over the frames: the same face counts in each", lambda row: row.counts.faces),
+        *(_count(row) for row in VERDICTS if row.word in FIRST_WORDS),
+        Column(
+            "compliance",
+            Kind.NUMBER,
+            "share of the judged faces that wore a mask, weighted as `weighted_by` says; empty where none was judged",
+            lambda row: _rounded(row.compliance),
+        ),
+        Column("compliance_low", Kind.NUMBER, "lower end of its 95 % interval", lambda row: _rounded(_end_of(row, 0))),
+        Column("compliance_high", Kind.NUMBER, "upper end of its 95 % interval", lambda row: _rounded(_end_of(row, 1))),
+        Column(
+            "mean_unmasked_per_frame",
+            Kind.NUMBER,
+            f"({_AGAINST}) / frames",
+            lambda row: _rounded(row.mean_unmasked_per_frame),
+        ),
+        Column("peak_unmasked", Kind.COUNT, f"most faces of {_AGAINST} in one frame", lambda row: row.peak_unmasked),
+        Column(
+            "gap_s",
+            Kind.NUMBER,
+            "seconds of the bucket that lie in gaps: pauses between two frames of the camera, longer than a minute and "
+            "than three times its usual pause, or than --gap",
+            lambda row: _rounded(row.gap_s, 3),
+        ),
+        Column(
+            "weighted_by",
+            Kind.TEXT,
+            "what `compliance` counts: `time` for which faces are in view, or `frames`: the faces of all frames",
+            lambda row: row.weighted_by,
+        ),
+        Column(
+            "frame_compliance",
+            Kind.NUMBER,
+            "masked / (masked + unmasked), every frame counting alike",
+            lambda row: _rounded(row.counts.compliance),
+        ),
+        Column(
+            "unmasked_in_view",
+            Kind.NUMBER,
+            f"faces of {_AGAINST} in view at a time, on average over the time recorded",
+            lambda row: _rounded(row.unmasked_in_view),
+        ),
+        Column(
+            "recorded_s",
+            Kind.NUMBER,
+            "seconds that the frames stand for: that of a video until its next, a still until the camera's next",
+            lambda row: None if row.time is None else _rounded(row.time.recorded_s, 3),
+        ),
+        Column(
+            "coverage",
+            Kind.NUMBER,
+            "share of the bucket that was recorded: without gaps, and without the time before the camera's first "
+            "frame and after its last",
+            lambda row: _rounded(row.coverage),
+        ),
+        Column(
+            "effective_judged",
+            Kind.NUMBER,
+            "how many independent observations the judged faces are worth; the interval rests on it",
+            lambda row: None if row.time is None else _rounded(row.effective, 3),
+        ),
+        *(_count(row) for row in VERDICTS if row.word not in FIRST_WORDS),
+    ),
+)
+
+
+def record(row: StatisticsRow) -> dict[str, Any]:
+    """The row by column name; rates are rounded to six places, None where there is nothing to say."""
+    return STATISTICS.values(row)
