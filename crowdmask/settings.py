@@ -177,6 +177,10 @@ class OutputSettings(Checked):
     """What is written and how it looks."""
 
     video: bool = setting(True, "Write the annotated video or picture.")
+    video_overlay: bool = setting(
+        False,
+        "Encode nothing: copy the video untouched into Matroska (.mkv), with boxes and verdicts as a subtitle track.",
+    )
     palette: str = setting(
         "safe", "Colours of the boxes: colour-blind-safe, or red and green.", choices=("safe", "classic")
     )
@@ -189,6 +193,16 @@ class OutputSettings(Checked):
     )
     crf: int = setting(23, "x264 quality: lower is better and larger.", low=0, high=51)
     overwrite: bool = setting(False, "Replace results that are already there.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.video_overlay and self.blur:
+            raise SettingsError(
+                "video_overlay and blur contradict each other: an overlay leaves the video as it is, every face in it: "
+                "leave one of them out"
+            )
+        if self.video_overlay and not self.video:
+            raise SettingsError("video_overlay asks for a video and there is to be none: leave one of them out")
 
 
 @dataclass(frozen=True)

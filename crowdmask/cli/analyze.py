@@ -99,6 +99,9 @@ def command(
     if only_counts or is_batch(inputs, destinations.out_dir, build(BatchSettings, settled)):
         from crowdmask.cli.batch import run_and_tell
 
+        if build(OutputSettings, settled).video_overlay:
+            raise SettingsError("--video-overlay goes with single videos, not with a batch: name the files one by one")
+
         return run_and_tell(inputs, settled, networks=ctx.obj, quiet=quiet, verbose=verbose, as_json=as_json)
     with logging_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING):
         tasks = list(

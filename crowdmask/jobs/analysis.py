@@ -17,6 +17,7 @@ from crowdmask.jobs.tasks import Outcome, State, Task
 from crowdmask.jobs.timing import StageTimes, TimedClassifier, TimedDetector, TimedSink
 from crowdmask.jobs.watching import Watch
 from crowdmask.media.ahead import ahead
+from crowdmask.media.opening import local_path
 from crowdmask.media.parts import ensure_writable, part_of
 from crowdmask.media.sources import open_source
 from crowdmask.records import FrameResult, SourceKind, VideoInfo
@@ -24,6 +25,7 @@ from crowdmask.results import summary
 from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
 from crowdmask.results.detections import DetectionsError
 from crowdmask.results.frames_csv import FramesCsv
+from crowdmask.results.overlay import OverlayVideo
 from crowdmask.results.statistics import ComplianceStats
 
 log = logging.getLogger(__name__)
@@ -115,7 +117,7 @@ class _Work:
             task.analysis,
             threads=task.runtime.threads,
             stream=task.stream,
-            keep_stored=task.outputs.annotated is not None,
+            keep_stored=task.outputs.annotated is not None and not task.output.video_overlay,
         )
 
     def _results(self, source: Source, pair: Pair, sinks: Sequence[ResultTaker]) -> Generator[FrameResult, None, None]:
@@ -136,6 +138,9 @@ class _Work:
         path = task.outputs.annotated
         if task.kind is SourceKind.PICTURE:
             return [*sinks, AnnotatedPicture(path, task.output, stage=self.times.stage)]
+        if task.output.video_overlay:
+            name = str(local_path(task.source))
+            return [*sinks, OverlayVideo(path, info, task.output, source=name, stage=self.times.stage)]
         sound = task.source if task.kind is SourceKind.VIDEO and info.has_audio else None
         # the other half of the cores is busy with the networks; x264 also does less in all on fewer threads
         threads = max(1, runtime.cores // 2)

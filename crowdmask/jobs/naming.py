@@ -55,39 +55,48 @@ def kind_of(source: str) -> SourceKind:
     return SourceKind.PICTURE if picture else SourceKind.VIDEO
 
 
-def name_outputs(sources: Sequence[str], destinations: Destinations, *, annotated: bool) -> list[Outputs]:
-    """Outputs for each of the sources, which are all different files; `annotated` is False for numbers only."""
+def name_outputs(
+    sources: Sequence[str], destinations: Destinations, *, annotated: bool, overlay: bool = False
+) -> list[Outputs]:
+    """Outputs for each of the sources, which are all different files.
+
+    `annotated` is False for numbers only; with `overlay` annotated videos are Matroska.
+    """
     if destinations.out is not None:
         if len(sources) != 1:
             raise SettingsError(f"--out names one result and there are {len(sources)} inputs: use --out-dir")
-        return [_outputs_named(Path(destinations.out), kind_of(sources[0]), annotated)]
+        return [_outputs_named(Path(destinations.out), kind_of(sources[0]), annotated, video=_video(overlay))]
     return [
-        _outputs_at(base, source, annotated)
+        _outputs_at(base, source, annotated, video=_video(overlay))
         for base, source in zip(_bases(sources, destinations.out_dir), sources, strict=True)
     ]
 
 
-def _outputs_named(out: Path, kind: SourceKind, annotated: bool) -> Outputs:
+def _video(overlay: bool) -> str:
+    return ".mkv" if overlay else ".mp4"
+
+
+def _outputs_named(out: Path, kind: SourceKind, annotated: bool, *, video: str) -> Outputs:
     if out.is_dir():
         raise SettingsError(f"{out}: --out names a file and this is a folder: use --out-dir")
-    allowed = SUFFIXES if kind is SourceKind.PICTURE else (".mp4",)
+    allowed = SUFFIXES if kind is SourceKind.PICTURE else (video,)
     suffix = out.suffix.lower()
     if annotated and suffix not in allowed:
         what = "picture" if kind is SourceKind.PICTURE else "video"
         raise SettingsError(f"{out}: the annotated {what} is written as {' or '.join(allowed)}: name it so")
-    known = suffix in (".mp4", ".csv", ".json", *SUFFIXES)
+    known = suffix in (".mp4", video, ".csv", ".json", *SUFFIXES)
     base = out.with_suffix("") if known else out
     return Outputs(out if annotated else None, _add(base, ".csv"), _add(base, ".json"))
 
 
-def _outputs_at(base: Path, source: str, annotated: bool) -> Outputs:
+def _outputs_at(base: Path, source: str, annotated: bool, *, video: str) -> Outputs:
     base = _add(base, ".crowdmask")
-    return Outputs(_add(base, _suffix(source)) if annotated else None, _add(base, ".csv"), _add(base, ".json"))
+    return Outputs(_add(base, _suffix(source, video)) if annotated else None, _add(base, ".csv"), _add(base, ".json"))
 
 
-def _suffix(source: str) -> str:
+def _suffix(source: str, video: str) -> str:
     if kind_of(source) is not SourceKind.PICTURE:
-        return ".mp4"
+        return video
     suffix = local_path(source).suffix.lower()
     return suffix if suffix in SUFFIXES else ".jpg"
 

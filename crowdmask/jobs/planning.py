@@ -12,7 +12,7 @@ from crowdmask.jobs.batch.inputs import asks_for_batch
 from crowdmask.jobs.destinations import Destinations
 from crowdmask.jobs.naming import is_own_output, is_stream, kind_of, name_outputs
 from crowdmask.jobs.tasks import Task
-from crowdmask.media.opening import local_path
+from crowdmask.media.opening import local_path, shown
 from crowdmask.records import SourceKind
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.settings import AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings
@@ -37,7 +37,12 @@ def plan(
     sources = list(expand(inputs))
     if not sources:
         raise SettingsError("there is nothing to analyse: every input is one of crowdmask's own outputs")
-    named = name_outputs(sources, destinations, annotated=output.video)
+    if output.video_overlay and (live := [source for source in sources if is_stream(source)]):
+        raise SettingsError(
+            f"{shown(live[0])}: a stream can be read only once, and an overlay needs its video again: "
+            "leave --video-overlay out"
+        )
+    named = name_outputs(sources, destinations, annotated=output.video, overlay=output.video_overlay)
     tasks = [
         Task(source, kind_of(source), outputs, analysis, runtime, output)
         for source, outputs in zip(sources, named, strict=True)

@@ -23,30 +23,36 @@ def line_width(frame_wh: tuple[int, int], box: Rectangle) -> int:
 
 def reach(verdict: Verdict, line: int) -> int:
     """Pixels from a box to the outermost that `draw_box` paints about it."""
-    return line * (2 if verdict.row.line in CORNERS else 1) + _edge(line)
+    return line * (2 if verdict.row.line in CORNERS else 1) + edge_width(line)
 
 
 def draw_box(image: Image, box: Rectangle, verdict: Verdict, colour: Bgr, line: int) -> None:
     """Draw outside of the box as far as the frame allows; the box must lie in the frame."""
-    style = verdict.row.line
-    frame = _grown(box, line, image.shape)
-    bars = _dashes(frame, line) if style in DASHES else _sides(frame, line)
-    if style in CORNERS:
-        bars += _corners(_grown(frame, line, image.shape), 2 * line)
-    edge = _edge(line)
+    bars = box_bars(box, verdict, line, (image.shape[1], image.shape[0]))
+    edge = edge_width(line)
     for x1, y1, x2, y2 in bars:
         cv2.rectangle(image, (x1 - edge, y1 - edge), (x2 - 1 + edge, y2 - 1 + edge), BLACK, cv2.FILLED)
     for x1, y1, x2, y2 in bars:
         cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), colour, cv2.FILLED)
 
 
-def _edge(line: int) -> int:
+def box_bars(box: Rectangle, verdict: Verdict, line: int, frame_wh: tuple[int, int]) -> list[Rectangle]:
+    """The bars of a box in its verdict's style, without their dark edges."""
+    style = verdict.row.line
+    frame = _grown(box, line, frame_wh)
+    bars = _dashes(frame, line) if style in DASHES else _sides(frame, line)
+    if style in CORNERS:
+        bars += _corners(_grown(frame, line, frame_wh), 2 * line)
+    return bars
+
+
+def edge_width(line: int) -> int:
     return max(1, line // 2)
 
 
-def _grown(box: Rectangle, by: int, shape: tuple[int, ...]) -> Rectangle:
+def _grown(box: Rectangle, by: int, frame_wh: tuple[int, int]) -> Rectangle:
     x1, y1, x2, y2 = box
-    return max(0, x1 - by), max(0, y1 - by), min(shape[1], x2 + by), min(shape[0], y2 + by)
+    return max(0, x1 - by), max(0, y1 - by), min(frame_wh[0], x2 + by), min(frame_wh[1], y2 + by)
 
 
 def _sides(box: Rectangle, line: int) -> list[Rectangle]:

@@ -22,12 +22,21 @@ LARGEST = 0.5  # of the frame, either way; where the panel needs more it is left
 
 @dataclass(frozen=True)
 class Row:
-    """One line: the verdict whose swatch begins it, its word and its number, both set already."""
+    """One line: the verdict whose swatch begins it, its word and its number."""
 
     verdict: Verdict | None
     left: int
-    word: Image
-    number: Image
+    words: str
+    figures: str
+    capitals: int
+
+    @property
+    def word(self) -> Image:
+        return coverage(self.words, self.capitals)
+
+    @property
+    def number(self) -> Image:
+        return coverage(self.figures, self.capitals)
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,11 @@ class Panel:
     place: Rectangle
     capitals: int
     rows: tuple[Row, ...]
+
+    def swatch(self, row: Row, top: int) -> Rectangle:
+        """The little box that begins a row whose line begins there."""
+        x, y = self.place[0] + self.capitals, top + (line_height(self.capitals) - self.capitals) // 2
+        return x, y, x + self.capitals, y + self.capitals
 
 
 def lay_out(frame_wh: tuple[int, int], counts: Counts, totals: Counts, capitals: int, *, running: bool) -> Panel | None:
@@ -51,8 +65,7 @@ def lay_out(frame_wh: tuple[int, int], counts: Counts, totals: Counts, capitals:
     ]
     pad, line = capitals, line_height(capitals)
     rows = tuple(
-        Row(verdict, 0 if verdict is None else 2 * capitals, coverage(word, capitals), coverage(number, capitals))
-        for verdict, word, number in texts
+        Row(verdict, 0 if verdict is None else 2 * capitals, word, number, capitals) for verdict, word, number in texts
     )
     # room for the widest numbers there can reasonably be, so that the panel keeps its size through a video
     room = coverage("100.0%", capitals).shape[1]
@@ -73,9 +86,7 @@ def draw(image: Image, panel: Panel, palette: Palette) -> None:
     top = y + pad // 2
     for row in panel.rows:
         if row.verdict is not None:
-            swatch_x, swatch_y = x + pad, top + (line - capitals) // 2
-            swatch = (swatch_x, swatch_y, swatch_x + capitals, swatch_y + capitals)
-            draw_box(image, swatch, row.verdict, palette.of(row.verdict), max(1, capitals // 9))
+            draw_box(image, panel.swatch(row, top), row.verdict, palette.of(row.verdict), max(1, capitals // 9))
         _ink(image, row.word, x + pad + row.left, top)
         _ink(image, row.number, right - pad - row.number.shape[1], top)
         top += line
