@@ -87,6 +87,34 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class FollowSettings(Checked):
+    """How faces are followed from frame to frame; these decide what the results are, too."""
+
+    follow: bool = setting(True, "Follow each face, judge it steadily and count people, not boxes.")
+    detect_every: int = setting(
+        1, "Look for faces in every Nth frame and fill in between where that is safe.", low=1, high=25
+    )
+    weak_confidence: float = setting(
+        0.2, "Least detector score of a find that may only go on with a face already followed.", low=0.01, high=0.99
+    )
+    look_ahead_s: float = setting(
+        2.0, "Seconds of results that are waited for before a frame's are final; 0 for live.", low=0.0, high=30.0
+    )
+    fill_gaps_s: float = setting(
+        1.0, "Longest time for which a face that was lost and found again is filled in.", low=0.0, high=10.0
+    )
+    stitch_s: float = setting(
+        2.5,
+        "Longest time after which a face that comes back where it was expected is the same one.",
+        low=0.0,
+        high=30.0,
+    )
+    confirm_frames: int = setting(
+        4, "Frames over which a face must have been seen to count as a person.", low=1, high=1000
+    )
+
+
+@dataclass(frozen=True)
 class AnalysisSettings(Checked):
     """All that decides what the results are: two runs that agree in these give the same CSV."""
 

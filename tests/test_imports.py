@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "nets": GROUND,
     "labels": GROUND | {"media"},  # to know the size of a picture whose labels are in parts of it
     "engine": GROUND | {"media", "nets"},
+    "tracking": GROUND,
     "results": GROUND | {"media", "nets", "engine"},
     "jobs": GROUND | {"media", "nets", "engine", "results"},
     # training shares the runtime's way of cutting crops, and nothing else of it

@@ -1,0 +1,353 @@
+"""Follows the faces of one stream: finds of frame after frame in, people with steady boxes and verdicts out.
+
+Finds are linked into chains as they come (chains.py). A chain that holds is a person, or goes on with one that was lost
+(stitching.py). A frame is given out once the stream is `look_ahead_s` past it: by then its boxes can be smoothed from
+both sides, its gaps filled and its verdicts decided. With no look-ahead the same code serves a live stream.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdmask.geometry import FloatArray
+from crowdmask.records import Verdict
+from crowdmask.settings import FollowSettings
+from crowdmask.tracking.appearances import Appearance, FollowedFrame, Stretch
+from crowdmask.tracking.chains import Chains
+from crowdmask.tracking.observations import NO_FACE, Finds, Floats, boxes_of, sizes_of, states_of
+from crowdmask.tracking.people import NEVER, NOBODY, Person, Sums
+from crowdmask.tracking.sightings import REACH_S, Sighting, Sightings
+from crowdmask.tracking.steady_camera import SteadyCamera, in_picture
+from crowdmask.tracking.stitching import Ends, left_picture, stitch
+from crowdmask.tracking.verdicts import UNDECIDED, Evidence, VerdictRules, vote_weights
+
+COAST_S = 1.0  # a chain that was lost may go on for so long without having to be stitched
+CONFIRMING_LOOKS = 3
+CONFIRMING_SURE = 2  # of them
+FEWER_LOOKS, FEWER_AFTER_S = 2, 0.4  # enough where looks are far apart
+SHOWN_ON_S = 0.3  # live, a face is shown for so long after it was seen last
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A frame that is not given out yet."""
+
+    ordinal: int
+    index: int
+    seconds: float
+    pose: tuple[complex, complex]
+    first: int  # number of its first sighting
+    end: int  # and of the first one after it
+    sharpness: Floats  # of its sightings
+
+
+class Follower:
+    """For one stream. Give it every frame in order with `frame`, then call `finish`."""
+
+    def __init__(
+        self, settings: FollowSettings, size_wh: tuple[float, float], rules: VerdictRules, *, sure_score: float
+    ) -> None:
+        self._settings, self._size_wh, self._rules, self._sure = settings, size_wh, rules, sure_score
+        self._verdict_of = np.array([int(Verdict.UNKNOWN) if o == NO_FACE else o for o in rules.outcomes], np.int8)
+        self._camera = SteadyCamera()
+        self._chains = Chains(sure_score, COAST_S)
+        self._sightings = Sightings()
+        nobody = np.zeros(0, np.int64)
+        self._people = Person.begun(nobody, (0, 0.0), np.zeros((0, 4)), nobody)
+        self._sums = Sums.none(0, len(Verdict))
+        self._evidence = Evidence.none(0, len(rules.outcomes))
+        self._stretches: dict[int, list[Stretch]] = {}
+        self._pending: deque[_Pending] = deque()
+        self._ended: list[Appearance] = []
+        self._frames = 0
+        self._given_s = 0.0  # time of the frame given out last
+        self._numbers = 0
+        self._serials = 0
+        self.flashes = 0  # faces that were seen too shortly to count as people
+
+    def frame(
+        self,
+        index: int,
+        seconds: float,
+        finds: Finds | None,
+        probability: NDArray[np.floating] | None = None,
+        *,
+        sharpness: NDArray[np.floating] | None = None,
+        camera: NDArray[np.floating] | None = None,
+    ) -> list[FollowedFrame]:
+        """The next frame, `finds` None where nobody looked; returns the frames that are final now, in order.
+
+        `probability` (n, K) of the classifier's outcomes, rows of NaN where a face was not judged; `sharpness` (n,)
+        0..1; `camera` (2, 3) maps pixels of the frame before to pixels of this one.
+        """
+        self._camera.move(camera)
+        first, sharp = self._sightings.end, np.zeros(0)
+        if finds is not None:
+            sharp = self._look((index, seconds), finds, probability, sharpness)
+        end = self._sightings.end
+        self._pending.append(_Pending(self._frames, index, seconds, self._camera.pose, first, end, sharp))
+        self._frames += 1
+        ahead = self._settings.look_ahead_s
+        self._sightings.smooth_until(seconds - min(ahead, REACH_S))
+        done = self._give(seconds - ahead)
+        if finds is not None:
+            self._part(seconds, everybody=False)
+        return done
+
+    def finish(self) -> list[FollowedFrame]:
+        """The frames that are still waited for; after this all appearances are complete."""
+        self._sightings.smooth_until(np.inf)
+        done = self._give(np.inf)
+        self._part(np.inf, everybody=True)
+        return done
+
+    def take_appearances(self) -> list[Appearance]:
+        """Those that have ended since this was asked last."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    # -- taking in
+
+    def _look(
+        self,
+        when: tuple[int, float],
+        finds: Finds,
+        probability: NDArray[np.floating] | None,
+        sharpness: NDArray[np.floating] | None,
+    ) -> Floats:
+        """Links finds to people and lets those that were judged vote; returns the sharpness of the sightings."""
+        seconds = when[1]
+        in_pixels = states_of(finds.boxes_xyxy)
+        states = self._camera.steady(in_pixels)
+        self._chains.expire(seconds)
+        rows = self._chains.link(seconds, states, finds.scores)
+        linked = np.flatnonzero(rows >= 0)
+        if not len(linked):
+            return np.zeros(0)
+        who = self._seen(when, rows[linked], states[linked], finds.scores[linked], linked)
+        speed = self._people.end_speed[who] / abs(self._camera.pose[0])
+        self._people.left[who] = left_picture(Ends(in_pixels[linked], speed, np.zeros(0)), self._size_wh)
+        sharp = np.full(len(linked), np.nan) if sharpness is None else np.asarray(sharpness, np.float64)[linked]
+        if probability is not None:
+            judged = np.isfinite(probability[linked, 0])
+            sizes = sizes_of(in_pixels[linked])
+            weights = vote_weights(sizes[judged], finds.scores[linked[judged]], sharp[judged], self._sure)
+            self._rules.vote(self._evidence, who[judged], seconds, probability[linked[judged]], weights)
+        self._confirm(who)
+        return sharp
+
+    def _seen(
+        self,
+        when: tuple[int, float],
+        rows: NDArray[np.intp],
+        states: Floats,
+        scores: NDArray[np.floating],
+        finds: NDArray[np.intp],
+    ) -> NDArray[np.intp]:
+        """Notes these sightings with their people, new ones among them; returns the people's rows."""
+        people, motion = self._people, self._chains.motion
+        index, seconds = when
+        serials = self._chains.chain.serial[rows]
+        numbers = np.arange(len(rows)) + self._sightings.end
+        new = serials >= self._serials
+        if new.any():
+            begun = Person.begun(serials[new], when, states[new], numbers[new])
+            people.add(begun)
+            self._sums.add(Sums.none(len(begun), len(Verdict)))
+            self._evidence.add(Evidence.none(len(begun), len(self._rules.outcomes)))
+            self._serials += len(begun)
+        order = np.argsort(people.chain)
+        who: NDArray[np.intp] = order[np.searchsorted(people.chain, serials, sorter=order)]
+        before = people.last_sighting[who]
+        nobody = np.full(len(rows), NEVER, np.int64)
+        trust = np.asarray(scores, np.float64)
+        self._sightings.append(
+            Sighting(np.full(len(rows), seconds), states, motion.place[rows], trust, people.key[who], nobody, finds)
+        )
+        went_on = before != NEVER
+        self._sightings.link(before[went_on], numbers[went_on])
+        people.end_state[who], people.end_speed[who] = motion.place[rows], motion.speed[rows]
+        people.last_look_s[who], people.last_look_frame[who] = seconds, index
+        people.last_sighting[who] = numbers
+        people.looks[who] += 1
+        people.sures[who] += scores >= self._sure
+        return who
+
+    def _confirm(self, seen: NDArray[np.intp]) -> None:
+        """Faces seen often enough become people, or go on with one that was lost."""
+        people = self._people
+        some = seen[people.number[seen] == NOBODY]
+        lasted_s = people.last_look_s[some] - people.first_look_s[some]
+        frames = people.last_look_frame[some] - people.first_look_frame[some] + 1
+        needed = np.where(lasted_s >= FEWER_AFTER_S, FEWER_LOOKS, CONFIRMING_LOOKS)
+        needed = np.minimum(needed, self._settings.confirm_frames)
+        sure = (people.looks[some] >= needed) & (people.sures[some] >= np.minimum(needed, CONFIRMING_SURE))
+        sure &= frames >= self._settings.confirm_frames
+        leading = self._rules.leading(self._evidence, some)
+        sure &= (leading == UNDECIDED) | (np.array(self._rules.outcomes)[leading] != NO_FACE)
+        ready = some[sure]
+        if not len(ready):
+            return
+        joined = self._stitch(ready)
+        fresh = ready[~np.isin(ready, joined)]
+        people.number[fresh] = self._numbers + 1 + np.arange(len(fresh))
+        self._numbers += len(fresh)
+        if len(joined):
+            self._keep(~np.isin(np.arange(len(people)), joined))
+
+    def _stitch(self, ready: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Joins faces about to be confirmed to people who were lost; returns the rows that are somebody else's now."""
+        people = self._people
+        first_s = people.first_look_s[ready]
+        lost = np.flatnonzero((people.number != NOBODY) & ~people.left & (people.last_look_s < first_s.max()))
+        if not len(lost):
+            return np.zeros(0, np.intp)
+        pairs = stitch(
+            Ends(people.end_state[lost], people.end_speed[lost], people.last_look_s[lost]),
+            Ends(people.first_state[ready], people.end_speed[ready], first_s),
+            self._settings.stitch_s,
+        )
+        for row, later in zip(lost[pairs[0]].tolist(), ready[pairs[1]].tolist(), strict=True):
+            self._chains.drop(people.chain[[row]])
+            self._sightings.link(people.last_sighting[[row]], people.first_sighting[[later]])
+            self._sightings.rename(int(people.key[later]), int(people.key[row]))
+            self._rules.join(self._evidence, row, later, float(people.first_look_s[later]))
+            for name in ("last_look_s", "last_look_frame", "looks", "chain", "end_state", "end_speed", "left"):
+                column = getattr(people, name)
+                column[row] = column[later]
+            people.last_sighting[row] = people.last_sighting[later]
+            people.cursor[row] = max(people.cursor[row], people.cursor[later])
+        return ready[pairs[1]]
+
+    # -- giving out
+
+    def _give(self, until_s: float) -> list[FollowedFrame]:
+        done = []
+        while self._pending and self._pending[0].seconds <= until_s:
+            frame = self._pending.popleft()
+            done.append(self._given(frame))
+            self._given_s = frame.seconds
+        if done:
+            self._sightings.forget_before(self._given_s - max(self._settings.fill_gaps_s, REACH_S) - REACH_S)
+        return done
+
+    def _given(self, frame: _Pending) -> FollowedFrame:
+        people, sightings = self._people, self._sightings
+        mine = np.arange(frame.first, frame.end)
+        if len(mine) and len(people):
+            keys = sightings.of(mine, "who")
+            rows = np.minimum(np.searchsorted(people.key, keys), len(people) - 1)
+            known = people.key[rows] == keys  # others were flashes
+            people.cursor[rows[known]] = mine[known]
+        here = np.flatnonzero((people.number != NOBODY) & (people.cursor >= sightings.oldest))
+        here = here[self._is_in(frame, here)]
+        here = here[np.argsort(people.number[here])]
+        cursor = people.cursor[here]
+        observed = cursor >= frame.first
+        boxes = self._boxes(frame, here)
+        verdicts = self._verdicts(here, frame.seconds)
+        self._add_up(frame, here, boxes, observed, verdicts)
+        finds = np.full(len(here), -1, np.intp)
+        finds[observed] = sightings.of(cursor[observed], "find")
+        return FollowedFrame(
+            index=frame.index,
+            seconds=frame.seconds,
+            persons=people.number[here].astype(np.int32),
+            boxes_xyxy=boxes,
+            observed=observed,
+            finds=finds,
+            verdicts=verdicts,
+            verdict_prob=self._rules.probability(self._evidence)[here].astype(np.float32),
+        )
+
+    def _is_in(self, frame: _Pending, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whose face was found in a frame, or shortly before and after it."""
+        cursor = self._people.cursor[rows]
+        at = self._sightings.of(cursor, "seconds")
+        following = self._sightings.of(cursor, "following")
+        found_again = following != NEVER
+        gap = np.full(len(rows), np.inf)
+        gap[found_again] = self._sightings.of(following[found_again], "seconds") - at[found_again]
+        inside: NDArray[np.bool_] = (cursor >= frame.first) | (gap <= self._settings.fill_gaps_s)
+        if not self._settings.look_ahead_s:
+            inside |= frame.seconds - at <= SHOWN_ON_S
+        return inside
+
+    def _boxes(self, frame: _Pending, rows: NDArray[np.intp]) -> FloatArray:
+        """Smoothed where found, in between on the straight line, after the last find by its speed."""
+        people, sightings = self._people, self._sightings
+        cursor = people.cursor[rows]
+        following = sightings.of(cursor, "following")
+        at, states = sightings.of(cursor, "seconds"), sightings.of(cursor, "smooth").copy()
+        found_again = following != NEVER
+        between = np.flatnonzero((cursor < frame.first) & found_again)
+        if len(between):
+            after = following[between]
+            share = (frame.seconds - at[between]) / (sightings.of(after, "seconds") - at[between])
+            states[between] += np.clip(share, 0.0, 1.0)[:, None] * (sightings.of(after, "smooth") - states[between])
+        beyond = np.flatnonzero((cursor < frame.first) & ~found_again)
+        if len(beyond):
+            states[beyond] += people.end_speed[rows[beyond]] * (frame.seconds - at[beyond])[:, None]
+        return boxes_of(in_picture(states, frame.pose))
+
+    def _verdicts(self, rows: NDArray[np.intp], seconds: float) -> NDArray[np.int8]:
+        evidence = self._evidence
+        outcome = np.where(seconds < evidence.since_s[rows], evidence.former[rows], evidence.current[rows])
+        return np.where(outcome == UNDECIDED, np.int8(Verdict.UNKNOWN), self._verdict_of[outcome]).astype(np.int8)
+
+    def _add_up(
+        self,
+        frame: _Pending,
+        rows: NDArray[np.intp],
+        boxes: FloatArray,
+        observed: NDArray[np.bool_],
+        verdicts: NDArray[np.int8],
+    ) -> None:
+        sizes = np.sqrt(np.prod(np.asarray(boxes[:, 2:] - boxes[:, :2], np.float64), axis=1))
+        when = (frame.ordinal, frame.index, frame.seconds, self._given_s)
+        changed = self._sums.shown(rows, when, verdicts, sizes)
+        for row, verdict in zip(rows[changed].tolist(), verdicts[changed].tolist(), strict=True):
+            number = int(self._people.number[row])
+            self._stretches.setdefault(number, []).append(Stretch(frame.seconds, verdict))
+        cursor = self._people.cursor[rows[observed]]
+        sharp = frame.sharpness[cursor - frame.first]
+        quality = sizes[observed] * self._sightings.of(cursor, "trust") * np.where(np.isnan(sharp), 0.5, 0.3 + sharp)
+        self._sums.seen_at_best(rows[observed], quality, frame.index, frame.seconds, boxes[observed])
+
+    # -- parting
+
+    def _part(self, seconds: float, *, everybody: bool) -> None:
+        """Whoever can no longer come back becomes an appearance, or a flash."""
+        people = self._people
+        if not len(people):
+            return
+        gone = ~np.isin(people.chain, self._chains.chain.serial) | everybody
+        confirmed = people.number != NOBODY
+        past = seconds - people.last_look_s > self._settings.stitch_s
+        over = gone & confirmed & (past | people.left) & (people.cursor == people.last_sighting)
+        flash = gone & ~confirmed
+        self.flashes += int(np.count_nonzero(flash))
+        probability = self._rules.probability(self._evidence)
+        for row in np.flatnonzero(over).tolist():
+            number = int(people.number[row])
+            if self._sums.frames[row]:
+                self._ended.append(
+                    self._sums.appearance(
+                        row,
+                        person=number,
+                        stretches=tuple(self._stretches.pop(number)),
+                        probability=probability[row],
+                        judged=int(self._evidence.votes[row]),
+                    )
+                )
+        if over.any() or flash.any():
+            self._keep(~(over | flash))
+
+    def _keep(self, rows: NDArray[np.bool_]) -> None:
+        self._people.keep(rows)
+        self._sums.keep(rows)
+        self._evidence.keep(rows)
