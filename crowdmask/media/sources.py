@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crowdmask.media.opening import check_file, is_address, is_camera, local_path
 from crowdmask.media.pictures import PictureSource, is_picture
+from crowdmask.media.segments import Span
 from crowdmask.media.video_source import VideoSource
 from crowdmask.records import Stream
 from crowdmask.settings import AnalysisSettings
@@ -16,12 +17,13 @@ def open_source(
     threads: int = 0,
     stream: Stream | None = None,
     keep_stored: bool = False,
+    span: Span | None = None,
 ) -> VideoSource | PictureSource:
     """Open whatever `path` names: a picture or video (by content, not by name), a camera (`0`), or an address.
 
     `threads` is for decoding, 0 is all cores. `stream` is what the frames know of their origin, by default the path and
-    the kind alone. With `keep_stored`, frames carry their decoded picture for a VideoWriter. Raises SourceError where
-    there is nothing to analyse.
+    the kind alone. With `keep_stored`, frames carry their decoded picture for a VideoWriter. With `span`, only the
+    frames of that segment come, see segments.py. Raises SourceError where there is nothing to analyse.
     """
     if not is_camera(path) and not is_address(path):
         file = local_path(path)
@@ -29,4 +31,4 @@ def open_source(
         if is_picture(file):
             return PictureSource(str(file), stream=stream)
         path = str(file)
-    return VideoSource(path, settings, threads=threads, stream=stream, keep_stored=keep_stored)
+    return VideoSource(path, settings, threads=threads, stream=stream, keep_stored=keep_stored, span=span)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from types import TracebackType
 
 import av
@@ -36,6 +37,7 @@ from crowdmask.media.decoding import Decoding
 from crowdmask.media.describing import describe, pick_stream, span_of, start_stamp
 from crowdmask.media.opening import open_container, shown
 from crowdmask.media.orientation import orientation_of
+from crowdmask.media.segments import WHOLE, Cut, Span, cut
 from crowdmask.records import Frame, Gap, SourceKind, Stream, VideoInfo
 from crowdmask.settings import AnalysisSettings
 
@@ -53,8 +55,10 @@ class VideoSource:
         threads: int = 0,
         stream: Stream | None = None,
         keep_stored: bool = False,
+        span: Span | None = None,
     ) -> None:
         self._path = path
+        self._span = span or WHOLE
         self._settings = settings
         self._threads = threads
         self._keep_stored = keep_stored
@@ -109,8 +113,8 @@ class VideoSource:
 
     def __iter__(self) -> Iterator[Frame]:
         chosen = self._settings
-        start_s, end_s = span_of(chosen)
         base = self._stream.time_base or Fraction(1, 1000)
+        start_s, end_s = self._between(base)
         clock = StreamClock(self._start, base, self._info.rate)
         held: Frame | None = None  # until the next one tells how long it lasts
         for index, decoded in self._counted():
@@ -134,6 +138,28 @@ class VideoSource:
             yield held
         self._keep_gaps(start_s, end_s)
 
+    def _between(self, base: Fraction) -> tuple[float, float | None]:
+        """First and last second of what is given: the part that settings choose, as far as it is in the span."""
+        start_s, end_s = span_of(self._settings)
+        span = self._span
+        if span.start_pts is not None:
+            start_s = max(start_s, float((span.start_pts - self._start) * base))
+        if span.end_pts is not None:
+            span_end_s = float((span.end_pts - self._start) * base)
+            end_s = span_end_s if end_s is None else min(end_s, span_end_s)
+        return start_s, end_s
+
+    def cut(self, length_s: float) -> Cut:
+        """Its segments of about this length, the same wherever it is cut."""
+        return cut(
+            self._path,
+            self._settings,
+            stream_index=self._stream_index,
+            clock_start=self._start,
+            length_s=length_s,
+            duration_s=self._info.duration_s or 0.0,
+        )
+
     @property
     def _stream(self) -> av.video.stream.VideoStream:
         stream = self._container.streams[self._stream_index]
@@ -150,6 +176,9 @@ class VideoSource:
         """Every frame with its index, from the file's first or from shortly before the start that was asked for."""
         first, self._first = self._first, None
         if first is None:
+            return
+        if self._span.start_pts is not None:
+            yield from self._from_key_frame(self._span.start_pts, self._span.first_index)
             return
         sought = self._sought()
         if sought is None:
@@ -182,6 +211,25 @@ class VideoSource:
         if landed is None or index is None or (landed.pts or 0) > start_pts:
             return self._from_the_beginning()
         return self._follow(way, index, landed, start_pts)
+
+    def _from_key_frame(self, start_pts: int, first_index: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Frames from a key frame on, whose index is known; decoded from the beginning where seeking does not lead."""
+        self._frames.close()
+        frames: Iterator[av.VideoFrame]
+        try:
+            self._container.seek(start_pts, stream=self._stream)
+            self._open_decoding()
+            self._decoding.start = self._start
+            first = next(self._frames, None)
+            landed = first is not None and first.pts is not None and first.pts <= start_pts
+            frames = chain([first], self._frames) if first is not None and landed else iter(())
+        except av.error.FFmpegError:
+            landed, frames = False, iter(())
+        if not landed:
+            frames = (frame for _, frame in self._from_the_beginning())
+        wanted = (frame for frame in frames if frame.pts is not None and frame.pts >= start_pts)
+        self._decoding.last_index = first_index - 1
+        yield from enumerate(wanted, start=first_index)
 
     def _follow(
         self, way: seeking.WayIn, index: int, landed: av.VideoFrame, start_pts: int

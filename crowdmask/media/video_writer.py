@@ -53,7 +53,7 @@ from crowdmask.media.sound import Sound
 from crowdmask.records import Frame, VideoInfo
 
 FALLBACK_TIME_BASE = Fraction(1, 90_000)
-_FINEST = 1_000_000_000  # ticks a second that x264 and MP4 can count
+FINEST = 1_000_000_000  # ticks a second that x264 and MP4 can count
 _FRAGMENT_US = 2_000_000  # what a crash can cost of `.part`
 
 
@@ -150,19 +150,24 @@ class VideoWriter:
         if frame.size_wh != (self._info.width, self._info.height):
             raise ValueError(f"frame is {frame.size_wh}, the video is {(self._info.width, self._info.height)}")
         with self._as_output_errors():
-            if self._first is None:
-                self._begin(frame)
-            ticks = max(self._ticks(frame.seconds), self._last_ticks + 1)
-            if self._last is not None:
-                self._lengths[self._last_ticks] = ticks - self._last_ticks
+            ticks = self._take_place(frame)
             picture = self._picture(frame, touched)
             picture.pts, picture.time_base = ticks, self._time_base
             picture.color_primaries, picture.color_trc = self._info.colour[:2]
             picture.pict_type = PictureType.NONE  # else x264 would follow the source's key frames
             self._encoded.extend(self._stream.encode(picture))
-            self._last, self._last_ticks = frame, ticks
-            self.frames_written += 1
             self._mux_ready()
+
+    def _take_place(self, frame: Frame) -> int:
+        """The frame's time in the file; by it the one before knows how long it lasts."""
+        if self._first is None:
+            self._begin(frame)
+        ticks = max(self._ticks(frame.seconds), self._last_ticks + 1)
+        if self._last is not None:
+            self._lengths[self._last_ticks] = ticks - self._last_ticks
+        self._last, self._last_ticks = frame, ticks
+        self.frames_written += 1
+        return ticks
 
     @property
     def _odd_by(self) -> tuple[int, int]:
@@ -178,7 +183,7 @@ class VideoWriter:
     def _video_stream(self) -> av.video.stream.VideoStream:
         info = self._info
         base = info.time_base
-        self._time_base = base if base and base.denominator <= _FINEST else FALLBACK_TIME_BASE
+        self._time_base = base if base and base.denominator <= FINEST else FALLBACK_TIME_BASE
         self._matrix = writable_matrix(info.colour[2], (info.width, info.height))
         stream = self._out.add_stream("libx264", rate=info.rate or Fraction(25), options=self._options)
         width, height = self._stored_size
@@ -267,7 +272,7 @@ class VideoWriter:
                 if self._first is not None and self._last is not None:
                     length_s = self._last_length()
                     self._lengths[self._last_ticks] = max(1, round(Fraction(length_s) / self._time_base))
-                    self._encoded.extend(self._stream.encode(None))
+                    self._flush()
                     self._mux_ready()
                     self._copy_last_sound(length_s)
         finally:
@@ -275,6 +280,10 @@ class VideoWriter:
                 self._sound.close()
             with self._as_output_errors():
                 self._out.close()
+
+    def _flush(self) -> None:
+        """Get out of the encoder what it still holds."""
+        self._encoded.extend(self._stream.encode(None))
 
     def _last_length(self) -> float:
         """How long the last frame is shown: as the source tells, else one frame's time."""

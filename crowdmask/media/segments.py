@@ -1,0 +1,116 @@
+"""Cuts a video by its own time into segments that are decoded one without the other, and says where it cannot.
+
+A segment begins at the first key frame at or after a multiple of its length, and ends where the next one begins. So a
+video is cut in the same places on every machine, and no frame is decoded twice. For that all packets are counted once,
+without decoding them, which takes as long as reading the file.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+import av
+import av.error
+
+from crowdmask.media.describing import span_of
+from crowdmask.media.opening import open_container
+from crowdmask.media.seeking import one_packet_one_frame
+from crowdmask.settings import AnalysisSettings
+
+SHORTEST = 0.25  # of a segment: what is less at the end stays with the segment before
+
+
+@dataclass(frozen=True)
+class Span:
+    """One segment of a video, in its own time stamps: from a key frame to where the next segment begins."""
+
+    number: int = 1
+    start_pts: int | None = None  # None: from the beginning, or the start that was asked for
+    end_pts: int | None = None  # None: to the end
+    first_index: int = 0  # of the frame at start_pts
+    frames: int = 0  # about
+
+
+WHOLE = Span()
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The segments of a video in order; `why_whole` says why there is only one where its length asks for more."""
+
+    spans: tuple[Span, ...] = (WHOLE,)
+    why_whole: str = ""
+
+
+@dataclass(frozen=True)
+class _Count:
+    """The stamps of all frames, sorted, and those of the key frames among them."""
+
+    stamps: Sequence[int]
+    keys: Sequence[int]
+
+
+def cut(
+    path: str, settings: AnalysisSettings, *, stream_index: int, clock_start: int, length_s: float, duration_s: float
+) -> Cut:
+    """Cut a file that lasts about `duration_s`; `clock_start` is the stamp at its second zero."""
+    if duration_s < (1 + SHORTEST) * length_s:
+        return Cut()
+    with open_container(path)[0] as container:
+        stream = container.streams[stream_index]
+        base = stream.time_base
+        if base is None or not isinstance(stream, av.video.stream.VideoStream) or not one_packet_one_frame(stream):
+            return Cut(why_whole="its frames cannot be counted without decoding them")
+        count = _counted(container, stream)
+    if isinstance(count, str):
+        return Cut(why_whole=count)
+    start_s, end_s = span_of(settings)
+    bounds: list[int] = []
+    wanted_s = length_s
+    last_s = float((count.stamps[-1] - clock_start) * base)
+    for key in count.keys:
+        seconds = float((key - clock_start) * Fraction(base))
+        if seconds < wanted_s:
+            continue
+        wanted_s = (floor(seconds / length_s) + 1) * length_s
+        if seconds > start_s and min(last_s, last_s if end_s is None else end_s) - seconds >= SHORTEST * length_s:
+            bounds.append(key)
+    return Cut(_spans(bounds, count), "" if bounds else "it has no key frames to begin at")
+
+
+def _spans(bounds: Sequence[int], count: _Count) -> tuple[Span, ...]:
+    places = [0, *(bisect_left(count.stamps, bound) for bound in bounds), len(count.stamps)]
+    starts: list[int | None] = [None, *bounds]
+    ends: list[int | None] = [*bounds, None]
+    return tuple(
+        Span(number, start, end, place, following - place)
+        for number, (start, end, place, following) in enumerate(
+            zip(starts, ends, places[:-1], places[1:], strict=True), start=1
+        )
+    )
+
+
+def _counted(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> _Count | str:
+    """All stamps, or why they do not tell where the frames are."""
+    stamps: list[int] = []
+    keys: list[int] = []
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            if packet.pts is None or packet.is_corrupt:
+                return "it has frames without a time, or damaged ones"
+            if packet.is_keyframe:
+                if keys and packet.pts <= keys[-1]:
+                    return "its clock begins anew on the way"
+                keys.append(packet.pts)
+            stamps.append(packet.pts)
+    except av.error.FFmpegError:
+        return "it cannot be read to its end"
+    if not stamps or len(set(stamps)) != len(stamps):
+        return "it has several frames of one time"
+    return _Count(sorted(stamps), keys)
