@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from crowdmask.engine.protocols import FaceDetector, MaskClassifier
+from crowdmask.engine.protocols import FaceDetector, MaskClassifier, Source
 from crowdmask.records import FrameResult
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
@@ -34,15 +34,22 @@ class Analyzer:
 
         A generator: closing it, or leaving the loop and letting go of it, ends its threads and closes the source.
         """
+        from crowdmask.engine.pictures_again import PicturesAgain
         from crowdmask.engine.spine import Judge, analyse
         from crowdmask.media.ahead import ahead
-        from crowdmask.media.sources import open_source
 
         path = str(source) if isinstance(source, int) else os.fspath(source)
-        with open_source(path, self.settings, threads=self.runtime.threads) as opened:
+        with self._open(path) as opened:
             detector, classifier = self._networks()
-            with ahead(opened, self.runtime.window) as frames:
-                yield from analyse(frames, Judge(detector, classifier, self.settings, self.runtime))
+            # following knows more of a frame once it has seen what comes after it, and waits without its picture
+            with ahead(opened, self.runtime.window) as frames, PicturesAgain(lambda: self._open(path)) as pictures:
+                for result in analyse(frames, Judge(detector, classifier, self.settings, self.runtime)):
+                    yield pictures.of(result)
+
+    def _open(self, path: str) -> Source:
+        from crowdmask.media.sources import open_source
+
+        return open_source(path, self.settings, threads=self.runtime.threads)
 
     def _networks(self) -> tuple[FaceDetector, MaskClassifier]:
         if self._detector is None:

@@ -103,7 +103,7 @@ class Frame:
 
     def without_picture(self) -> Frame:
         """The same place in the stream, and its size; `image` is a blank that takes no memory."""
-        return replace(self, image=np.broadcast_to(np.uint8(0), self.image.shape))
+        return replace(self, image=np.broadcast_to(np.uint8(0), self.image.shape), stored=None)
 
     @property
     def has_picture(self) -> bool:

@@ -115,7 +115,7 @@ class FollowSettings(Checked):
 
 
 @dataclass(frozen=True)
-class AnalysisSettings(Checked):
+class AnalysisSettings(FollowSettings):
     """All that decides what the results are: two runs that agree in these give the same CSV."""
 
     detector: str = setting(
@@ -178,6 +178,11 @@ class AnalysisSettings(Checked):
             raise SettingsError(f"the end ({self.end_s:g} s) must come after the start ({self.start_s or 0.0:g} s)")
 
     @property
+    def weakest(self) -> float:
+        """The least score of the finds that the detector is asked for."""
+        return min(self.confidence, self.weak_confidence) if self.follow else self.confidence
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all of them, to tell whether two runs are comparable."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
@@ -213,6 +218,7 @@ class OutputSettings(Checked):
         "safe", "Colours of the boxes: colour-blind-safe, or red and green.", choices=("safe", "classic")
     )
     blur: bool = setting(False, "Make every face unrecognisable in the annotated picture.")
+    show_numbers: bool = setting(False, "Show the number of each followed face, as in the table of people.")
     panel: bool = setting(True, "Show the frame's counts and the running compliance.")
     preset: str = setting(
         "superfast",

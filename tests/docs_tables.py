@@ -20,6 +20,7 @@ from crowdmask.cli.options import SettingField, SettingType, is_time, key_of, ki
 from crowdmask.engine.views import View, views_of
 from crowdmask.results.detections import DETECTIONS
 from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE
+from crowdmask.results.persons import PERSONS
 from crowdmask.results.timeline.statistics_columns import STATISTICS
 from crowdmask.settings import AnalysisSettings
 
@@ -197,6 +198,7 @@ def makers() -> dict[str, Callable[[], str]]:
         **options,
         "columns frames": lambda: columns_table(FRAMES_OF_ONE.meanings),
         "columns run": lambda: columns_table({c.name: c.meaning for c in FRAMES.columns if c.of_run}),
+        "columns persons": lambda: columns_table(PERSONS.meanings),
         "columns detections": lambda: columns_table(DETECTIONS.meanings),
         "columns statistics": lambda: columns_table(STATISTICS.meanings),
         "views": views_table,

@@ -21,12 +21,14 @@ from crowdmask.records import SourceKind, VideoInfo
 from crowdmask.results import summary
 from crowdmask.results.detections import DETECTIONS
 from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE
+from crowdmask.results.persons import PERSONS
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.timeline.statistics_columns import STATISTICS
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, OutputSettings, RuntimeSettings
 from tests import docs_tables
 from tests.docs_tables import ROOT, commands, made, makers, options_of, pages
 from tests.factories import FakeClassifier, FakeDetector, write_clip
+from tests.people import SCENE, picture
 
 PAGES = pages()
 WHOLE = "\n".join(PAGES.values())
@@ -169,7 +171,7 @@ def test_some_links_lead_to_a_heading() -> None:
 def test_every_column_is_named() -> None:
     assert f"`{','.join(FRAMES_OF_ONE.names)}`" in PAGES["docs/outputs.md"]
     told = "".join(found[0] for found in docs_tables.BLOCK.finditer(WHOLE) if found["name"].startswith("columns"))
-    for column in (*FRAMES.names, *DETECTIONS.names):
+    for column in (*FRAMES.names, *DETECTIONS.names, *PERSONS.names):
         assert f"| `{column}` |" in told
     for column in STATISTICS.names:
         assert f"| `{column}` |" in PAGES["docs/statistics.md"]
@@ -233,11 +235,11 @@ def test_the_python_examples_run(
     monkeypatch.setattr("crowdmask.engine.load.load_detector", lambda analysis, runtime: FakeDetector())
     monkeypatch.setattr("crowdmask.engine.load.load_classifier", lambda analysis, runtime: FakeClassifier())
     monkeypatch.chdir(tmp_path)
-    write_clip("video.mp4", frames=12)
+    write_clip("video.mp4", size_wh=(256, 160), frames=[picture(SCENE, i) for i in range(30)])
     exec(compile(code_of("python")[number], f"docs, example {number}", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
-    if number == 0:  # every frame has 1, 2 or 3 squares, of which one of each pair is unmasked
-        assert [line.split()[1] for line in lines] == [str((i % 3 + 1) // 2) for i in range(12)]
+    if number == 0:  # one who stands there without a mask, and from frame 20 on a second one
+        assert [line.split()[1] for line in lines] == [str(1 + (i >= 20)) for i in range(30)]
     else:
         assert any(line.endswith(" unmasked") for line in lines) and "(" in lines[-1]
 

@@ -22,17 +22,17 @@ MAY_IMPORT = {
     "media": GROUND,
     "nets": GROUND,
     "labels": GROUND | {"media"},  # to know the size of a picture whose labels are in parts of it
-    "engine": GROUND | {"media", "nets"},
-    "tracking": GROUND,
-    "results": GROUND | {"media", "nets", "engine"},
-    "jobs": GROUND | {"media", "nets", "engine", "results"},
+    "tracking": GROUND,  # arrays and seconds only
+    "engine": GROUND | {"media", "nets", "tracking"},
+    "results": GROUND | {"media", "nets", "tracking", "engine"},
+    "jobs": GROUND | {"media", "nets", "tracking", "engine", "results"},
     # training shares the runtime's way of cutting crops, and nothing else of it
     "training": GROUND | {"media", "nets", "labels", "engine"},
-    "evaluation": GROUND | {"media", "nets", "engine", "results", "labels"},
-    "cli": GROUND | {"media", "nets", "engine", "results", "jobs", "labels", "training", "evaluation"},
+    "evaluation": GROUND | {"media", "nets", "tracking", "engine", "results", "labels"},
+    "cli": GROUND | {"media", "nets", "tracking", "engine", "results", "jobs", "labels", "training", "evaluation"},
     "__init__": set(),
     "__main__": {"cli"},
-    "analyzer": GROUND | {"media", "nets", "engine"},
+    "analyzer": GROUND | {"media", "nets", "tracking", "engine"},
 }
 LIGHT = ("errors", "geometry", "records", "settings", "verdicts", "words", "results/statistics")
 HEAVY = {"tensorflow", "keras", "cv2", "click", "av", "tf_keras", "retinaface", "openvino"}

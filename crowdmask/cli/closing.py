@@ -12,6 +12,7 @@ import click
 
 from crowdmask.jobs.tasks import Outcome, State
 from crowdmask.records import Gap
+from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
 
 LABEL_WIDTH = 12
@@ -50,7 +51,7 @@ def _print_one(outcome: Outcome) -> None:
         return
     if outcome.state is State.INTERRUPTED:
         _line("interrupted", f"at {clock(outcome.until_s)}; the files are whole as far as they go")
-    _print_counts(stats, outcome.wall_s)
+    _print_counts(stats, outcome.wall_s, outcome.people)
     peak = stats.peak
     if peak is not None and stats.frames > 1:
         _line("worst", f"{peak.counts.unmasked} unmasked at {clock(peak.seconds)} (frame {peak.frame})")
@@ -61,6 +62,8 @@ def _print_one(outcome: Outcome) -> None:
     if outputs.annotated is not None:
         _line("annotated", str(outputs.annotated))
     _line("frames", str(outputs.frames_csv))
+    if outputs.persons is not None:
+        _line("people", str(outputs.persons))
     _line("summary", str(outputs.summary))
 
 
@@ -90,9 +93,13 @@ def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_beg
     _line("results", ", ".join(list(folders)[:3]) + (" …" if len(folders) > 3 else ""))
 
 
-def _print_counts(stats: ComplianceStats, wall_s: float) -> None:
+def _print_counts(stats: ComplianceStats, wall_s: float, people: PeopleStats | None = None) -> None:
     speed = f" in {wall_s:.1f} s" + (f" ({stats.frames / wall_s:.1f}/s)" if stats.frames > 1 and wall_s > 0 else "")
     _line("analysed", plural(stats.frames, "frame") + speed)
+    if people is not None:
+        _line("people", f"{people.appearances:,}, {people.most_at_once:,} of them at once: {people.counts.in_words}")
+        if people.flashes:
+            _line("left out", f"{plural(people.flashes, 'find')} seen too shortly to be a person")
     _line("faces", f"{stats.faces:,}: {_counts(stats)}")
     judged = f"of {plural(stats.judged, 'judged face')} wore a mask" if stats.judged else "no face could be judged"
     _line("compliance", f"{percent(stats.compliance)} {judged}" if stats.judged else judged)

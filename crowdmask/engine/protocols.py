@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self  # in typing from Python 3.11 on
 
+from crowdmask.engine.following import Concluded, Flashes, Person
 from crowdmask.records import Faces, Frame, FrameResult, Gap, Look, Stream, VideoInfo
 
 
@@ -44,27 +45,27 @@ class MaskClassifier(Protocol):
 class Conclusion(Protocol):
     """Makes results of looks: for each frame by itself, or following faces through their stream."""
 
-    def take(self, look: Look) -> Iterable[FrameResult]:
+    def take(self, look: Look) -> Iterable[Concluded]:
         """The results that are ready by now, in order; this look's may be among them or come later."""
         ...
 
-    def finish(self) -> Iterable[FrameResult]:
+    def finish(self) -> Iterable[Concluded]:
         """The stream has ended: all that was held back."""
         ...
 
 
 class Stage(Protocol):
-    """Knows more of a result than one frame can say, from those before and after it in its stream.
+    """Knows more of a result or a person than the stages before it.
 
-    It gives a result of a new kind or with further columns, never the same one filled in. A stage that holds results
-    back keeps them without their pictures.
+    It gives one of a new kind or with further columns, never the same one filled in. A stage that holds results back
+    keeps them without their pictures.
     """
 
-    def take(self, result: FrameResult) -> Iterable[FrameResult]:
-        """The results that are ready by now, in order; this one may be among them or come later."""
+    def take(self, concluded: Concluded) -> Iterable[Concluded]:
+        """What is ready by now, in order; this may be among it or come later."""
         ...
 
-    def finish(self) -> Iterable[FrameResult]:
+    def finish(self) -> Iterable[Concluded]:
         """The stream has ended: all that was held back."""
         ...
 
@@ -76,6 +77,13 @@ class ResultTaker(Protocol):
     """All that the spine asks of a sink."""
 
     def write(self, result: FrameResult) -> None: ...
+
+
+class PersonTaker(Protocol):
+    """A sink of people: each when its appearance has ended, and at the end of a stream what was none."""
+
+    def write_person(self, person: Person) -> None: ...
+    def write_flashes(self, flashes: Flashes) -> None: ...
 
 
 class Sink(ResultTaker, Protocol):

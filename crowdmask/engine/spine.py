@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from crowdmask.engine.concluding import EachFrame
 from crowdmask.engine.crops import cut_crops
-from crowdmask.engine.protocols import Conclusion, FaceDetector, MaskClassifier, ResultTaker, Stage, Stages
+from crowdmask.engine.following import Concluded, Flashes, Following, Person
+from crowdmask.engine.protocols import Conclusion, FaceDetector, MaskClassifier, PersonTaker, ResultTaker, Stage, Stages
 from crowdmask.engine.verdicts import Probabilities, judgeable, not_asked
 from crowdmask.records import Faces, Frame, FrameResult, Look, SourceKind, Stream
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
@@ -33,10 +34,19 @@ class Judge:
     runtime: RuntimeSettings
 
 
-def each_frame(settings: AnalysisSettings) -> Stages:
-    """Every frame is judged by itself."""
-    conclusion = EachFrame(settings)
-    return lambda stream: (conclusion, ())
+def stages_of(settings: AnalysisSettings) -> Stages:
+    """What the settings ask for: faces are followed in whatever has more than one frame."""
+
+    def course(stream: Stream) -> tuple[Conclusion, Sequence[Stage]]:
+        if not is_followed(stream.kind, settings):
+            return EachFrame(settings), ()
+        return Following(stream, settings, live=stream.kind is SourceKind.STREAM), ()
+
+    return course
+
+
+def is_followed(kind: SourceKind, settings: AnalysisSettings) -> bool:
+    return settings.follow and kind is not SourceKind.PICTURE
 
 
 def analyse(
@@ -44,6 +54,7 @@ def analyse(
     judge: Judge,
     stages: Stages | None = None,
     sinks: Sequence[ResultTaker] = (),
+    people: Sequence[PersonTaker] = (),
     *,
     waiting: Waiting = nullcontext,
 ) -> Generator[FrameResult, None, None]:
@@ -53,13 +64,19 @@ def analyse(
     (it is entered for every wait for the networks, and never while a sink writes) is broken off, what came before is
     given first, that which was held back included, and then the error is raised.
     """
-    for result in conclude(look(source, judge), stages or each_frame(judge.settings), waiting=waiting):
-        for sink in sinks:
-            sink.write(result)
-        yield result
+    for concluded in conclude(look(source, judge), stages or stages_of(judge.settings), waiting=waiting):
+        if isinstance(concluded, FrameResult):
+            for sink in sinks:
+                sink.write(concluded)
+            yield concluded
+        for taker in people:
+            if isinstance(concluded, Person):
+                taker.write_person(concluded)
+            elif isinstance(concluded, Flashes):
+                taker.write_flashes(concluded)
 
 
-def conclude(looks: Iterable[Look], stages: Stages, *, waiting: Waiting = nullcontext) -> Iterator[FrameResult]:
+def conclude(looks: Iterable[Look], stages: Stages, *, waiting: Waiting = nullcontext) -> Iterator[Concluded]:
     """The second half of the spine: results of looks, through the stages of their streams. It needs no pictures."""
     by_stream: dict[Stream, _Course] = {}
     coming = iter(looks)
@@ -89,22 +106,22 @@ class _Course:
     conclusion: Conclusion
     stages: Sequence[Stage]
 
-    def take(self, seen: Look) -> Iterable[FrameResult]:
+    def take(self, seen: Look) -> Iterable[Concluded]:
         return self._through(self.conclusion.take(seen))
 
-    def finish(self) -> Iterator[FrameResult]:
+    def finish(self) -> Iterator[Concluded]:
         """What is still held back, each stage's through those after it."""
         yield from self._through(self.conclusion.finish())
         for position, stage in enumerate(self.stages):
             yield from self._through(stage.finish(), position + 1)
 
-    def _through(self, results: Iterable[FrameResult], first: int = 0) -> Iterable[FrameResult]:
+    def _through(self, results: Iterable[Concluded], first: int = 0) -> Iterable[Concluded]:
         for stage in self.stages[first:]:
             results = [ready for result in results for ready in stage.take(result)]
         return results
 
 
-def _flushed(courses: Iterable[_Course]) -> Iterator[FrameResult]:
+def _flushed(courses: Iterable[_Course]) -> Iterator[Concluded]:
     for course in courses:
         yield from course.finish()
 

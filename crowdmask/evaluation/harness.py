@@ -90,7 +90,7 @@ def at_floor(settings: AnalysisSettings, evaluation: EvaluationSettings) -> Anal
 
     Suppression goes from the best score down, so finds above the user's confidence are the same in both runs.
     """
-    return replace(settings, confidence=min(settings.confidence, evaluation.curve_floor))
+    return replace(settings, confidence=min(settings.confidence, evaluation.curve_floor), follow=False)
 
 
 def evaluate_set(

@@ -8,8 +8,9 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from crowdmask.engine.protocols import ResultTaker, Sink, Source
-from crowdmask.engine.spine import Judge, analyse
+from crowdmask.engine.pictures_again import PicturesAgain
+from crowdmask.engine.protocols import PersonTaker, ResultTaker, Sink, Source
+from crowdmask.engine.spine import Judge, analyse, is_followed
 from crowdmask.errors import CrowdmaskError, SourceError, WeightsError
 from crowdmask.jobs.networks import Networks, Pair, own_networks
 from crowdmask.jobs.stopping import Stop
@@ -26,6 +27,8 @@ from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
 from crowdmask.results.detections import DetectionsError
 from crowdmask.results.frames_csv import FramesCsv
 from crowdmask.results.overlay import OverlayVideo
+from crowdmask.results.people import PeopleStats
+from crowdmask.results.persons import PersonsFile
 from crowdmask.results.statistics import ComplianceStats
 
 log = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ class _Work:
     stop: Stop
     also: Sequence[ResultTaker]
     stats: ComplianceStats = field(default_factory=ComplianceStats)
+    people: PeopleStats = field(default_factory=PeopleStats)
     times: StageTimes = field(default_factory=StageTimes)
     source: Source | None = None
     until_s: float | None = None
@@ -95,9 +99,12 @@ class _Work:
     def _write_frames(self, source: Source, pair: Pair) -> None:
         """Every frame into every sink; after an interruption the sinks end as they do after the last frame."""
         with ExitStack() as sinks:
-            written = [*(sinks.enter_context(sink) for sink in self._sinks(source.info)), *self.also]
+            written = [*(sinks.enter_context(sink) for sink in self._sinks(source.info)), *self.also, self.people]
+            takers: list[PersonTaker] = [self.people]
+            if self.task.outputs.persons is not None:
+                takers.append(sinks.enter_context(PersonsFile(self.task.outputs.persons)))
             try:
-                with closing(self._results(source, pair, written)) as results:
+                with closing(self._results(source, pair, written, takers)) as results:
                     for result in results:
                         self.stats.update(result, self.task.name)
                         self.until_s = result.frame.seconds
@@ -119,10 +126,22 @@ class _Work:
             task.analysis,
             threads=task.runtime.threads,
             stream=task.stream,
-            keep_stored=task.outputs.annotated is not None and not task.output.video_overlay,
+            keep_stored=self._draws_at_once,
         )
 
-    def _results(self, source: Source, pair: Pair, sinks: Sequence[ResultTaker]) -> Generator[FrameResult, None, None]:
+    @property
+    def _draws_at_once(self) -> bool:
+        task = self.task
+        return task.outputs.annotated is not None and not task.output.video_overlay and not self._draws_later
+
+    @property
+    def _draws_later(self) -> bool:
+        """Whether results come without pictures, as following looks ahead of them."""
+        return self.task.kind is SourceKind.VIDEO and self.task.analysis.follow
+
+    def _results(
+        self, source: Source, pair: Pair, sinks: Sequence[ResultTaker], people: Sequence[PersonTaker]
+    ) -> Generator[FrameResult, None, None]:
         """Results that are written; decoding runs ahead, and each wait for one may be broken off."""
         task, times = self.task, self.times
         detector, classifier = TimedDetector(pair.detector, times), TimedClassifier(pair.classifier, times)
@@ -130,7 +149,7 @@ class _Work:
         timed = [TimedSink(sink, times) for sink in sinks]
         with ahead(times.over("decode", source), task.runtime.window) as frames:
             waited_for = times.over("wait_for_frames", frames)
-            yield from analyse(waited_for, judge, sinks=timed, waiting=self.stop.breakable)
+            yield from analyse(waited_for, judge, sinks=timed, people=people, waiting=self.stop.breakable)
 
     def _sinks(self, info: VideoInfo) -> list[Sink]:
         task, runtime = self.task, self.task.runtime
@@ -146,12 +165,26 @@ class _Work:
         sound = task.source if task.kind is SourceKind.VIDEO and info.has_audio else None
         # the other half of the cores is busy with the networks; x264 also does less in all on fewer threads
         threads = max(1, runtime.cores // 2)
-        video = AnnotatedVideo(path, info, task.output, audio_from=sound, threads=threads, stage=self.times.stage)
+        video = AnnotatedVideo(
+            path,
+            info,
+            task.output,
+            audio_from=sound,
+            threads=threads,
+            stage=self.times.stage,
+            pictures=PicturesAgain(self._open_again) if self._draws_later else None,
+        )
         return [*sinks, video]
+
+    def _open_again(self) -> Source:
+        task = self.task
+        return open_source(
+            task.source, task.analysis, threads=task.runtime.threads, stream=task.stream, keep_stored=True
+        )
 
     def _summarise(self, info: VideoInfo, pair: Pair) -> dict[str, Any]:
         outputs = self.task.outputs
-        named = {"annotated": outputs.annotated, "frames_csv": outputs.frames_csv}
+        named = {"annotated": outputs.annotated, "frames_csv": outputs.frames_csv, "persons_csv": outputs.persons}
         gaps = self.source.gaps if self.source is not None else ()
         went = summary.Work(self.times.analysis_s, self.times.busy_s, gaps, self.interrupted, self.until_s, self.notes)
         return summary.summarise(
@@ -163,7 +196,12 @@ class _Work:
             output=self.task.output,
             weights=pair.weights,
             outputs={kind: str(path) for kind, path in named.items() if path is not None},
+            people=self._people,
         )
+
+    @property
+    def _people(self) -> PeopleStats | None:
+        return self.people if is_followed(self.task.kind, self.task.analysis) else None
 
     def _nothing_there(self, source: Source) -> str:
         if source.gaps:
@@ -184,6 +222,7 @@ class _Work:
             busy_s=self.times.busy_s,
             summary=self.summary,
             error=error,
+            people=self._people,
         )
 
     def told(self, error: Exception) -> str:

@@ -16,7 +16,7 @@ from crowdmask.media.opening import is_address, is_camera, local_path, shown
 from crowdmask.media.pictures import SUFFIXES, is_picture
 from crowdmask.records import SourceKind
 
-OWN = re.compile(r"\.crowdmask\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
+OWN = re.compile(r"\.crowdmask(\.persons)?\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
 PICTURES_READ = (*SUFFIXES, ".jpe", ".jfif", ".dib")
 
 
@@ -27,10 +27,12 @@ class Outputs:
     annotated: Path | None
     frames_csv: Path
     summary: Path
+    persons: Path | None = None  # where faces are followed
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        return tuple(path for path in (self.annotated, self.frames_csv, self.summary) if path is not None)
+        every = (self.annotated, self.frames_csv, self.summary, self.persons)
+        return tuple(path for path in every if path is not None)
 
 
 def is_own_output(name: str) -> bool:
@@ -56,42 +58,53 @@ def kind_of(source: str) -> SourceKind:
 
 
 def name_outputs(
-    sources: Sequence[str], destinations: Destinations, *, annotated: bool, overlay: bool = False
+    sources: Sequence[str], destinations: Destinations, *, annotated: bool, followed: bool, overlay: bool = False
 ) -> list[Outputs]:
     """Outputs for each of the sources, which are all different files.
 
     `annotated` is False for numbers only; with `overlay` annotated videos are Matroska.
     """
+    how = _How(annotated, followed, ".mkv" if overlay else ".mp4")
     if destinations.out is not None:
         if len(sources) != 1:
             raise SettingsError(f"--out names one result and there are {len(sources)} inputs: use --out-dir")
-        return [_outputs_named(Path(destinations.out), kind_of(sources[0]), annotated, video=_video(overlay))]
+        return [_outputs_named(Path(destinations.out), kind_of(sources[0]), how)]
     return [
-        _outputs_at(base, source, annotated, video=_video(overlay))
+        _outputs_at(base, source, how)
         for base, source in zip(_bases(sources, destinations.out_dir), sources, strict=True)
     ]
 
 
-def _video(overlay: bool) -> str:
-    return ".mkv" if overlay else ".mp4"
+@dataclass(frozen=True)
+class _How:
+    """What is written of each input, and as what a video."""
+
+    annotated: bool
+    followed: bool
+    video: str
 
 
-def _outputs_named(out: Path, kind: SourceKind, annotated: bool, *, video: str) -> Outputs:
+def _outputs_named(out: Path, kind: SourceKind, how: _How) -> Outputs:
     if out.is_dir():
         raise SettingsError(f"{out}: --out names a file and this is a folder: use --out-dir")
-    allowed = SUFFIXES if kind is SourceKind.PICTURE else (video,)
+    allowed = SUFFIXES if kind is SourceKind.PICTURE else (how.video,)
     suffix = out.suffix.lower()
-    if annotated and suffix not in allowed:
+    if how.annotated and suffix not in allowed:
         what = "picture" if kind is SourceKind.PICTURE else "video"
         raise SettingsError(f"{out}: the annotated {what} is written as {' or '.join(allowed)}: name it so")
-    known = suffix in (".mp4", video, ".csv", ".json", *SUFFIXES)
+    known = suffix in (".mp4", how.video, ".csv", ".json", *SUFFIXES)
     base = out.with_suffix("") if known else out
-    return Outputs(out if annotated else None, _add(base, ".csv"), _add(base, ".json"))
+    return _outputs(base, out, kind, how)
 
 
-def _outputs_at(base: Path, source: str, annotated: bool, *, video: str) -> Outputs:
+def _outputs_at(base: Path, source: str, how: _How) -> Outputs:
     base = _add(base, ".crowdmask")
-    return Outputs(_add(base, _suffix(source, video)) if annotated else None, _add(base, ".csv"), _add(base, ".json"))
+    return _outputs(base, _add(base, _suffix(source, how.video)), kind_of(source), how)
+
+
+def _outputs(base: Path, annotated: Path, kind: SourceKind, how: _How) -> Outputs:
+    persons = _add(base, ".persons.csv") if how.followed and kind is not SourceKind.PICTURE else None
+    return Outputs(annotated if how.annotated else None, _add(base, ".csv"), _add(base, ".json"), persons)
 
 
 def _suffix(source: str, video: str) -> str:

@@ -42,7 +42,9 @@ def plan(
             f"{shown(live[0])}: a stream can be read only once, and an overlay needs its video again: "
             "leave --video-overlay out"
         )
-    named = name_outputs(sources, destinations, annotated=output.video, overlay=output.video_overlay)
+    named = name_outputs(
+        sources, destinations, annotated=output.video, followed=analysis.follow, overlay=output.video_overlay
+    )
     tasks = [
         Task(source, kind_of(source), outputs, analysis, runtime, output)
         for source, outputs in zip(sources, named, strict=True)

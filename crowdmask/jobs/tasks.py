@@ -9,6 +9,7 @@ from typing import Any
 from crowdmask.jobs.naming import Outputs
 from crowdmask.media.opening import shown
 from crowdmask.records import Gap, SourceKind, Stream
+from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
@@ -55,3 +56,4 @@ class Outcome:
     busy_s: dict[str, float] = field(default_factory=dict)  # by stage; stages overlap
     summary: dict[str, Any] | None = None  # what was written, None where the work failed
     error: str = ""
+    people: PeopleStats | None = None  # where faces were followed

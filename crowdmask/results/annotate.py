@@ -104,7 +104,7 @@ def plan_drawing(
     if settings.blur:
         hidden = result.faces.boxes if also_blur is None else np.concatenate([result.faces.boxes, also_blur])
     capitals = capitals_for(size_wh)
-    faces = visible_faces(result)
+    faces = visible_faces(result, with_numbers=settings.show_numbers)
     board = panel.lay_out(size_wh, result.counts, totals, capitals, running=running) if settings.panel else None
     labels = place_labels(faces, size_wh, capitals, [board.place] if board is not None else [])
     return Drawing(hidden, faces, board, labels, PALETTES[settings.palette], size_wh)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self  # in typing from Python 3.11 on
 
+from crowdmask.engine.pictures_again import PicturesAgain
 from crowdmask.geometry import Rectangle
 from crowdmask.media.ahead import behind
 from crowdmask.media.pictures import write_picture
@@ -23,7 +24,7 @@ from crowdmask.results.annotate import Drawing, annotate, plan_drawing
 from crowdmask.results.anonymise import LingeringBlur
 from crowdmask.settings import OutputSettings
 
-QUEUE_DEPTH = 4  # frames drawn later than judged; each 1080p frame that waits is 6 MB
+QUEUE_DEPTH = 4  # frames drawn later than judged; each 1080p frame that waits with its picture is 6 MB
 
 Stage = Callable[[str], AbstractContextManager[object]]
 
@@ -31,7 +32,8 @@ Stage = Callable[[str], AbstractContextManager[object]]
 class AnnotatedVideo:
     """Draws and encodes on its own thread; holds a few frames, whatever the video's length.
 
-    `stage` is told of the work by name, "draw" and "encode", to take its time.
+    Results without pictures get them from `pictures`. `totals` are the counts before the first frame. `stage` is given
+    the work by name, "draw" and "encode", to take its time.
     """
 
     def __init__(
@@ -43,7 +45,10 @@ class AnnotatedVideo:
         audio_from: str | None = None,
         threads: int = 0,
         stage: Stage = nullcontext,
+        pictures: PicturesAgain | None = None,
+        totals: Counts | None = None,
     ) -> None:
+        self._pictures = pictures
         self._open_writer = partial(
             VideoWriter,
             path,
@@ -55,7 +60,7 @@ class AnnotatedVideo:
         )
         self._settings = settings
         self._stage = stage
-        self._totals = Counts()
+        self._totals = totals or Counts()
         self._sheet: NDArray[np.uint8] | None = None
         self._lingering = LingeringBlur()
         self._stack = ExitStack()
@@ -65,6 +70,8 @@ class AnnotatedVideo:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._writer = stack.enter_context(self._open_writer())
+            if self._pictures is not None:
+                stack.enter_context(self._pictures)
             self._hand_over = stack.enter_context(behind(self._draw_and_encode, QUEUE_DEPTH))
             self._stack = stack.pop_all()
         return self
@@ -89,6 +96,9 @@ class AnnotatedVideo:
     def _draw_and_encode(self, item: tuple[FrameResult, Counts]) -> None:
         assert self._writer is not None  # this runs inside of the context only
         result, totals = item
+        if self._pictures is not None and not result.frame.has_picture:
+            with self._stage("decode_again"):
+                result = self._pictures.of(result)
         with self._stage("draw"):
             also_blur = self._lingering.also(result) if self._settings.blur else None
             drawing = plan_drawing(result, totals, self._settings, also_blur=also_blur)

@@ -29,6 +29,7 @@ class JudgedFace:
     box: Rectangle
     verdict: Verdict
     unmasked_prob: float
+    person: int | None = None  # its number, where that is to be shown
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -45,14 +46,17 @@ class Label:
     verdict: Verdict
 
 
-def visible_faces(result: FrameResult) -> list[JudgedFace]:
+def visible_faces(result: FrameResult, *, with_numbers: bool = False) -> list[JudgedFace]:
     """Faces with whole pixels in the frame, in the order in which they choose a place for their label."""
     clipped = geometry.clip(result.faces.boxes, result.frame.size_wh)
     corners = np.rint(clipped).astype(int).tolist()
+    probability = result.columns.get("steady_prob", result.unmasked_prob)
+    person = result.columns.get("person")
+    numbers = [None] * len(corners) if person is None or not with_numbers else person.tolist()
     faces = [
-        JudgedFace((x1, y1, x2, y2), Verdict(verdict), prob)
-        for (x1, y1, x2, y2), verdict, prob in zip(
-            corners, result.verdicts.tolist(), result.unmasked_prob.tolist(), strict=True
+        JudgedFace((x1, y1, x2, y2), Verdict(verdict), prob, number)
+        for (x1, y1, x2, y2), verdict, prob, number in zip(
+            corners, result.verdicts.tolist(), probability.tolist(), numbers, strict=True
         )
         if x2 > x1 and y2 > y1
     ]
@@ -103,6 +107,8 @@ def _texts(face: JudgedFace, capitals: int) -> Iterator[tuple[str, int]]:
         return
     middle = (capitals + smallest) // 2
     words, number = wordings(face.verdict, face.unmasked_prob)
+    if face.person is not None:
+        words, number = f"{face.person} {words}", str(face.person)
     for text, sizes in ((words, (capitals, middle, smallest)), (number, (middle, smallest))):
         for size in dict.fromkeys(sizes) if text else ():
             if plate_wh(text, size)[0] <= widest:

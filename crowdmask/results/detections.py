@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 from typing_extensions import Self  # in typing from Python 3.11 on
 
@@ -29,6 +30,11 @@ class FaceRow:
     result: FrameResult
     face: int
 
+    def column(self, name: str, otherwise: Any = None) -> Any:
+        """What a further stage knows of the face."""
+        found = self.result.columns.get(name)
+        return otherwise if found is None else found[self.face].item()
+
     def edge(self, number: int) -> float:
         return float(self.result.faces.boxes[self.face, number])
 
@@ -40,7 +46,7 @@ def known(value: float) -> float | None:
 
 DETECTIONS: Table[FaceRow] = Table(
     "detections",
-    1,
+    2,
     (
         Column("source", Kind.TEXT, "the input, as it was given or found", lambda row: row.result.frame.stream.source),
         Column("frame", Kind.COUNT, "number of the frame in its source, from 0", lambda row: row.result.frame.index),
@@ -64,14 +70,14 @@ DETECTIONS: Table[FaceRow] = Table(
         Column(
             "score",
             Kind.SINGLE,
-            "how sure the detector is of the face, 0 to 1; four decimals in CSV",
+            "how sure the detector is of the face, 0 to 1; four decimals in CSV; empty where it was interpolated",
             lambda row: known(row.result.faces.scores[row.face]),
             places=4,
         ),
         Column(
             "unmasked_prob",
             Kind.SINGLE,
-            "probability of unmasked, 0 to 1; empty where the face was too small to ask about",
+            "probability of unmasked in this frame, 0 to 1; empty where the face was not judged in it, as a small one",
             lambda row: known(row.result.unmasked_prob[row.face]),
             places=4,
         ),
@@ -80,6 +86,32 @@ DETECTIONS: Table[FaceRow] = Table(
             Kind.TEXT,
             f"{', '.join(WORDS[:-1])} or {WORDS[-1]}",
             lambda row: Verdict(row.result.verdicts[row.face]).word,
+        ),
+        Column(
+            "person",
+            Kind.COUNT,
+            "number of the appearance it belongs to, as in the table of people; empty where faces were not followed",
+            lambda row: row.column("person"),
+        ),
+        Column(
+            "seen",
+            Kind.TEXT,
+            "observed, or interpolated where the face was filled in between two frames in which it was found",
+            lambda row: "interpolated" if row.column("observed") is False else "observed",
+        ),
+        Column(
+            "steady_prob",
+            Kind.SINGLE,
+            "probability of unmasked from all frames so far, by which a followed face has its verdict",
+            lambda row: known(row.column("steady_prob", math.nan)),
+            places=4,
+        ),
+        Column(
+            "incorrect_prob",
+            Kind.SINGLE,
+            "probability of a mask wrongly worn, which is a part of unmasked_prob",
+            lambda row: known(row.column("incorrect_prob", math.nan)),
+            places=4,
         ),
     ),
 )

@@ -7,6 +7,9 @@ Its fields:
 - `state`: `whole`, or `interrupted` where the work was ended early on request; `until_s` is then the last frame's time.
 - `source`: what the input says of itself. Sizes are upright; `rotation` is what was applied to make it so, in degrees
   counter-clockwise; `frames_expected` is the container's word or an estimate.
+- `people`: where faces were followed, `appearances` by verdict: one is a face followed through this recording, so that
+  somebody who was lost for long counts anew. `at_least` are the most faces in one frame. `compliance` is of those
+  judged, with its 95 % Wilson interval. `flashes` were seen too shortly to count as people.
 - `counts`: `frames` analysed, `frames_with_faces`, `faces` = `masked` + `unmasked` + `incorrect` +
   `unknown`, `judged` = all of these but `unknown`. A face is counted in every frame it is in: these are sightings, not
   persons.
@@ -43,6 +46,8 @@ from crowdmask.media.parts import write_whole
 from crowdmask.records import Gap, VideoInfo
 from crowdmask.results.detections import DETECTIONS
 from crowdmask.results.frames_csv import FRAMES
+from crowdmask.results.people import PeopleStats
+from crowdmask.results.persons import PERSONS
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
@@ -91,15 +96,17 @@ def summarise(
     output: OutputSettings,
     weights: Sequence[WeightsUsed] = (),
     outputs: Mapping[str, str] | None = None,
+    people: PeopleStats | None = None,
 ) -> dict[str, Any]:
     """The summary as plain values, ready for JSON; its fields are told at the top of this module."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "schemas": {"frames_csv": FRAMES.version, "detections": DETECTIONS.version},
+        "schemas": {"frames_csv": FRAMES.version, "detections": DETECTIONS.version, "persons": PERSONS.version},
         "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "state": "interrupted" if work.interrupted else "whole",
         "until_s": _rounded(work.until_s, 6),
         "source": _source(info),
+        "people": None if people is None else people.as_dict(),
         "counts": counts_of(stats),
         "compliance": compliance_of(stats),
         "per_frame": {

@@ -41,6 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("TF_CPP_MIN_LOG_LEVEL", "OPENCV_LOG_LEVEL", "ABSL_MIN_LOG_LEVEL"):
         monkeypatch.setenv(name, "3")  # set by the command; kept out of the other tests' environment
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for the processes that tests start
+    monkeypatch.setenv("CROWDMASK_FOLLOW", "false")  # but for test_follow.py these hold what each frame says by itself
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     folder = tmp_path / "work"
     folder.mkdir()

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crowdmask.engine.concluding import EachFrame
-from crowdmask.engine.spine import Judge, analyse, conclude, each_frame, look
+from crowdmask.engine.spine import Judge, analyse, conclude, look, stages_of
 from crowdmask.errors import SourceError
 from crowdmask.records import Faces, Frame, FrameResult, Stream, Verdict
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 from crowdmask.verdicts import Outcome
 from tests.factories import FakeClassifier, FakeDetector, face_boxes, make_frame, make_frames
 
-SETTINGS = AnalysisSettings(smallest_face=4.0)
+SETTINGS = AnalysisSettings(smallest_face=4.0, follow=False)
 
 
 def run(frames: list[Frame], window: int = 3, batch: int = 64) -> list[FrameResult]:
@@ -69,7 +69,7 @@ def test_a_frame_without_faces_has_its_row() -> None:
 
 def test_small_faces_are_unknown_and_never_asked_about() -> None:
     classifier = FakeClassifier()
-    strict = AnalysisSettings(smallest_face=900.0)
+    strict = AnalysisSettings(smallest_face=900.0, follow=False)
     (result,) = analyse([make_frame(2, 0.0)], Judge(FakeDetector(), classifier, strict, RuntimeSettings()))
     assert classifier.calls == []
     assert np.isnan(result.unmasked_prob).all()
@@ -225,7 +225,7 @@ def test_results_need_no_pictures_and_take_them_again() -> None:
     assert not any(seen.frame.has_picture for seen in looks)
     assert {seen.frame.size_wh for seen in looks} == {(96, 64)}
     again = [
-        result.with_picture(frame) for result, frame in zip(conclude(looks, each_frame(SETTINGS)), frames, strict=True)
+        result.with_picture(frame) for result, frame in zip(conclude(looks, stages_of(SETTINGS)), frames, strict=True)
     ]
     for one, other in zip(again, analyse(frames, judge()), strict=True):
         assert np.array_equal(one.frame.image, other.frame.image)

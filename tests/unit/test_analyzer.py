@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from tests.factories import FakeClassifier, FakeDetector, make_image, write_clip
 
 
 def fake(settings: AnalysisSettings | None = None, runtime: RuntimeSettings | None = None) -> Analyzer:
-    return Analyzer(settings, runtime, detector=FakeDetector(), classifier=FakeClassifier())
+    each_frame = replace(settings or AnalysisSettings(), follow=False)
+    return Analyzer(each_frame, runtime, detector=FakeDetector(), classifier=FakeClassifier())
 
 
 def our_threads() -> list[str]:

@@ -107,7 +107,7 @@ def judged() -> list[tuple[str, str, float]]:
     from crowdmask.engine.load import load_classifier, load_detector
     from crowdmask.engine.spine import Judge, analyse
 
-    settings, runtime = AnalysisSettings(), RuntimeSettings(window=4)
+    settings, runtime = AnalysisSettings(follow=False), RuntimeSettings(window=4)
     pictures = [(rows, cv2.imread(str(SAMPLES / name))) for name, rows in truth("truth-stills.csv", "picture").items()]
     clip_truth = truth("truth.csv", "frame")
     with av.open(str(SAMPLES / "crowd.mp4")) as clip:

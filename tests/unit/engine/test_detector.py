@@ -84,7 +84,17 @@ def test_a_face_as_large_as_the_picture_is_found() -> None:
 def test_confidence_is_a_floor() -> None:
     image = picture((320, 240), (100, 80, 120, 100))
     assert len(detect(image, confidence=0.94)[0]) == 1
-    assert len(detect(image, confidence=0.96)[0]) == 0
+    assert len(detect(image, confidence=0.96, follow=False)[0]) == 0
+
+
+def test_following_gets_weaker_finds_after_those_that_are_shown_and_these_stay_as_they_are() -> None:
+    image = picture((640, 480), (200, 100, 300, 200))
+    (alone,) = detect(image, follow=False, confidence=0.9)
+    (with_weak,) = detect(image, follow=True, confidence=0.9, weak_confidence=0.05)
+    shown = with_weak.take(with_weak.scores >= 0.9)
+    assert np.array_equal(shown.boxes, alone.boxes) and np.array_equal(shown.scores, alone.scores)
+    (weak,) = detect(image, follow=True, confidence=0.96)
+    assert len(weak) == 1 and weak.scores[0] < 0.96
 
 
 def test_a_set_of_pictures_gives_what_each_gives_alone() -> None:

@@ -87,7 +87,7 @@ def test_boxes_are_held_against_the_true_size(tmp_path: Path) -> None:
 
 def test_runs_at_the_floor_but_measures_at_the_confidence() -> None:
     settings = replace(SETTINGS, confidence=0.6)
-    assert at_floor(settings, EvaluationSettings(curve_floor=0.05)) == replace(settings, confidence=0.05)
+    assert at_floor(settings, EvaluationSettings(curve_floor=0.05)) == replace(settings, confidence=0.05, follow=False)
     assert at_floor(replace(SETTINGS, confidence=0.03), EvaluationSettings(curve_floor=0.05)).confidence == 0.03
 
 

@@ -28,7 +28,7 @@ from tests.factories import write_clip
 def tasks_for(*sources: Path, window: int = 4, video: bool = False) -> list[Task]:
     output = OutputSettings(video=video, overwrite=True)
     inputs = [str(source) for source in sources]
-    return list(plan(inputs, Destinations(), AnalysisSettings(), RuntimeSettings(window=window), output))
+    return list(plan(inputs, Destinations(), AnalysisSettings(follow=False), RuntimeSettings(window=window), output))
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_stop_between_two_inputs_leaves_the_first_whole(video: Path) -> None:
 
 def test_what_came_into_being_since_the_plan_is_not_overwritten(video: Path) -> None:
     output = OutputSettings(video=False)
-    (task,) = plan([str(video)], Destinations(), AnalysisSettings(), RuntimeSettings(), output)
+    (task,) = plan([str(video)], Destinations(), AnalysisSettings(follow=False), RuntimeSettings(), output)
     task.outputs.frames_csv.write_text("precious")
     outcome = analyse_file(task, networks=fake_networks)
     assert outcome.state is State.FAILED and "--overwrite" in outcome.error

@@ -13,13 +13,21 @@ from crowdmask.jobs.naming import is_own_output, kind_of, name_outputs
 from crowdmask.records import SourceKind
 
 
-def names(sources: list[str], annotated: bool = True, **where: str) -> list[list[str]]:
-    outputs = name_outputs(sources, Destinations(**where), annotated=annotated)
+def names(sources: list[str], annotated: bool = True, followed: bool = False, **where: str) -> list[list[str]]:
+    outputs = name_outputs(sources, Destinations(**where), annotated=annotated, followed=followed)
     return [[path.as_posix() for path in o.paths] for o in outputs]
 
 
 def test_no_sources_no_names() -> None:
     assert names([]) == []
+
+
+def test_people_of_whatever_has_more_than_one_frame(tmp_path: Path) -> None:
+    (still := tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(8))
+    video, picture = names(["a.mp4", str(still)], followed=True)
+    assert video[-1] == "a.crowdmask.persons.csv"
+    assert not any("persons" in path for path in picture)
+    assert is_own_output("a.crowdmask.persons.csv") and is_own_output("a.crowdmask.persons.csv.part")
 
 
 def test_beside_the_input() -> None:

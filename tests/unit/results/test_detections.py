@@ -39,12 +39,18 @@ def test_csv_rows_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "faces.csv"
     with DetectionsFile(path) as sink:
         sink.write(of("in, a.mp4", two_faces()))
-        sink.write(of("b.jpg", make_result(None, [(1, 2, 3, 4)], [0.75])))
+        followed = make_result(None, [(1, 2, 3, 4)], [0.75]).with_columns(
+            person=np.array([7], np.int32),
+            observed=np.array([False]),
+            steady_prob=np.array([0.8125], np.float32),
+            incorrect_prob=np.array([0.25], np.float32),
+        )
+        sink.write(of("b.jpg", followed))
     assert path.read_text() == (
-        "source,frame,time_s,x1,y1,x2,y2,score,unmasked_prob,verdict\n"
-        '"in, a.mp4",4,0.160000,1.23,2.00,30.50,40.01,0.9877,0.1234,masked\n'
-        '"in, a.mp4",4,0.160000,0.00,0.00,8.00,9.00,0.5000,,unknown\n'
-        "b.jpg,0,0.000000,1.00,2.00,3.00,4.00,0.9000,0.7500,unmasked\n"
+        "source,frame,time_s,x1,y1,x2,y2,score,unmasked_prob,verdict,person,seen,steady_prob,incorrect_prob\n"
+        '"in, a.mp4",4,0.160000,1.23,2.00,30.50,40.01,0.9877,0.1234,masked,,observed,,\n'
+        '"in, a.mp4",4,0.160000,0.00,0.00,8.00,9.00,0.5000,,unknown,,observed,,\n'
+        "b.jpg,0,0.000000,1.00,2.00,3.00,4.00,0.9000,0.7500,unmasked,7,interpolated,0.8125,0.2500\n"
     )
 
 
@@ -69,7 +75,7 @@ def test_parquet_holds_the_same_with_types(tmp_path: Path) -> None:
     assert rows[0]["x1"] == pytest.approx(1.234)
     assert rows[0]["unmasked_prob"] == pytest.approx(0.12344)
     assert rows[1]["unmasked_prob"] is None
-    assert table.schema.metadata[b"crowdmask.schema_version"] == b"1"
+    assert table.schema.metadata[b"crowdmask.schema_version"] == b"2"
 
 
 def test_both_formats_agree(tmp_path: Path) -> None:
@@ -101,7 +107,7 @@ def test_parquet_keeps_every_digit_and_the_order_of_many_rows(tmp_path: Path) ->
     assert np.array_equal(found, np.sort(boxes.reshape(-1, 4), axis=1))
     assert np.array_equal(table.column("frame").to_numpy(), np.repeat(np.arange(300), 200))
     assert np.array_equal(table.column("time_s").to_numpy(), np.repeat(np.arange(300) / 29.97, 200))
-    assert table.schema.metadata[b"crowdmask.column.verdict"] == b"masked, unmasked or unknown"
+    assert table.schema.metadata[b"crowdmask.column.verdict"] == b"masked, unmasked, incorrect or unknown"
 
 
 NAMES = ["a, b.mp4", 'say "cheese".mp4', "two\nlines.mp4", "名前.mp4", "it's.mp4", " spaced ", "NULL", "1"]

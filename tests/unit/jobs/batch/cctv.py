@@ -69,7 +69,7 @@ def batch(
 ) -> BatchOutcome:
     inputs = Inputs.of([str(folder)] if isinstance(folder, Path) else folder)
     plan = Plan(run, Path(inputs.root), runtime=RuntimeSettings(window=window, threads=2), place=place)
-    plan = replace(plan, analysis=analysis or AnalysisSettings())
+    plan = replace(plan, analysis=replace(analysis or AnalysisSettings(), follow=False))
     plan = replace(plan, batch=BatchSettings(**{"keep_free": 0, **settings}))
     plan = replace(plan, detections=run / detections if detections else None)
     return run_batch(inputs, plan, networks=networks, stop=stop, watch=watch)

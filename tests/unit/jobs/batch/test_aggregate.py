@@ -129,6 +129,7 @@ def aggregate(folder: Path, run: Path, *, min_count: int = 3, every: str = "20m"
     plan = Plan(
         run,
         Path(inputs.root),
+        AnalysisSettings(follow=False),
         runtime=RuntimeSettings(window=4, threads=2),
         place=PLACE,
         output=OutputSettings(video=False),
@@ -260,7 +261,7 @@ def test_other_settings_count_all_anew(recordings: Path, tmp_path: Path) -> None
     aggregate(recordings, tmp_path / "run")
     expected = aggregate(recordings, tmp_path / "fresh", every="1h").run.aggregate.read_bytes()
     assert aggregate(recordings, tmp_path / "run", every="1h").run.aggregate.read_bytes() == expected
-    stricter = AnalysisSettings(mask_threshold=0.7)
+    stricter = AnalysisSettings(mask_threshold=0.7, follow=False)
     outcome = aggregate(recordings, tmp_path / "run", every="1h", analysis=stricter)
     assert outcome.tally.done == 25
 

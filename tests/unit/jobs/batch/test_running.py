@@ -65,6 +65,7 @@ def test_everything_is_counted_once_and_in_order(tmp_path: Path) -> None:
         "camera": "cam1",
         "captured_at": "2023-11-14T23:13:22.000+01:00",
         "captured_from": "file",
+        "incorrect": "0",
     }
     video = [row for row in written if row["source"] == "cam10/v.mp4"]
     assert [row["frame"] for row in video] == [str(n) for n in range(6)]

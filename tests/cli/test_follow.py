@@ -1,0 +1,81 @@
+"""`crowdmask analyze` as it is by default for video: faces are followed, and people counted."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.cli.conftest import Crowdmask
+from tests.factories import write_clip
+from tests.people import LENGTH, PEOPLE, SCENE, picture
+
+
+@pytest.fixture(autouse=True)
+def followed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CROWDMASK_FOLLOW")
+    write_clip("walk.mp4", size_wh=(256, 160), frames=[picture(SCENE, i) for i in range(LENGTH)])
+
+
+def rows(path: str) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_people_frames_detections_summary_and_screen_agree(crowdmask: Crowdmask) -> None:
+    ran = crowdmask("analyze", "walk.mp4", "--detections", "faces.csv")
+    assert (ran.code, ran.err) == (0, "")
+    people, frames, faces = rows("walk.crowdmask.persons.csv"), rows("walk.crowdmask.csv"), rows("faces.csv")
+    assert list(people[0])[:8] == [
+        "source", "person", "first_s", "last_s", "seen_s", "observations", "verdict", "unmasked_prob"
+    ]  # fmt: skip
+    assert len(people) == PEOPLE and len(frames) == LENGTH
+    assert sorted(row["verdict"] for row in people) == ["masked", "unmasked", "unmasked"]
+    assert sum(int(row["faces"]) for row in frames) == len(faces) == sum(int(row["frames"]) for row in people)
+    for row in people:
+        mine = [face for face in faces if face["person"] == row["person"]]
+        assert len(mine) == int(row["frames"])
+        assert sum(face["seen"] == "observed" for face in mine) == int(row["observations"])
+    filled = [face for face in faces if face["seen"] == "interpolated"]
+    assert filled and all(
+        face["score"] == "" and face["unmasked_prob"] == "" and face["steady_prob"] for face in filled
+    )
+    told = json.loads(Path("walk.crowdmask.json").read_text())["people"]
+    assert (told["appearances"], told["at_least"], told["masked"], told["unmasked"]) == (3, 3, 1, 2)
+    assert told["flashes"] == 1
+    assert "people" in ran.out and "3 of them at once" in ran.out
+
+
+def test_every_frame_is_in_the_annotated_video(crowdmask: Crowdmask) -> None:
+    assert crowdmask("analyze", "walk.mp4").code == 0
+    with av.open("walk.crowdmask.mp4") as made:
+        assert sum(1 for _ in made.decode(video=0)) == LENGTH
+
+
+@pytest.mark.parametrize("how", [("--window", 1), ("--window", 9, "--batch", 2), ("--threads", 1)])
+def test_no_way_of_working_changes_a_byte(how: tuple[object, ...], crowdmask: Crowdmask) -> None:
+    names = ("walk.crowdmask.csv", "walk.crowdmask.persons.csv", "faces.csv")
+    assert crowdmask("analyze", "walk.mp4", "--no-video", "--detections", "faces.csv").code == 0
+    once = [Path(name).read_bytes() for name in names]
+    assert crowdmask("analyze", "walk.mp4", "--no-video", "--detections", "faces.csv", "--overwrite", *how).code == 0
+    assert [Path(name).read_bytes() for name in names] == once
+
+
+def test_without_following_there_are_no_people(crowdmask: Crowdmask) -> None:
+    ran = crowdmask("analyze", "walk.mp4", "--no-follow", "--no-video")
+    assert ran.code == 0
+    assert not Path("walk.crowdmask.persons.csv").exists()
+    assert json.loads(Path("walk.crowdmask.json").read_text())["people"] is None
+    frames = rows("walk.crowdmask.csv")
+    assert [int(row["faces"]) for row in frames] == [sum(w.is_seen(i) for w in SCENE) for i in range(LENGTH)]
+
+
+def test_a_still_has_no_people(crowdmask: Crowdmask) -> None:
+    import cv2
+
+    cv2.imwrite("still.png", picture(SCENE, 0))
+    assert crowdmask("analyze", "still.png").code == 0
+    assert not list(Path().glob("*persons*"))

@@ -1,0 +1,185 @@
+"""Following on the spine, with fakes: people and their counts, gaps, flashes, and that no way of working matters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crowdmask.engine.following import Flashes, Person
+from crowdmask.engine.spine import Judge, analyse, conclude, look, stages_of
+from crowdmask.records import FrameResult, SourceKind, Stream
+from crowdmask.results.people import PeopleStats
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
+from crowdmask.verdicts import Counts, Verdict
+from tests.factories import FakeClassifier, FakeDetector
+from tests.people import LENGTH, PEOPLE, SCENE, SIDE, Walker, frames_of
+
+SETTINGS = AnalysisSettings(smallest_face=4.0)
+
+
+class Taken:
+    """A sink of people."""
+
+    def __init__(self) -> None:
+        self.people: list[Person] = []
+        self.flashes: list[Flashes] = []
+
+    def write_person(self, person: Person) -> None:
+        self.people.append(person)
+
+    def write_flashes(self, flashes: Flashes) -> None:
+        self.flashes.append(flashes)
+
+
+def follow(
+    walkers: Sequence[Walker], count: int, *, window: int = 4, batch: int = 16, stream: Stream | None = None
+) -> tuple[list[FrameResult], Taken]:
+    taken = Taken()
+    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=window, batch=batch))
+    results = list(analyse(frames_of(walkers, count, stream=stream), judge, people=[taken]))
+    return results, taken
+
+
+def told(results: Sequence[FrameResult], taken: Taken) -> list[object]:
+    """Everything that is said, as plain values."""
+    frames = [
+        (
+            r.frame.index,
+            r.faces.boxes.tolist(),
+            r.verdicts.tolist(),
+            str(r.unmasked_prob.tolist()),
+            {name: str(column.tolist()) for name, column in r.columns.items()},
+        )
+        for r in results
+    ]
+    return [*frames, *(str(person) for person in taken.people), *taken.flashes]
+
+
+def test_a_scene_by_hand() -> None:
+    results, taken = follow(SCENE, LENGTH)
+    assert [r.frame.index for r in results] == list(range(LENGTH))
+    found = {person.appearance.person: person.appearance for person in taken.people}
+    assert len(found) == len(taken.people) == PEOPLE
+    assert [f.count for f in taken.flashes] == [1]
+    spans = sorted((a.first_frame, a.last_frame, Verdict(a.verdict)) for a in found.values())
+    assert spans == [(0, 79, Verdict.MASKED), (0, 79, Verdict.UNMASKED), (20, 69, Verdict.UNMASKED)]
+    assert [len(r.faces) for r in results] == [2 + (20 <= i < 70) for i in range(LENGTH)]
+
+
+def test_a_face_that_is_lost_for_a_moment_is_filled_in_and_votes_for_nothing() -> None:
+    results, taken = follow(SCENE, LENGTH)
+    for result in results[40:43]:
+        (row,) = np.flatnonzero(~result.columns["observed"].astype(bool))
+        x1, y1, x2, y2 = result.faces.boxes[row].tolist()
+        assert abs(x1 - 100) + abs(y1 - 100) + abs(x2 - 100 - SIDE) + abs(y2 - 100 - SIDE) < 3
+        assert np.isnan(result.faces.scores[row]) and np.isnan(result.unmasked_prob[row])
+        assert result.verdicts[row] == Verdict.UNMASKED
+    (standing,) = [p.appearance for p in taken.people if p.appearance.observations == LENGTH - 3]
+    assert (standing.frames, standing.judged) == (LENGTH, LENGTH - 3)
+
+
+def test_nobody_is_followed_into_another_stream() -> None:
+    def mixed() -> object:
+        here, there = (frames_of(SCENE, 40, stream=Stream(name)) for name in ("a", "b"))
+        for one, other in zip(here, there, strict=True):
+            yield one
+            yield other
+
+    taken = Taken()
+    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=3))
+    results = list(analyse(mixed(), judge, people=[taken]))  # type: ignore[arg-type]
+    _, alone = follow(SCENE, 40, stream=Stream("a"))
+    for name in ("a", "b"):
+        assert [str(p.appearance) for p in taken.people if p.stream.source == name] == [
+            str(p.appearance) for p in alone.people
+        ]
+        assert [r.frame.index for r in results if r.frame.stream.source == name] == list(range(40))
+
+
+@pytest.mark.parametrize(("window", "batch"), [(1, 1), (3, 2), (7, 64), (100, 5)])
+def test_no_window_or_batch_changes_anything(window: int, batch: int) -> None:
+    assert told(*follow(SCENE, LENGTH, window=window, batch=batch)) == told(*follow(SCENE, LENGTH))
+
+
+@pytest.mark.parametrize("cut", [1, 33, 79])
+def test_looks_made_in_pieces_are_concluded_as_if_made_at_once(cut: int) -> None:
+    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=4))
+    frames = frames_of(SCENE, LENGTH)
+    looks = [seen.without_picture() for part in (frames[:cut], frames[cut:]) for seen in look(part, judge)]
+    concluded = list(conclude(looks, stages_of(SETTINGS)))
+    taken = Taken()
+    taken.people = [c for c in concluded if isinstance(c, Person)]
+    taken.flashes = [c for c in concluded if isinstance(c, Flashes)]
+    assert told([c for c in concluded if isinstance(c, FrameResult)], taken) == told(*follow(SCENE, LENGTH))
+
+
+def test_live_results_come_at_once_with_their_pictures() -> None:
+    stream = Stream("0", SourceKind.STREAM)
+    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=1))
+    given_out = 0
+    frames = frames_of(SCENE, 30, stream=stream)
+
+    def coming() -> object:
+        for frame in frames:
+            assert given_out == frame.index  # all before it were given out before it was asked for
+            yield frame
+
+    for result in analyse(coming(), judge):  # type: ignore[arg-type]
+        assert result.frame.has_picture
+        given_out += 1
+    assert given_out == 30
+
+
+def test_results_that_waited_kept_no_pictures() -> None:
+    results, _ = follow(SCENE, LENGTH)
+    assert not any(result.frame.has_picture for result in results)
+
+
+def test_stills_are_never_followed() -> None:
+    results, taken = follow(SCENE, 1, stream=Stream("a.jpg", SourceKind.PICTURE))
+    assert "person" not in results[0].columns and results[0].frame.has_picture
+    assert (taken.people, taken.flashes) == ([], [])
+
+
+walkers = st.builds(
+    Walker,
+    first=st.integers(0, 30),
+    end=st.integers(10, 60),
+    start_xy=st.tuples(st.integers(0, 220), st.integers(0, 120)),
+    step_xy=st.tuples(st.floats(-3, 3), st.floats(-2, 2)),
+    masked=st.booleans(),
+    hidden=st.lists(st.integers(0, 59), max_size=8).map(tuple),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(walkers, max_size=4))
+def test_counts_add_up_between_frames_people_and_summary(scene: list[Walker]) -> None:
+    results, taken = follow(scene, 60)
+    appearances = [person.appearance for person in taken.people]
+    assert [r.frame.index for r in results] == list(range(60))
+    numbers = [a.person for a in appearances]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    in_frames = Counter(int(n) for r in results for n in r.columns["person"])
+    observed = Counter(
+        int(n) for r in results for n, o in zip(r.columns["person"], r.columns["observed"], strict=True) if o
+    )
+    assert in_frames == Counter({a.person: a.frames for a in appearances})
+    assert observed == Counter({a.person: a.observations for a in appearances})
+    for a in appearances:
+        assert 0 <= a.first_s <= a.best_s <= a.last_s and a.seen_s <= a.last_s - a.first_s + 1e-9
+        assert [s.first_s for s in a.stretches] == sorted({s.first_s for s in a.stretches})
+        assert a.judged <= a.observations <= a.frames
+    people = PeopleStats()
+    for result in results:
+        people.write(result)
+        assert len(set(result.columns["person"].tolist())) == len(result.faces)
+    for person in taken.people:
+        people.write_person(person)
+    assert people.appearances == len(appearances) >= people.most_at_once
+    assert people.counts == Counts.of((v, sum(a.verdict == v for a in appearances)) for v in Verdict)
