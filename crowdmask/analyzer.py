@@ -34,8 +34,9 @@ class Analyzer:
 
         A generator: closing it, or leaving the loop and letting go of it, ends its threads and closes the source.
         """
+        from crowdmask.engine.judging import Judge
         from crowdmask.engine.pictures_again import PicturesAgain
-        from crowdmask.engine.spine import Judge, analyse
+        from crowdmask.engine.spine import analyse
         from crowdmask.media.ahead import ahead
 
         path = str(source) if isinstance(source, int) else os.fspath(source)

@@ -10,28 +10,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
-from numpy.typing import NDArray
-
 from crowdmask.engine.concluding import EachFrame
-from crowdmask.engine.crops import cut_crops
 from crowdmask.engine.following import Concluded, Flashes, Following, Person
-from crowdmask.engine.protocols import Conclusion, FaceDetector, MaskClassifier, PersonTaker, ResultTaker, Stage, Stages
-from crowdmask.engine.verdicts import Probabilities, judgeable, not_asked
-from crowdmask.records import Faces, Frame, FrameResult, Look, SourceKind, Stream
-from crowdmask.settings import AnalysisSettings, RuntimeSettings
+from crowdmask.engine.judging import Judge, judged
+from crowdmask.engine.looking import Looking
+from crowdmask.engine.protocols import Conclusion, PersonTaker, ResultTaker, Stage, Stages
+from crowdmask.engine.verdicts import judgeable
+from crowdmask.records import Frame, FrameResult, Look, SourceKind, Stream
+from crowdmask.settings import AnalysisSettings
 
 Waiting = Callable[[], AbstractContextManager[object]]
-
-
-@dataclass(frozen=True)
-class Judge:
-    """The two networks at work, under the settings that they were loaded for."""
-
-    detector: FaceDetector
-    classifier: MaskClassifier
-    settings: AnalysisSettings
-    runtime: RuntimeSettings
 
 
 def stages_of(settings: AnalysisSettings) -> Stages:
@@ -131,6 +119,7 @@ def look(source: Iterable[Frame], judge: Judge) -> Iterator[Look]:
 
     What came before an error of the source is given before it is raised.
     """
+    followed: dict[Stream, Looking] = {}
     iterator = iter(source)
     while True:
         window: list[Frame] = []
@@ -138,37 +127,36 @@ def look(source: Iterable[Frame], judge: Judge) -> Iterator[Look]:
             for frame in islice(iterator, judge.runtime.window):
                 window.append(frame)  # one by one: an error leaves the frames before it in the window
         except Exception:
-            if window:
-                yield from _look(window, judge)
+            yield from _look(window, judge, followed)
+            yield from _last_looks(followed)
             raise
         if not window:
+            yield from _last_looks(followed)
             return
-        yield from _look(window, judge)
+        yield from _look(window, judge, followed)
 
 
-def _look(window: Sequence[Frame], judge: Judge) -> Iterator[Look]:
+def _last_looks(followed: dict[Stream, Looking]) -> Iterator[Look]:
+    for looking in followed.values():
+        yield from looking.finish()
+
+
+def _look(window: Sequence[Frame], judge: Judge, followed: dict[Stream, Looking]) -> Iterator[Look]:
+    """Frames by themselves together, those of each followed stream for themselves."""
+    alone: list[Frame] = []
+    by_stream: dict[Stream, list[Frame]] = {}
+    for frame in window:
+        mine = is_followed(frame.stream.kind, judge.settings)
+        (by_stream.setdefault(frame.stream, []) if mine else alone).append(frame)
+    if alone:
+        yield from _each(alone, judge)
+    for stream, frames in by_stream.items():
+        yield from followed.setdefault(stream, Looking(judge)).take(frames)
+
+
+def _each(frames: Sequence[Frame], judge: Judge) -> Iterator[Look]:
     settings = judge.settings
-    found = judge.detector.detect([frame.image for frame in window])
+    found = judge.detector.detect([frame.image for frame in frames])
     asked = [judgeable(faces.boxes, settings) & (faces.scores >= settings.confidence) for faces in found]
-    answers = judged(window, found, asked, judge)
-    for frame, faces, mine in zip(window, found, answers, strict=True):
-        yield Look(frame, faces, mine, np.full(len(faces), np.nan, np.float32))
-
-
-def judged(
-    frames: Sequence[Frame], found: Sequence[Faces], asked: Sequence[NDArray[np.bool_]], judge: Judge
-) -> list[Probabilities]:
-    """For each frame the probabilities of its finds, NaN where they are not asked about; all crops go together."""
-    size = judge.classifier.input_size
-    crops = [
-        cut_crops(frame.image, faces.boxes[ask], judge.settings, size)
-        for frame, faces, ask in zip(frames, found, asked, strict=True)
-    ]
-    answers = judge.classifier.probabilities(np.concatenate(crops)) if any(len(c) for c in crops) else not_asked(0)
-    shares = np.split(answers, np.cumsum([len(c) for c in crops])[:-1])
-    every = []
-    for faces, ask, mine in zip(found, asked, shares, strict=True):
-        probabilities = not_asked(len(faces))
-        probabilities[ask] = mine
-        every.append(probabilities)
-    return every
+    for frame, faces, mine in zip(frames, found, judged(frames, found, asked, judge), strict=True):
+        yield Look(frame, faces, mine.probabilities, mine.sharpness)

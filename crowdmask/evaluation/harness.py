@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
-from crowdmask.engine.spine import Judge, analyse
+from crowdmask.engine.spine import analyse
 from crowdmask.errors import DatasetError, SourceError
 from crowdmask.evaluation.records import Evaluation, Judged
 from crowdmask.evaluation.scoring import score

@@ -8,9 +8,10 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from crowdmask.engine.judging import Judge
 from crowdmask.engine.pictures_again import PicturesAgain
 from crowdmask.engine.protocols import PersonTaker, ResultTaker, Sink, Source
-from crowdmask.engine.spine import Judge, analyse, is_followed
+from crowdmask.engine.spine import analyse, is_followed
 from crowdmask.errors import CrowdmaskError, SourceError, WeightsError
 from crowdmask.jobs.networks import Networks, Pair, own_networks
 from crowdmask.jobs.stopping import Stop

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
-from crowdmask.engine.spine import Judge
 from crowdmask.results.summary import WeightsUsed
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdmask.engine.following import Flashes, Person
-from crowdmask.engine.spine import Judge, analyse, conclude, look, stages_of
+from crowdmask.engine.judging import Judge
+from crowdmask.engine.spine import analyse, conclude, look, stages_of
+from crowdmask.errors import SourceError
 from crowdmask.records import FrameResult, SourceKind, Stream
 from crowdmask.results.people import PeopleStats
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
@@ -37,10 +40,19 @@ class Taken:
 
 
 def follow(
-    walkers: Sequence[Walker], count: int, *, window: int = 4, batch: int = 16, stream: Stream | None = None
+    walkers: Sequence[Walker],
+    count: int,
+    *,
+    window: int = 4,
+    batch: int = 16,
+    stream: Stream | None = None,
+    every: int = 1,
+    detector: FakeDetector | None = None,
 ) -> tuple[list[FrameResult], Taken]:
     taken = Taken()
-    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=window, batch=batch))
+    chosen = replace(SETTINGS, detect_every=every)
+    runtime = RuntimeSettings(window=window, batch=batch)
+    judge = Judge(detector or FakeDetector(), FakeClassifier(), chosen, runtime)
     results = list(analyse(frames_of(walkers, count, stream=stream), judge, people=[taken]))
     return results, taken
 
@@ -80,7 +92,9 @@ def test_a_face_that_is_lost_for_a_moment_is_filled_in_and_votes_for_nothing() -
         assert np.isnan(result.faces.scores[row]) and np.isnan(result.unmasked_prob[row])
         assert result.verdicts[row] == Verdict.UNMASKED
     (standing,) = [p.appearance for p in taken.people if p.appearance.observations == LENGTH - 3]
-    assert (standing.frames, standing.judged) == (LENGTH, LENGTH - 3)
+    assert standing.frames == LENGTH
+    asked = sum(int(np.isfinite(p)) for r in results for p in r.unmasked_prob)
+    assert asked == sum(p.appearance.judged for p in taken.people)
 
 
 def test_nobody_is_followed_into_another_stream() -> None:
@@ -101,21 +115,65 @@ def test_nobody_is_followed_into_another_stream() -> None:
         assert [r.frame.index for r in results if r.frame.stream.source == name] == list(range(40))
 
 
+@pytest.mark.parametrize("every", [1, 3])
 @pytest.mark.parametrize(("window", "batch"), [(1, 1), (3, 2), (7, 64), (100, 5)])
-def test_no_window_or_batch_changes_anything(window: int, batch: int) -> None:
-    assert told(*follow(SCENE, LENGTH, window=window, batch=batch)) == told(*follow(SCENE, LENGTH))
+def test_no_window_or_batch_changes_anything(window: int, batch: int, every: int) -> None:
+    one = told(*follow(SCENE, LENGTH, window=window, batch=batch, every=every))
+    assert one == told(*follow(SCENE, LENGTH, every=every))
+
+
+def test_a_face_that_is_known_for_sure_is_not_asked_about_in_every_frame() -> None:
+    _, taken = follow(SCENE, LENGTH)
+    for person in taken.people:
+        assert 2 <= person.appearance.judged < person.appearance.observations / 2
+        assert max(person.appearance.probability) > 0.9
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_the_detector_looks_at_a_part_of_the_frames_and_every_frame_has_its_people(every: int) -> None:
+    detector = FakeDetector()
+    results, taken = follow(SCENE, LENGTH, every=every, detector=detector)
+    assert sum(detector.calls) < LENGTH * (1 / every + 0.4)
+    assert [r.frame.index for r in results] == list(range(LENGTH))
+    spans = sorted((p.appearance.first_frame, p.appearance.last_frame, p.appearance.verdict) for p in taken.people)
+    # where something begins or ends is looked for to the very frame
+    assert spans == [(0, 79, Verdict.MASKED), (0, 79, Verdict.UNMASKED), (20, 69, Verdict.UNMASKED)]
+    for result in results:
+        for box, person in zip(result.faces.boxes, result.columns["person"].tolist(), strict=True):
+            verdict = next(p.appearance.verdict for p in taken.people if p.appearance.person == person)
+            mine = [w for w in SCENE[:3] if w.masked == (verdict == Verdict.MASKED) and w.first <= result.frame.index]
+            assert min(np.abs(box - w.box(result.frame.index)).max() for w in mine) < 2.5
+
+
+def test_a_source_that_fails_between_two_looks_loses_no_frame() -> None:
+    def broken() -> object:
+        yield from frames_of(SCENE, 11)
+        raise SourceError("the cable is cut")
+
+    judge = Judge(FakeDetector(), FakeClassifier(), replace(SETTINGS, detect_every=4), RuntimeSettings(window=3))
+    seen = []
+    with pytest.raises(SourceError, match="cable"):
+        for result in analyse(broken(), judge):  # type: ignore[arg-type]
+            seen.append((result.frame.index, len(result.faces)))
+    assert seen == [(i, 2) for i in range(11)]
 
 
 @pytest.mark.parametrize("cut", [1, 33, 79])
-def test_looks_made_in_pieces_are_concluded_as_if_made_at_once(cut: int) -> None:
-    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=4))
-    frames = frames_of(SCENE, LENGTH)
-    looks = [seen.without_picture() for part in (frames[:cut], frames[cut:]) for seen in look(part, judge)]
-    concluded = list(conclude(looks, stages_of(SETTINGS)))
-    taken = Taken()
-    taken.people = [c for c in concluded if isinstance(c, Person)]
-    taken.flashes = [c for c in concluded if isinstance(c, Flashes)]
-    assert told([c for c in concluded if isinstance(c, FrameResult)], taken) == told(*follow(SCENE, LENGTH))
+def test_looks_made_in_pieces_are_of_the_same_people(cut: int) -> None:
+    frames, found = frames_of(SCENE, LENGTH), []
+    for window in (1, 4):
+        judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=window))
+        looks = [seen.without_picture() for part in (frames[:cut], frames[cut:]) for seen in look(part, judge)]
+        concluded = list(conclude(looks, stages_of(SETTINGS)))
+        taken = Taken()
+        taken.people = [c for c in concluded if isinstance(c, Person)]
+        taken.flashes = [c for c in concluded if isinstance(c, Flashes)]
+        found.append((told([c for c in concluded if isinstance(c, FrameResult)], taken), taken))
+    assert found[0][0] == found[1][0]
+    _, whole = follow(SCENE, LENGTH)
+    for taken in (found[0][1], whole):
+        spans = sorted((p.appearance.first_frame, p.appearance.last_frame, p.appearance.verdict) for p in taken.people)
+        assert spans == [(0, 79, Verdict.MASKED), (0, 79, Verdict.UNMASKED), (20, 69, Verdict.UNMASKED)]
 
 
 def test_live_results_come_at_once_with_their_pictures() -> None:

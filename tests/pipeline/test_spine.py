@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crowdmask.engine.concluding import EachFrame
-from crowdmask.engine.spine import Judge, analyse, conclude, look, stages_of
+from crowdmask.engine.judging import Judge
+from crowdmask.engine.spine import analyse, conclude, look, stages_of
 from crowdmask.errors import SourceError
 from crowdmask.records import Faces, Frame, FrameResult, Stream, Verdict
 from crowdmask.settings import AnalysisSettings, RuntimeSettings

@@ -104,8 +104,9 @@ def test_readme_names_every_file() -> None:
 def judged() -> list[tuple[str, str, float]]:
     """For each face of the stills and of ten frames of the clip: its verdict, the one it got ("" if not found), and
     how much of it is visible; made with the networks and weights that are shipped."""
+    from crowdmask.engine.judging import Judge
     from crowdmask.engine.load import load_classifier, load_detector
-    from crowdmask.engine.spine import Judge, analyse
+    from crowdmask.engine.spine import analyse
 
     settings, runtime = AnalysisSettings(follow=False), RuntimeSettings(window=4)
     pictures = [(rows, cv2.imread(str(SAMPLES / name))) for name, rows in truth("truth-stills.csv", "picture").items()]
