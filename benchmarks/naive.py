@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from crowdmask.nets.anchors import AnchorGrid
-from crowdmask.nets.shipped import Calibration, shipped
+from crowdmask.nets.facts import Calibration
+from crowdmask.nets.shipped import shipped
 
 CONFIDENCE, OVERLAP, MARGIN, THRESHOLD = 0.5, 0.4, 0.2, 0.5
 

@@ -1,6 +1,8 @@
-"""How fast the two networks are by themselves, and the detector beside the checkpoint that its training started from.
+"""How fast the networks are by themselves, in every runtime and arithmetic that this machine has.
 
-`python -m benchmarks.networks [--beside CHECKPOINT.npz]` prints Markdown; everything is measured in that one run.
+`python -m benchmarks.networks [--weights FOLDER]` prints Markdown; everything is measured in that one run. Times are
+CPU time for one pass on one thread, which other work on the machine disturbs least, and the passes a second of all
+threads at once by the clock.
 """
 
 from __future__ import annotations
@@ -8,79 +10,83 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.clips import machine, table
 from crowdmask.cli.noise import hush, native_stderr_shut
-from crowdmask.settings import RuntimeSettings
+from crowdmask.engine.runtimes.choosing import choose, compiler
+from crowdmask.engine.runtimes.network import Network, Wanted, at_once
+from crowdmask.errors import CrowdmaskError
+from crowdmask.nets.registry import DETECTOR, architecture
+from crowdmask.nets.weights import Manifest
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
-BATCH = 64
-
-
-def seconds(work: Callable[[], object], rounds: int) -> float:
-    """Median time of one call, after one that is not counted."""
-    work()
-    times = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times)
+PRECISIONS = {"openvino": ("float32", "bfloat16", "int8"), "tensorflow": ("float32", "bfloat16")}
+FRAME = (1, 736, 1280, 3)  # 720 rows and the network's padding
 
 
-def rows(beside: Path | None, rounds: int) -> list[list[str]]:
-    from crowdmask.engine.network import at_once, compile_network, take_threads
-    from crowdmask.nets.as_run import AsRun
-    from crowdmask.nets.retinaface import build_retinaface
-    from crowdmask.nets.shipped import shipped
-    from crowdmask.training.detector import load_start
+def compiled(manifest: Manifest, threads: int) -> Iterator[tuple[str, str, str, str, Network]]:
+    """Every network that ours builds in every way; ways that this machine or these weights lack are left out."""
+    for name, entry in manifest.entries.items():
+        if not entry.architecture:
+            continue
+        task = architecture(entry.architecture).task
+        for runtime, precisions in PRECISIONS.items():
+            for precision in precisions:
+                try:
+                    choose(AnalysisSettings(runtime=runtime, precision=precision), RuntimeSettings(device="cpu"))
+                    wanted = Wanted(manifest, name, task, precision, threads, "cpu")
+                    yield name, task, runtime, precision, compiler(runtime)(wanted)
+                except CrowdmaskError:
+                    continue
 
+
+def rows(manifest: Manifest, rounds: int) -> list[list[str]]:
     runtime = RuntimeSettings()
-    take_threads(runtime)
-    workers = runtime.cores
-    detectors = {"detector, ours": shipped("retinaface-mobilenet").model}
-    if beside is not None:
-        detectors["detector, the checkpoint it started from"] = build_retinaface()
-        load_start(detectors["detector, the checkpoint it started from"], beside)
-    classifier = shipped("xception")
-    rng = np.random.default_rng(0)
-    frame = rng.integers(0, 256, (1, 736, 1280, 3)).astype(np.uint8)  # 720 rows and the network's padding
-    size = classifier.graph.input_size
-    crops = rng.integers(0, 256, (BATCH, size, size, 3)).astype(np.uint8)
-    found = []
-    for precision in ("float32", "bfloat16"):
-        for name, model in detectors.items():
-            network = compile_network(AsRun(model), runtime, precision)
-            took = seconds(lambda n=network: at_once(n, [frame] * workers, workers), rounds) / workers  # type: ignore[misc]
-            found.append([name, "1280×720", precision, f"{took * 1e3:.1f} ms", f"{1 / took:.0f} frames/s"])
-        network = compile_network(AsRun(classifier.model), runtime, precision)
-        took = seconds(lambda n=network: at_once(n, [crops] * workers, workers), rounds) / workers  # type: ignore[misc]
-        found.append(
-            [
-                "classifier",
-                f"{BATCH} crops of {size} px",
-                precision,
-                f"{took * 1e3:.1f} ms",
-                f"{BATCH / took:.0f} crops/s",
-            ]
+    rng, found = np.random.default_rng(0), []
+    for name, task, library, precision, network in compiled(manifest, runtime.cores):
+        side = network.facts.input_size
+        shape = FRAME if task == DETECTOR else (runtime.batch, side, side, 3)
+        pictures = rng.integers(0, 256, shape).astype(np.uint8)
+        alone = median(lambda n=network, p=pictures: n(p), rounds, time.process_time)  # type: ignore[misc]
+        shared = median(
+            lambda n=network, p=pictures: at_once(n, [p] * runtime.cores, runtime.cores),  # type: ignore[misc]
+            rounds,
+            time.perf_counter,
         )
+        what = "1280×720" if task == DETECTOR else f"{runtime.batch} crops of {side} px"
+        each = f"{runtime.cores * (1 if task == DETECTOR else runtime.batch) / shared:.0f}"
+        found.append([name, what, library, precision, f"{alone * 1e3:.1f}", each])
     return found
 
 
+def median(work: Callable[[], object], rounds: int, clock: Callable[[], float]) -> float:
+    """Median time of one call, after ten that are not counted: some runtimes prepare for what comes often."""
+    for _ in range(10):
+        work()
+    times = []
+    for _ in range(rounds):
+        begun = clock()
+        work()
+        times.append(clock() - begun)
+    return statistics.median(times)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--beside", type=Path, help="arrays of the public checkpoint, to time in the same run")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, help="a folder of other weights")
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
     hush()
     with native_stderr_shut():
-        found = rows(given.beside, given.rounds)
+        found = rows(Manifest.load(given.weights), given.rounds)
     print(machine())
     print()
-    print(table(["network", "input", "arithmetic", "time", "rate"], found))
+    heads = ["network", "input", "runtime", "arithmetic", "ms of CPU a pass", "pictures or crops a second"]
+    print(table(heads, found))
 
 
 if __name__ == "__main__":

@@ -124,11 +124,16 @@ class AnalysisSettings(FollowSettings):
     weights: str | None = setting(
         None, "Folder with other weights and their manifest, such as those of your own training.", path="dir"
     )
+    runtime: str = setting(
+        "auto",
+        "The library that runs the networks: auto is openvino, and tensorflow for --device gpu.",
+        choices=("auto", "openvino", "tensorflow"),
+    )
     precision: str = setting(
         "auto",
-        "Arithmetic of the networks: auto takes bfloat16, nearly twice as fast, where the CPU has it; float32 has the "
-        "same last digits on every machine.",
-        choices=("auto", "float32", "bfloat16"),
+        "Arithmetic of the networks: auto takes bfloat16, nearly twice as fast, where the CPU has it, and float32 "
+        "elsewhere.",
+        choices=("auto", "float32", "bfloat16", "int8"),
     )
     confidence: float = setting(0.6, "Least detector score of a face.", low=0.01, high=0.99)
     judge_confidence: float = setting(
@@ -193,10 +198,14 @@ class RuntimeSettings(Checked):
     """How the work is done; none of these changes a result."""
 
     window: int = setting(4, "Frames analysed together.", low=1, high=512)
-    # on a CPU, 8 to 64 crops at a time take equally long each; small batches share out better among the threads
-    batch: int = setting(16, "Faces judged in one pass of the classifier.", low=1, high=1024)
+    # measured on two cores: 4 to 64 crops at a time take equally long each, one takes half as long again
+    batch: int = setting(4, "Faces judged in one pass of the classifier.", low=1, high=1024)
     threads: int = setting(0, "CPU threads for the networks and the codecs; 0 is all cores.", low=0, high=512)
-    device: str = setting("auto", "Where the networks run.", choices=("auto", "cpu", "gpu"))
+    device: str = setting(
+        "auto",
+        "Where the networks run; a GPU is used only if asked for, or by runtime tensorflow.",
+        choices=("auto", "cpu", "gpu"),
+    )
 
     @property
     def cores(self) -> int:

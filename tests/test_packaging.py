@@ -63,6 +63,9 @@ def test_the_wheel_holds_every_module_and_the_weights(wheel: Path) -> None:
     assert {name for name in names if name.endswith(".py")} == MODULES
     manifest = json.loads((ROOT / "weights" / "manifest.json").read_text())
     shipped = {"manifest.json"} | {raw["file"] for raw in manifest["networks"].values() if not raw.get("urls")}
+    forms = [form for raw in manifest["networks"].values() for form in raw.get("openvino", {}).values()]
+    assert forms, "what ships runs without TensorFlow"
+    shipped |= {file for form in forms for file in form["files"]}
     shipped |= {path.name for path in (ROOT / "weights").glob("*.md")}
     assert {Path(name).name for name in names if name.startswith("crowdmask/_weights/")} == shipped
 

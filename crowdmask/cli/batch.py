@@ -55,7 +55,7 @@ def run_and_tell(
     """Run the batch; its exit code. `networks` stand in for those in `weights/`."""
     given = Inputs.of(inputs, sys.stdin.buffer if STDIN in inputs else None)
     plan = _plan(given, settled)
-    weights = weights_used(plan.analysis) if networks is None else ()
+    weights = weights_used(plan.analysis, plan.runtime) if networks is None else ()
     stop = Stop(say_at_once)
     with (
         logging_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING),

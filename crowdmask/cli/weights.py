@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
 
 from crowdmask.cli.main import EXIT_FAILED, EXIT_SOME_FAILED
+from crowdmask.cli.noise import hush, native_stderr_shut
 from crowdmask.cli.suggestions import SuggestingGroup
-from crowdmask.errors import WeightsError
+from crowdmask.errors import SettingsError, WeightsError
 from crowdmask.nets.fetch import fetch as fetch_weights
+from crowdmask.nets.ir import ir_of
 from crowdmask.nets.weights import Manifest, cache_folder
 
 
@@ -48,7 +52,7 @@ def list_(as_json: bool) -> None:
 @command.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def verify(names: tuple[str, ...]) -> None:
-    """Check size and SHA-256; of all weights that ought to be here unless named."""
+    """Check size and SHA-256, of the form for OpenVINO too; of all weights that ought to be here unless named."""
     manifest = Manifest.load()
     failed = checked = 0
     for name in _known(manifest, names) or manifest.entries:
@@ -58,6 +62,9 @@ def verify(names: tuple[str, ...]) -> None:
         checked += 1
         try:
             click.echo(f"{name}: good ({manifest.verify(name)})")
+            for kind in manifest.entry(name).openvino:
+                form = ir_of(manifest, name, kind)
+                click.echo(f"{name}: good ({form.xml} and {form.bin.name}, for OpenVINO)")
         except WeightsError as error:
             failed += 1
             click.echo(f"crowdmask: {error}", err=True)
@@ -82,6 +89,34 @@ def fetch(names: tuple[str, ...], url: str | None, force: bool) -> None:
             failed += 1
             click.echo(f"crowdmask: {error}", err=True)
     _leave(failed, len(wanted))
+
+
+@command.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The weights to convert, if others."
+)
+def convert(names: tuple[str, ...], folder: Path | None) -> None:
+    """Make the networks' form for OpenVINO of their .npz, beside it, and enter it in the manifest.
+
+    `crowdmask train ship` does this by itself; it takes TensorFlow.
+    """
+    manifest = Manifest.load(folder)
+    # what another library builds has no graph of ours to convert
+    for name in _known(manifest, names) or [name for name, entry in manifest.entries.items() if entry.architecture]:
+        entry = _converting().convert_beside(Manifest.load(folder), name)
+        for file, made in entry.openvino["float"]["files"].items():
+            click.echo(f"{manifest.folder / file}: {made['size']} bytes, SHA-256 {made['sha256']}")
+
+
+def _converting() -> Any:
+    """The module that converts; TensorFlow, which comes with it, says nothing on the terminal."""
+    hush()
+    with native_stderr_shut():
+        try:
+            return importlib.import_module("crowdmask.nets.converting")
+        except ImportError as error:
+            raise SettingsError(f"converting needs TensorFlow, which cannot be loaded ({error}): install it") from error
 
 
 @command.command()

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.engine.network import Network, at_once
+from crowdmask.engine.runtimes.network import Answers, Network, at_once, finite
 from crowdmask.engine.views import View, views_of
 from crowdmask.geometry import averaged, clip, face_sizes, nms, sizes_wh
 from crowdmask.nets.anchors import AnchorGrid
@@ -17,55 +17,51 @@ from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings
 
 Image = NDArray[np.uint8]
-Look = tuple[int, View, Image]  # index of the picture, view of it, what is seen
-PIXELS_AT_ONCE = 1_300_000  # a larger batch is no faster on a CPU and holds more memory
+Look = tuple[int, View, Image]  # index of the picture, view of it, canvas (1, h, w, 3) with what is seen
 SAME_FACE_IOU = 0.6  # finds that overlap the best one so far are other looks at the same face
 MOST_FINDS = 5000  # before suppression, in one picture
 
 
 class RetinaFaceDetector:
-    """Pictures whose views have one size go through the network together."""
+    """One view goes through the network at a time, so that no picture's faces depend on what is looked at beside it."""
 
-    def __init__(self, network: Network, anchors: AnchorGrid, settings: AnalysisSettings, *, workers: int = 1) -> None:
-        self._network, self._anchors, self._settings, self._workers = network, anchors, settings, workers
+    def __init__(
+        self,
+        network: Network,
+        anchors: AnchorGrid,
+        settings: AnalysisSettings,
+        *,
+        workers: int = 1,
+        origin: str = "the detector",
+    ) -> None:
+        self._network, self._anchors, self._settings = network, anchors, settings
+        self._workers, self._origin = workers, origin
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
-        by_canvas: dict[tuple[int, int], list[Look]] = defaultdict(list)
+        looks: list[Look] = []
         for index, image in enumerate(images):
-            for view, picture in _shown(image, views_of((image.shape[1], image.shape[0]), self._settings)):
-                by_canvas[view.canvas_wh].append((index, view, picture))
-        batches = []
-        for (width, height), looks in by_canvas.items():
-            step = max(1, PIXELS_AT_ONCE // (width * height))
-            batches += [looks[i : i + step] for i in range(0, len(looks), step)]
+            views = views_of((image.shape[1], image.shape[0]), self._settings)
+            looks += [(index, view, canvas) for view, canvas in _shown(image, views)]
         found: dict[int, list[Faces]] = defaultdict(list)
-        for batch in at_once(self._look, batches, self._workers):
-            for index, faces in batch:
-                found[index].append(faces)
+        for look, faces in zip(looks, at_once(self._look, looks, self._workers), strict=True):
+            found[look[0]].append(faces)
         return [self._merge(found[i], (image.shape[1], image.shape[0])) for i, image in enumerate(images)]
 
-    def _look(self, looks: Sequence[Look]) -> list[tuple[int, Faces]]:
-        """The finds in views of one canvas size, each with the index of its picture."""
-        width, height = looks[0][1].canvas_wh
-        canvases = np.zeros((len(looks), height, width, 3), np.uint8)
-        for canvas, (_, _, picture) in zip(canvases, looks, strict=True):
-            canvas[: picture.shape[0], : picture.shape[1]] = picture
-        outputs = self._network(canvases)
-        return [
-            (index, self._decode({name: values[row] for name, values in outputs.items()}, view, (width, height)))
-            for row, (index, view, _) in enumerate(looks)
-        ]
+    def _look(self, look: Look) -> Faces:
+        _, view, canvas = look
+        outputs = self._network(canvas)
+        return self._decode({name: values[0] for name, values in outputs.items()}, view)
 
-    def _decode(self, outputs: dict[str, NDArray[np.float32]], view: View, canvas_wh: tuple[int, int]) -> Faces:
+    def _decode(self, outputs: Answers, view: View) -> Faces:
         """One view's finds in the picture's pixels, those of the sizes that the view answers for."""
-        confidence = self._settings.weakest
-        chosen = np.flatnonzero(outputs["face"] >= np.log(confidence / (1 - confidence)))
+        confidence, canvas_wh = self._settings.weakest, view.canvas_wh
+        chosen = np.flatnonzero(finite(outputs["face"], self._origin) >= np.log(confidence / (1 - confidence)))
         anchors = self._anchors.boxes_cxcywh(canvas_wh)[chosen]
-        boxes = self._anchors.decode_boxes(outputs["box"][chosen], anchors)
+        boxes = self._anchors.decode_boxes(finite(outputs["box"][chosen], self._origin), anchors)
         sizes = face_sizes(boxes)
         fits = (sizes >= view.smallest) & (sizes < view.largest)
         chosen, anchors, boxes = chosen[fits], anchors[fits], boxes[fits]
-        landmarks = self._anchors.decode_landmarks(outputs["landmarks"][chosen], anchors)
+        landmarks = self._anchors.decode_landmarks(finite(outputs["landmarks"][chosen], self._origin), anchors)
         # the view's own scale on each axis: its size was rounded to whole pixels
         seen = np.array([view.right - view.left, view.bottom - view.top], np.float32) / np.array(
             view.size_wh, np.float32
@@ -91,21 +87,30 @@ class RetinaFaceDetector:
 
 
 def _shown(image: Image, views: Sequence[View]) -> Iterator[tuple[View, Image]]:
-    """Each view's picture; the smaller views of the whole are made from the larger ones, which is cheaper."""
+    """Each view on its canvas; the smaller views of the whole are made from the larger ones, which is cheaper."""
     smallest = image
     for view in views:
         whole = (view.left, view.top, view.right, view.bottom) == (0, 0, image.shape[1], image.shape[0])
         part = smallest if whole else image[view.top : view.bottom, view.left : view.right]
-        picture = _resized(part, view.size_wh)
+        canvas, picture = _on_canvas(part, view)
         if whole and picture.size < smallest.size:
             smallest = picture
-        yield view, picture
+        yield view, canvas
 
 
-def _resized(part: Image, size_wh: tuple[int, int]) -> Image:
-    if size_wh == part.shape[1::-1]:
-        return part
-    # down to a half, bilinear interpolation still sees every pixel, at a third of the cost of averaging areas
-    far_smaller = size_wh[0] < 0.5 * part.shape[1]
-    how = cv2.INTER_AREA if far_smaller else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(part, size_wh, interpolation=how), np.uint8)
+def _on_canvas(part: Image, view: View) -> tuple[Image, Image]:
+    """The view written once, straight to its place on a canvas with black below and to the right; and that place."""
+    (width, height), (canvas_width, canvas_height) = view.size_wh, view.canvas_wh
+    canvas = np.empty((1, canvas_height, canvas_width, 3), np.uint8)
+    canvas[0, height:] = 0
+    canvas[0, :height, width:] = 0
+    picture = canvas[0, :height, :width]
+    if (width, height) == part.shape[1::-1]:
+        picture[:] = part
+    else:
+        # down to a half, bilinear interpolation still sees every pixel, at a third of the cost of averaging areas
+        far_smaller = width < 0.5 * part.shape[1]
+        cv2.resize(
+            part, (width, height), dst=picture, interpolation=cv2.INTER_AREA if far_smaller else cv2.INTER_LINEAR
+        )
+    return canvas, picture

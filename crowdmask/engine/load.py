@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
+from crowdmask.engine.runtimes.choosing import TENSORFLOW, Chosen, choose, compiler
+from crowdmask.engine.runtimes.network import Network, Wanted
+from crowdmask.nets.anchors import AnchorGrid
+from crowdmask.nets.facts import Calibration
+from crowdmask.nets.registry import CLASSIFIER as CLASSIFIES
+from crowdmask.nets.registry import DETECTOR as DETECTS
 from crowdmask.nets.weights import Manifest
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
-
-if TYPE_CHECKING:
-    from crowdmask.engine.network import Network
-    from crowdmask.nets.shipped import Shipped
 
 DETECTOR, CLASSIFIER = "retinaface-mobilenet", "xception"
 
@@ -30,50 +31,60 @@ def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceD
         return load_resnet50(settings, runtime)
     from crowdmask.engine.detector import RetinaFaceDetector
 
-    network, found = _compiled(_wanted(DETECTOR, "detector", settings, runtime))
-    return RetinaFaceDetector(network, found.graph.anchors, settings, workers=runtime.cores)
+    network = _compiled(DETECTOR, DETECTS, settings, runtime)
+    anchors = network.facts.anchors or AnchorGrid()
+    return RetinaFaceDetector(network, anchors, settings, workers=runtime.cores, origin=_path(DETECTOR, settings))
 
 
 def load_classifier(settings: AnalysisSettings, runtime: RuntimeSettings) -> MaskClassifier:
     from crowdmask.engine.classifier import XceptionClassifier
 
-    network, found = _compiled(_wanted(CLASSIFIER, "classifier", settings, runtime))
+    network = _compiled(CLASSIFIER, CLASSIFIES, settings, runtime)
     return XceptionClassifier(
         network,
-        found.graph.input_size,
+        Calibration.of(Manifest.load(weights_folder(settings)).entry(CLASSIFIER).graph),
         batch=runtime.batch,
         workers=runtime.cores,
-        slope=found.calibration.slope,
-        offset=found.calibration.offset,
+        origin=_path(CLASSIFIER, settings),
     )
 
 
+def _path(name: str, settings: AnalysisSettings) -> str:
+    manifest = Manifest.load(weights_folder(settings))
+    return str(manifest.folder / manifest.entry(name).file)
+
+
+def chosen_for(task: str, settings: AnalysisSettings, runtime: RuntimeSettings) -> Chosen:
+    """The runtime and the arithmetic of the network for this task."""
+    if (
+        task == DETECTS and settings.detector == "retinaface-resnet50"
+    ):  # another library's model: only TensorFlow has it
+        settings = replace(settings, runtime=TENSORFLOW)
+    return choose(settings, runtime)
+
+
+def _compiled(name: str, task: str, settings: AnalysisSettings, runtime: RuntimeSettings) -> Network:
+    chosen = chosen_for(task, settings, runtime)
+    manifest = Manifest.load(weights_folder(settings))
+    entry = json.dumps(manifest.entry(name).as_dict(), sort_keys=True)
+    return _kept(_Key(str(manifest.folder), name, task, entry, chosen, runtime.device, runtime.cores))
+
+
 @dataclass(frozen=True)
-class _Wanted:
+class _Key:
     """All that a compiled network depends on."""
 
+    folder: str
     name: str
     task: str
-    folder: Path | None
-    entry: str  # of the weights manifest: the file's checksum and the graph
-    precision: str
+    entry: str  # of the weights manifest: the files' checksums and the graph
+    chosen: Chosen
     device: str
     cores: int
 
 
-def _wanted(name: str, task: str, settings: AnalysisSettings, runtime: RuntimeSettings) -> _Wanted:
-    folder = weights_folder(settings)
-    entry = json.dumps(Manifest.load(folder).entry(name).as_dict(), sort_keys=True)
-    return _Wanted(name, task, folder, entry, settings.precision, runtime.device, runtime.cores)
-
-
-@lru_cache(maxsize=4)  # compiling takes seconds: a different window or batch need not wait for it again
-def _compiled(wanted: _Wanted) -> tuple[Network, Shipped]:
-    from crowdmask.engine.network import compile_network, take_threads
-    from crowdmask.nets.as_run import AsRun
-    from crowdmask.nets.shipped import shipped
-
-    runtime = RuntimeSettings(device=wanted.device, threads=wanted.cores)
-    take_threads(runtime)
-    found = shipped(wanted.name, wanted.folder, task=wanted.task)
-    return compile_network(AsRun(found.model), runtime, wanted.precision), found
+@lru_cache(maxsize=4)  # compiling takes time: a different window or batch need not wait for it again
+def _kept(key: _Key) -> Network:
+    manifest = Manifest.load(Path(key.folder))
+    wanted = Wanted(manifest, key.name, key.task, key.chosen.precision, key.cores, key.device)
+    return compiler(key.chosen.runtime)(wanted)

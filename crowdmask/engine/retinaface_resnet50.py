@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from crowdmask.engine.detector import RetinaFaceDetector
-from crowdmask.engine.network import compile_network, take_threads
+from crowdmask.engine.runtimes.choosing import choose
+from crowdmask.engine.runtimes.with_tensorflow import TensorFlowNetwork, take_threads
 from crowdmask.errors import SettingsError, WeightsError
 from crowdmask.geometry import FloatArray
 from crowdmask.nets.anchors import AnchorGrid
+from crowdmask.nets.facts import Facts
 from crowdmask.nets.weights import verify
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
@@ -80,10 +82,14 @@ def load_resnet50(
     settings: AnalysisSettings, runtime: RuntimeSettings, weights: Path | None = None
 ) -> RetinaFaceDetector:
     """The detector, with verified weights from the cache or, unverified, from a file."""
-    take_threads(runtime)
-    model = load_model(verify(WEIGHTS) if weights is None else weights)
-    network = compile_network(OneAnswerPerAnchor(model), runtime, settings.precision)
-    return RetinaFaceDetector(network, ResNet50Anchors(), settings, workers=runtime.cores)
+    if settings.runtime == "openvino":
+        raise SettingsError(f"the detector {WEIGHTS} has no form for OpenVINO: choose --runtime auto or tensorflow")
+    precision = choose(replace(settings, runtime="tensorflow"), runtime).precision
+    take_threads(runtime.cores)
+    path = verify(WEIGHTS) if weights is None else weights
+    facts = Facts(tuple(sorted(OneAnswerPerAnchor.output)), anchors=ResNet50Anchors())
+    network = TensorFlowNetwork(OneAnswerPerAnchor(load_model(path)), facts, precision, runtime.device)
+    return RetinaFaceDetector(network, ResNet50Anchors(), settings, workers=runtime.cores, origin=str(path))
 
 
 def load_model(weights: Path) -> Any:

@@ -27,14 +27,23 @@ class Pair:
 Networks = Callable[[AnalysisSettings, RuntimeSettings], Pair]
 
 
-def weights_used(analysis: AnalysisSettings) -> tuple[WeightsUsed, ...]:
-    """The files that the project's networks come from under these settings; needs no network to be loaded."""
-    from crowdmask.engine.load import CLASSIFIER, weights_folder
+def weights_used(analysis: AnalysisSettings, runtime: RuntimeSettings) -> tuple[WeightsUsed, ...]:
+    """The networks' files under these settings, and what runs them; needs no network to be loaded."""
+    from crowdmask.engine.load import CLASSIFIER, chosen_for, weights_folder
+    from crowdmask.nets.ir import form_of, listed_sha256
+    from crowdmask.nets.registry import CLASSIFIER as CLASSIFIES
+    from crowdmask.nets.registry import DETECTOR as DETECTS
     from crowdmask.nets.weights import Manifest
 
     own, shipped = Manifest.load(weights_folder(analysis)), Manifest.load()
-    entries = [(own if name in own.entries else shipped).entry(name) for name in (analysis.detector, CLASSIFIER)]
-    return tuple(WeightsUsed(e.name, e.file, e.sha256) for e in entries)
+    used = []
+    for name, task in ((analysis.detector, DETECTS), (CLASSIFIER, CLASSIFIES)):
+        entry = (own if name in own.entries else shipped).entry(name)
+        chosen = chosen_for(task, analysis, runtime)
+        listed = listed_sha256(entry, form_of(chosen.precision)) if chosen.runtime == "openvino" else None
+        ran = listed or entry.sha256
+        used.append(WeightsUsed(entry.name, entry.file, entry.sha256, chosen.runtime, chosen.precision, ran))
+    return tuple(used)
 
 
 @lru_cache(maxsize=1)
@@ -43,4 +52,4 @@ def own_networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
     from crowdmask.engine.load import load_classifier, load_detector
 
     detector, classifier = load_detector(analysis, runtime), load_classifier(analysis, runtime)
-    return Pair(detector, classifier, weights_used(analysis))
+    return Pair(detector, classifier, weights_used(analysis, runtime))

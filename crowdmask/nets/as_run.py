@@ -14,16 +14,20 @@ from keras import layers
 
 
 class AsRun:
-    """A functional model with its weights as constants of whatever is traced from it."""
+    """A functional model with its weights as constants of whatever is traced from it.
 
-    def __init__(self, model: keras.Model) -> None:
-        self._model = folded(model)
+    It takes BGR pictures; with `rgb`, because the model takes RGB, their channels are turned round before.
+    """
+
+    def __init__(self, model: keras.Model, *, rgb: bool = False, fold: bool = True) -> None:
+        self._model, self._rgb = folded(model) if fold else model, rgb
         variables = self._model.trainable_variables, self._model.non_trainable_variables
         self._weights = [[np.asarray(variable) for variable in some] for some in variables]
         self.input_shape, self.output = model.input_shape, model.output
         self.output_names = model.output_names
 
     def __call__(self, pictures: Any, training: bool = False) -> Any:
+        pictures = pictures[..., ::-1] if self._rgb else pictures
         outputs, _ = self._model.stateless_call(*self._weights, pictures, training=training)
         return outputs
 

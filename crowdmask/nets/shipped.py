@@ -12,16 +12,9 @@ import keras
 
 from crowdmask.errors import SettingsError
 from crowdmask.nets.checkpoint import load_weights
-from crowdmask.nets.registry import Architecture, architecture
+from crowdmask.nets.facts import Calibration
+from crowdmask.nets.registry import CLASSIFIER, Architecture, architecture
 from crowdmask.nets.weights import MANIFEST, Manifest
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Turns the classifier's logit into an honest one: slope x logit + offset."""
-
-    slope: float = 1.0
-    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +26,11 @@ class Shipped:
     architecture: Architecture
     calibration: Calibration
 
+    @property
+    def takes_rgb(self) -> bool:
+        """As all classifiers here do; detectors take BGR."""
+        return self.architecture.task == CLASSIFIER
+
 
 def shipped(name: str, folder: Path | None = None, *, task: str | None = None) -> Shipped:
     """The network of this name; one for another task is refused."""
@@ -41,8 +39,8 @@ def shipped(name: str, folder: Path | None = None, *, task: str | None = None) -
     kind = architecture(entry.architecture, f"{manifest.folder / MANIFEST}: {name}")
     if task is not None and kind.task != task:
         raise SettingsError(f"{name} in {manifest.folder} is a {kind.task}, and a {task} is asked for")
-    settings = dict(entry.graph)
-    calibration = Calibration(**settings.pop("calibration", {}))
+    calibration = Calibration.of(entry.graph)
+    settings = {key: value for key, value in entry.graph.items() if key != "calibration"}
     graph = kind.graph_from(settings, f"{manifest.folder / MANIFEST}: {name}")
     model = kind.model(graph)
     load_weights(model, manifest.verify(name))

@@ -34,6 +34,7 @@ class Entry:
     architecture: str = ""  # a row of nets/registry.py; empty where another library builds the network
     urls: tuple[str, ...] = ()  # direct addresses, tried in order; the checksum makes a mirror as good as the origin
     graph: Mapping[str, Any] = field(default_factory=dict)  # the settings that rebuild the network
+    openvino: Mapping[str, Any] = field(default_factory=dict)  # its form for OpenVINO, float and int8; see nets/ir.py
     threshold: float | None = None  # classifier: probability of unmasked from which a face counts as unmasked
     unsure_band: float | None = None  # classifier: width of the band about the threshold in which a face is unknown
     trained: Mapping[str, Any] = field(default_factory=dict)
@@ -126,6 +127,10 @@ class Manifest:
             )
             raise WeightsError(f"{path}: the weights of {name} are damaged ({fault}): {remedy}")
         return path
+
+    def remedy(self, own: str) -> str:
+        """What to do about a file that belongs beside the manifest; `own` is for weights of the user's own."""
+        return _REINSTALL if self.folder == shipped_folder() else own
 
     def by_hand(self, name: str) -> str:
         """How to bring a fetched file from another machine."""

@@ -19,8 +19,10 @@ Its fields:
 - `worst_moments`: frames with the most unmasked faces, worst first, at least ten seconds apart.
 - `not_analysed`: `gaps` are stretches that could not be decoded: the last good frame before, its time in seconds, and
   the reason. `by_request` says what the settings left out.
-- `settings`: `analysis` decides what the results are, `digest` is its SHA-256; `runtime` and `output` change no count.
-- `weights`: the networks' files, with SHA-256.
+- `settings`: `analysis` decides what the results are; `digest` is a SHA-256 over it, over the networks, and over the
+  runtime and the arithmetic that they ran in. `runtime` and `output` change no count.
+- `weights`: the networks' files, with SHA-256; the `runtime` of each, its `precision`, and the SHA-256 of what `ran`:
+  of the file itself, or of what was made of it for OpenVINO.
 - `versions`: of crowdmask and what it computes with; null where something is not installed.
 - `speed`: frames and faces in `wall_s` seconds, and `busy_s`, the seconds each stage was at work. Stages overlap, so
   that these may add up to more than `wall_s`.
@@ -31,6 +33,7 @@ Its fields:
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -56,6 +59,7 @@ SCHEMA_VERSION = 1
 _DISTRIBUTIONS = {  # the same library comes under several names
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm", "tf-nightly"),
     "keras": ("keras", "keras-nightly"),
+    "openvino": ("openvino",),
     "numpy": ("numpy",),
     "opencv": (
         "opencv-python-headless",
@@ -69,9 +73,14 @@ _DISTRIBUTIONS = {  # the same library comes under several names
 
 @dataclass(frozen=True)
 class WeightsUsed:
+    """`ran` is the SHA-256 of what the runtime was given: the file itself, or what was made of it for OpenVINO."""
+
     name: str
     file: str
     sha256: str
+    runtime: str = ""
+    precision: str = ""
+    ran: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ def summarise(
         },
         "settings": {
             "analysis": analysis.as_dict(),
-            "digest": analysis.digest,
+            "digest": digest_of(analysis, weights),
             "runtime": runtime.as_dict(),
             "output": output.as_dict(),
         },
@@ -131,6 +140,13 @@ def summarise(
         "outputs": dict(outputs or {}),
         "notes": list(work.notes),
     }
+
+
+def digest_of(analysis: AnalysisSettings, weights: Sequence[WeightsUsed]) -> str:
+    """SHA-256 over all that decides the results: the settings, the weights, and what runs them in which arithmetic."""
+    networks = [[used.name, used.ran or used.sha256, used.runtime, used.precision] for used in weights]
+    text = json.dumps([analysis.as_dict(), networks], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_summary(path: str | os.PathLike[str], summary: Mapping[str, Any]) -> None:

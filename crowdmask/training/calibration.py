@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from crowdmask.nets.checkpoint import load_weights
+from crowdmask.nets.facts import Calibration
 from crowdmask.nets.registry import architecture
-from crowdmask.nets.shipped import Calibration
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training.classifier import predict, to_rgb
 from crowdmask.training.classifier_crops import ClassifierCrops

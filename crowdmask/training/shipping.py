@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from crowdmask.errors import DatasetError
 from crowdmask.nets.checkpoint import read_arrays, save_weights
-from crowdmask.nets.shipped import Calibration
-from crowdmask.nets.weights import Entry, update_entry
+from crowdmask.nets.converting import convert_beside
+from crowdmask.nets.facts import Calibration
+from crowdmask.nets.weights import Entry, Manifest, update_entry
 from crowdmask.training.loop import RunFolder
 
 Array = NDArray[np.float32]
 
 
 def ship(run: Path, name: str, folder: Path, *, calibration: Calibration | None = None, **fields: Any) -> Entry:
-    """Write `NAME.npz` into the weights folder and its entry into the manifest there."""
+    """Write `NAME.npz` and its form for OpenVINO into the weights folder, and their entry into the manifest there."""
     files = RunFolder(run)
     if not files.best.exists() or not files.settings.exists():
         raise DatasetError(f"{run}: holds no finished training run (best.npz and settings.json are expected)")
@@ -33,7 +34,8 @@ def ship(run: Path, name: str, folder: Path, *, calibration: Calibration | None 
     save_weights(path, read_arrays(files.best), half=True)
     trained = {**settings, **fields.pop("trained", {})}
     kind = settings["network"]
-    return update_entry(name, path, folder=folder, architecture=kind, graph=graph, trained=trained, **fields)
+    update_entry(name, path, folder=folder, architecture=kind, graph=graph, trained=trained, openvino={}, **fields)
+    return convert_beside(Manifest.load(folder), name)
 
 
 def calibrate(logits: Array, unmasked: NDArray[np.bool_], weights: Array | None = None) -> Calibration:

@@ -78,7 +78,7 @@ def test_classifier_trains_goes_on_ships_and_judges(labelled: Path, tmp_path: Pa
     classifier = load_classifier(AnalysisSettings(weights=str(weights), precision="float32"), RuntimeSettings())
     crops = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3)).astype(np.uint8)
     together = classifier.probabilities(crops)
-    assert together.shape == (5,)
+    assert together.shape == (5, 4)
     assert np.array_equal(together, np.concatenate([classifier.probabilities(c[None]) for c in crops]))
 
 

@@ -62,6 +62,14 @@ def analyse(folder: Path, *options: object) -> Written:
     return Written(rows(folder / FACES, (*WORDS, *EDGES, *SCORES)), frames)
 
 
+def analyse_as_batch(folder: Path, *options: object, networks: Networks = shared_networks) -> Written:
+    """The stills alone, as one run."""
+    inputs = [SAMPLES / name for name in STILLS]
+    where = ("--run", "--out-dir", folder, "--detections", folder / FACES, "--no-video", "--quiet")
+    crowdmask("analyze", *inputs, *where, *options, networks=networks)
+    return Written(rows(folder / FACES, (*WORDS, *EDGES, *SCORES)), rows(folder / FRAMES, ("source", *COUNTS)))
+
+
 def expected() -> Written:
     return Written(rows(EXPECTED / FACES), rows(EXPECTED / FRAMES))
 

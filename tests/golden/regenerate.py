@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.golden.cases import EXPECTED, FACES, FRAMES, Row, analyse
 
-REFERENCE = ("--precision", "float32")
+REFERENCE = ("--runtime", "tensorflow", "--precision", "float32")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crowdmask.cli.analyze import quiet_networks
 from tests.golden.cases import (
     COUNTS,
     EDGES,
@@ -16,14 +17,24 @@ from tests.golden.cases import (
     Row,
     Written,
     analyse,
+    analyse_as_batch,
     expected,
 )
 
 EXACT = (0.05, 0.002)  # pixels of an edge, parts of a score or probability: what float32 may differ by between machines
+ROUGH = (3.0, 0.1)  # in bfloat16, which has 8 bits of mantissa, and int8
 WAYS = {  # window, batch, threads
-    "as by default": (4, 16, 0),
-    "odd": (3, 1, 2),
+    "as by default": (4, 4, 0),
+    "one by one": (1, 1, 1),
+    "odd": (3, 7, 2),
+    "large": (16, 64, 3),
 }
+CASES = [
+    *(("openvino", "float32", way) for way in WAYS),
+    *(("openvino", "auto", way) for way in ("as by default", "odd")),  # bfloat16 where the CPU has it
+    *(("tensorflow", "float32", way) for way in ("as by default", "odd")),  # slow to load: few
+]
+first: dict[tuple[str, str], Written] = {}  # what each runtime wrote in its first case
 
 
 @pytest.fixture(autouse=True)
@@ -67,11 +78,20 @@ def of(sources: Sequence[str], written: Written) -> Written:
     return Written(*([row for row in some if row["source"] in sources] for some in (written.faces, written.frames)))
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_any_way_of_working_gives_the_goldens(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("runtime", "precision", "way"), CASES)
+def test_any_way_of_working_gives_the_goldens(runtime: str, precision: str, way: str, tmp_path: Path) -> None:
     window, batch, threads = WAYS[way]
     how = ("--window", window, "--batch", batch, "--threads", threads)
-    agree(analyse(tmp_path, "--precision", "float32", *how), expected(), EXACT)
+    found = analyse(tmp_path, "--runtime", runtime, "--precision", precision, *how)
+    agree(found, expected(), EXACT if precision == "float32" else ROUGH)
+    assert found == first.setdefault((runtime, precision), found), "the way of working changed a digit that is written"
+
+
+def test_worker_processes_change_no_digit(tmp_path: Path) -> None:
+    alone = analyse_as_batch(tmp_path / "alone", "--precision", "float32")
+    shared = analyse_as_batch(tmp_path / "shared", "--precision", "float32", "--workers", 2, networks=quiet_networks)
+    assert shared == alone
+    agree(shared, of(STILLS, expected()), EXACT)
 
 
 def test_the_goldens_hold_both_verdicts_in_clip_and_stills() -> None:

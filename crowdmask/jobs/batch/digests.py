@@ -28,7 +28,7 @@ def with_digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
         "revision": RESULTS_REVISION,
         "columns": [list(FRAMES.names), list(DETECTIONS.names)],
         "analysis": content_of(plan.analysis),
-        "weights": [used.sha256 for used in weights],
+        "weights": [[used.ran or used.sha256, used.runtime, used.precision] for used in weights],
         "output": output,
         "annotate": plan.batch.annotate,
         "detections": plan.detections is not None,

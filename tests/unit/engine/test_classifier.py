@@ -1,4 +1,4 @@
-"""What the classifier asks of its network: every crop once, unsure ones mirrored too, no crop to fill a batch up."""
+"""What the classifier asks of its network: every crop once, unsure ones mirrored too, in passes of one size."""
 
 from __future__ import annotations
 
@@ -8,42 +8,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crowdmask.engine.classifier import SURE_LOGIT, XceptionClassifier, batch_sizes
+from crowdmask.engine.classifier import SURE_LOGIT, XceptionClassifier, passes
+from crowdmask.errors import WeightsError
+from crowdmask.nets.facts import Calibration, Facts
 from crowdmask.verdicts import Outcome
 
 
-@pytest.mark.parametrize(
-    ("count", "most", "expected"),
-    [
-        (0, 16, []),
-        (1, 16, [1]),
-        (16, 16, [16]),
-        (37, 16, [16, 16, 4, 1]),
-        (15, 16, [8, 4, 2, 1]),
-        (7, 3, [3, 3, 1]),
-        (5, 1, [1, 1, 1, 1, 1]),
-    ],
-)
-def test_batch_sizes_by_hand(count: int, most: int, expected: list[int]) -> None:
-    assert batch_sizes(count, most) == expected
-
-
-@given(st.integers(0, 500), st.integers(1, 130))
-def test_batches_hold_every_crop_and_come_in_few_sizes(count: int, most: int) -> None:
-    sizes = batch_sizes(count, most)
-    assert sum(sizes) == count
-    assert all(size == most or (size < most and size & (size - 1) == 0) for size in sizes)
+@given(st.integers(0, 60), st.integers(1, 70))
+def test_passes_have_one_size_and_hold_every_crop_in_order(count: int, batch: int) -> None:
+    crops = np.arange(count * 12, dtype=np.uint8).reshape(count, 2, 2, 3)
+    found = passes(crops, batch)
+    assert all(len(some) == batch for some in found)
+    assert len(found) == -(-count // batch)
+    assert np.array_equal(np.concatenate([*found, crops[:0]])[:count], crops)
+    assert all(np.shares_memory(some, crops) for some in found[: count // batch])  # only the last is a copy
 
 
 class Brightness:
     """A network whose logit is the red of the first pixel, from -12.7 to 12.8; remembers the batches it was given."""
 
+    facts = Facts(("unmasked",), input_size=2)
+
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def __call__(self, rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        self.sizes.append(len(rgb))
-        return {"unmasked": (rgb[:, 0, 0, 0].astype(np.float32) - 127) / 10}
+    def __call__(self, bgr: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        self.sizes.append(len(bgr))
+        return {"unmasked": (bgr[:, 0, 0, 2].astype(np.float32) - 127) / 10}
 
 
 def crops_of(first_red: list[int], last_red: list[int]) -> NDArray[np.uint8]:
@@ -54,7 +45,7 @@ def crops_of(first_red: list[int], last_red: list[int]) -> NDArray[np.uint8]:
 
 
 def classifier_of(network: Brightness, batch: int = 16, **calibration: float) -> XceptionClassifier:
-    return XceptionClassifier(network, 2, batch=batch, workers=2, **calibration)
+    return XceptionClassifier(network, Calibration(**calibration), batch=batch, workers=2)
 
 
 def probability(logit: float) -> float:
@@ -66,7 +57,7 @@ def test_a_sure_crop_is_asked_once_and_an_unsure_one_is_the_mean_of_both_sides()
     # logits 7.3, -1 and mirrored 2: the second one's mean is 0.5
     answers = classifier_of(network).probabilities(crops_of([200, 117], [0, 147]))
     np.testing.assert_allclose(answers[:, Outcome.UNMASKED], [probability(7.3), probability(0.5)], atol=1e-4)
-    assert sorted(network.sizes) == [1, 2]
+    assert network.sizes == [16, 16]  # two crops, then one of them again, each pass filled up
 
 
 def test_whether_a_crop_is_sure_is_asked_of_the_calibrated_logit() -> None:
@@ -91,4 +82,14 @@ def test_any_batch_size_gives_the_same_answers(reds: list[tuple[int, int]], batc
     one_by_one = classifier_of(Brightness(), 1).probabilities(crops)
     network = Brightness()
     assert classifier_of(network, batch).probabilities(crops).tolist() == one_by_one.tolist()
-    assert max(network.sizes, default=0) <= batch
+    assert set(network.sizes) <= {batch}
+
+
+@pytest.mark.parametrize("logit", [np.nan, np.inf, -np.inf])
+def test_weights_that_give_no_numbers_are_named(logit: float) -> None:
+    class Broken(Brightness):
+        def __call__(self, bgr: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+            return {"unmasked": np.full(len(bgr), logit, np.float32)}
+
+    with pytest.raises(WeightsError, match=r"xception\.npz: its weights give no numbers"):
+        XceptionClassifier(Broken(), Calibration(), batch=4, origin="xception.npz").probabilities(crops_of([1], [2]))

@@ -7,7 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from crowdmask.engine.detector import RetinaFaceDetector
+from crowdmask.errors import WeightsError
 from crowdmask.nets.anchors import AnchorGrid
+from crowdmask.nets.facts import Facts
 from crowdmask.settings import AnalysisSettings
 
 GRID = AnchorGrid()
@@ -15,6 +17,8 @@ GRID = AnchorGrid()
 
 class BrightSquares:
     """Answers a face of the anchor's own box wherever a white square is centred on an anchor of about its size."""
+
+    facts = Facts(("box", "face", "landmarks"), anchors=GRID)
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -110,3 +114,43 @@ def test_tiles_find_what_is_too_small_in_the_whole() -> None:
     (faces,) = detect(picture((3840, 2160), (1913, 1073, 1925, 1085)), tiles=3)
     assert len(faces) == 1
     assert faces.boxes[0] == pytest.approx((1913, 1073, 1925, 1085), abs=3)
+
+
+def test_pictures_go_through_the_network_one_by_one() -> None:
+    """So that the shape of a pass, which may move the last digits, depends on the picture alone."""
+    network = BrightSquares()
+    RetinaFaceDetector(network, GRID, AnalysisSettings()).detect([picture((640, 480), None)] * 3)
+    assert len(network.shapes) == 9
+    assert {shape[0] for shape in network.shapes} == {1}
+    assert len(set(network.shapes)) == 3
+
+
+@pytest.mark.parametrize("output", ["face", "box", "landmarks"])
+def test_weights_that_give_no_numbers_are_named(output: str) -> None:
+    class Broken(BrightSquares):
+        def __call__(self, pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+            answers = super().__call__(pictures)
+            answers[output][:] = np.nan
+            return answers
+
+    detector = RetinaFaceDetector(Broken(), GRID, AnalysisSettings(), origin="detector.npz")
+    with pytest.raises(WeightsError, match=r"detector\.npz: its weights give no numbers"):
+        detector.detect([picture((320, 240), (100, 80, 120, 100))])
+
+
+def test_what_lies_beside_the_picture_on_its_canvas_is_black() -> None:
+    seen = []
+
+    class Sees(BrightSquares):
+        def __call__(self, pictures: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+            seen.append(pictures.copy())
+            return super().__call__(pictures)
+
+    white = np.full((360, 650, 3), 255, np.uint8)
+    RetinaFaceDetector(Sees(), GRID, AnalysisSettings()).detect([white])
+    for canvas in seen:
+        column, row = canvas[0, :, 0, 0], canvas[0, 0, :, 0]
+        width, height = int((row == 255).sum()), int((column == 255).sum())
+        assert (canvas[0, :height, :width] == 255).all()
+        assert not canvas[0, height:].any() and not canvas[0, :, width:].any()
+        assert canvas.shape[2] - width < 32 and canvas.shape[1] - height < 32

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from crowdmask.errors import OutputError
 from crowdmask.records import Counts, Gap, SourceKind, VideoInfo
 from crowdmask.results import summary as module
 from crowdmask.results.statistics import ComplianceStats
-from crowdmask.results.summary import WeightsUsed, Work, summarise, versions, write_summary
+from crowdmask.results.summary import WeightsUsed, Work, digest_of, summarise, versions, write_summary
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
 INFO = VideoInfo("crowd.mp4", SourceKind.VIDEO, 1280, 720, Fraction(30000, 1001), Fraction(1, 30000), 300, 10.01)
@@ -47,7 +48,7 @@ def test_the_numbers_by_hand(tmp_path: Path) -> None:
     work = Work(
         1.5, {"detect": 1.23456}, [Gap(1, 0.05, "damaged"), Gap(None, None, "no keyframe")], True, 2 / 30, ["no sound"]
     )
-    used = [WeightsUsed("detector", "d.npz", "ab" * 32)]
+    used = [WeightsUsed("detector", "d.npz", "ab" * 32, "openvino", "float32", "cd" * 32)]
     path = tmp_path / "s.json"
     write_summary(path, make_summary(stats, work, weights=used, outputs={"frames_csv": "crowd.crowdmask.csv"}))
     read = json.loads(path.read_text())
@@ -75,13 +76,24 @@ def test_the_numbers_by_hand(tmp_path: Path) -> None:
         {"after_frame": None, "seconds": None, "reason": "no keyframe"},
     ]
     assert read["not_analysed"]["by_request"]["every"] == 2
-    assert read["settings"]["digest"] == AnalysisSettings(every=2).digest
     assert read["settings"]["analysis"]["every"] == 2
-    assert read["weights"] == [{"name": "detector", "file": "d.npz", "sha256": "ab" * 32}]
+    ran = {"runtime": "openvino", "precision": "float32", "ran": "cd" * 32}
+    assert read["weights"] == [{"name": "detector", "file": "d.npz", "sha256": "ab" * 32, **ran}]
     assert read["speed"]["fps"] == 2.0
     assert read["speed"]["busy_s"] == {"detect": 1.235}
     assert read["notes"] == ["no sound"]
     assert read["outputs"] == {"frames_csv": "crowd.crowdmask.csv"}
+
+
+def test_the_digest_changes_with_whatever_decides_a_result() -> None:
+    used = WeightsUsed("detector", "d.npz", "ab" * 32, "openvino", "float32", "cd" * 32)
+    digest = digest_of(AnalysisSettings(), [used])
+    assert len(digest) == 64
+    assert digest == digest_of(AnalysisSettings(), [replace(used, file="elsewhere.npz")])
+    others = [replace(used, runtime="tensorflow"), replace(used, precision="int8"), replace(used, ran="ef" * 32)]
+    found = {digest_of(AnalysisSettings(), [other]) for other in others}
+    found |= {digest_of(AnalysisSettings(every=2), [used]), digest}
+    assert len(found) == 5
 
 
 def test_every_field_is_documented() -> None:

@@ -1,0 +1,139 @@
+"""OpenVINO, the runtime of analyses on a CPU: neither TensorFlow nor Keras is needed for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from crowdmask.engine.runtimes.network import Answers, Wanted
+from crowdmask.errors import WeightsError
+from crowdmask.nets.facts import Facts
+from crowdmask.nets.ir import Ir, form_of, ir_of
+
+log = logging.getLogger(__name__)
+
+Shape = tuple[int, ...]
+
+OFTEN = 8  # passes of one shape until it is worth the quarter of a second to compile the network for it
+SHAPES_KEPT = 12  # the three views of four sizes of picture; about 30 MB for the largest
+
+
+def compile_network(wanted: Wanted) -> OpenVinoNetwork:
+    ir = ir_of(wanted.manifest, wanted.name, form_of(wanted.precision), task=wanted.task)
+    return OpenVinoNetwork(ir, wanted.precision, wanted.threads)
+
+
+class OpenVinoNetwork:
+    """One thread for each pass and several passes at once: so the number of threads changes no digit.
+
+    A network whose pictures have one size (a classifier's) is compiled for each shape of pass that comes. One that
+    takes any size runs with open sides first, because a folder of photographs may hold hundreds of sizes. For a shape
+    that keeps coming, as a video's do, it is compiled anew, which makes it one and a half times to twice as fast;
+    this is done only where both give the same bits, so that no result depends on what was analysed before.
+    """
+
+    def __init__(self, ir: Ir, precision: str, threads: int) -> None:
+        self._core = ov.Core()
+        self._ir, self._threads = ir, threads
+        self._options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": threads,
+            "ENABLE_CPU_PINNING": False,  # worker processes would all be pinned to the same cores
+        }
+        self._model = self._read()
+        self.facts = self._facts()
+        self._open: _Compiled | None = None
+        self._fixed: OrderedDict[Shape, _Compiled] = OrderedDict()
+        self._seen: dict[Shape, int] = {}
+        self._differs = False  # whether fixed sides give other bits than open ones on this CPU
+        self._lock = threading.Lock()
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> Answers:
+        return self._compiled_for(pictures)(pictures)
+
+    def _compiled_for(self, pictures: NDArray[np.uint8]) -> _Compiled:
+        shape = pictures.shape
+        with self._lock:
+            if shape in self._fixed:
+                self._fixed.move_to_end(shape)
+                return self._fixed[shape]
+            if self.facts.input_size is not None:
+                return self._fix(shape)
+            self._open = self._open or _Compiled(self._core, self._model, self._options, self.facts.outputs)
+            self._seen[shape] = self._seen.get(shape, 0) + 1
+            if self._differs or self._seen[shape] < OFTEN:
+                return self._open
+            fixed, usual = self._fix(shape), self._open(pictures)
+            if all(np.array_equal(values, usual[name], equal_nan=True) for name, values in fixed(pictures).items()):
+                return fixed
+            log.debug("%s: open sides give other bits than fixed ones here, so they stay open", self._ir.xml)
+            self._differs = True
+            self._fixed.clear()
+            return self._open
+
+    def _fix(self, shape: Shape) -> _Compiled:
+        model = self._model.clone()
+        model.reshape(list(shape))
+        self._fixed[shape] = made = _Compiled(self._core, model, self._options, self.facts.outputs)
+        if len(self._fixed) > SHAPES_KEPT:
+            gone, _ = self._fixed.popitem(last=False)
+            self._seen.pop(gone, None)
+        return made
+
+    def _read(self) -> Any:
+        try:
+            return self._core.read_model(self._ir.xml, self._ir.bin)
+        except RuntimeError as error:
+            raise WeightsError(
+                f"{self._ir.xml}: OpenVINO {ov.__version__.split('-')[0]} cannot read it ({_first_line(error)}): "
+                f"install the OpenVINO that setup.cfg names, or choose --runtime tensorflow"
+            ) from error
+
+    def _facts(self) -> Facts:
+        try:
+            return Facts.from_json(self._model.get_rt_info(["crowdmask"]).astype(str))
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise WeightsError(
+                f"{self._ir.xml}: was not made by crowdmask: run `crowdmask weights convert`, which makes it anew"
+            ) from error
+
+
+class _Compiled:
+    """A model compiled for one shape or any, with a request for each thread that asks at the same time."""
+
+    def __init__(self, core: Any, model: Any, options: dict[str, Any], outputs: tuple[str, ...]) -> None:
+        self._model = core.compile_model(model, "CPU", options)
+        self._outputs = outputs
+        self._free: SimpleQueue[Any] = SimpleQueue()
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> Answers:
+        given = _writeable(pictures)  # held until the end: the tensor is its memory, and does not keep it alive
+        try:
+            request = self._free.get_nowait()
+        except Empty:
+            request = self._model.create_infer_request()
+        try:
+            request.set_input_tensor(ov.Tensor(given, shared_memory=True))
+            request.infer()
+            return {name: request.get_output_tensor(i).data.copy() for i, name in enumerate(self._outputs)}
+        finally:
+            self._free.put(request)
+
+
+def _writeable(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """OpenVINO takes no array that may not be written to, though it does not write to it."""
+    contiguous = np.ascontiguousarray(pictures)
+    return contiguous if contiguous.flags.writeable else contiguous.copy()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

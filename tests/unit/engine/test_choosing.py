@@ -1,0 +1,87 @@
+"""What the settings come to: by hand, for each kind of CPU, and where they contradict each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from crowdmask.engine.runtimes import choosing, cpu
+from crowdmask.engine.runtimes.choosing import Chosen, choose
+from crowdmask.errors import SettingsError
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
+
+MODERN, USUAL, OLD = {"avx2", "avx512_bf16"}, {"avx2", "fma"}, {"sse4_2"}
+
+
+@pytest.fixture
+def cpu_with(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    def set_flags(flags: set[str] | None, machine: str = "x86_64") -> None:
+        monkeypatch.setattr(cpu, "flags", lambda: None if flags is None else frozenset(flags))
+        monkeypatch.setattr(cpu.platform, "machine", lambda: machine)
+
+    return set_flags
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked", "wanted"),
+    [
+        (MODERN, ("auto", "auto", "auto"), Chosen("openvino", "bfloat16")),
+        (USUAL, ("auto", "auto", "auto"), Chosen("openvino", "float32")),
+        (None, ("auto", "auto", "cpu"), Chosen("openvino", "float32")),
+        (MODERN, ("auto", "float32", "cpu"), Chosen("openvino", "float32")),
+        (MODERN, ("auto", "bfloat16", "cpu"), Chosen("openvino", "bfloat16")),
+        (USUAL, ("tensorflow", "bfloat16", "cpu"), Chosen("tensorflow", "bfloat16")),  # emulated, slowly
+        (USUAL, ("auto", "int8", "cpu"), Chosen("openvino", "int8")),
+        (MODERN, ("auto", "auto", "gpu"), Chosen("tensorflow", "float32")),
+        (MODERN, ("tensorflow", "auto", "cpu"), Chosen("tensorflow", "bfloat16")),
+        (USUAL, ("tensorflow", "auto", "cpu"), Chosen("tensorflow", "float32")),
+    ],
+)
+def test_by_hand(cpu_with, flags, asked, wanted) -> None:  # type: ignore[no-untyped-def]
+    cpu_with(flags)
+    runtime, precision, device = asked
+    assert choose(AnalysisSettings(runtime=runtime, precision=precision), RuntimeSettings(device=device)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision", "device", "words"),
+    [
+        ("openvino", "auto", "gpu", "choose tensorflow or auto"),
+        ("tensorflow", "int8", "auto", "only the runtime openvino has"),
+        ("auto", "int8", "gpu", "only the runtime openvino has"),
+    ],
+)
+def test_contradictions_say_what_to_choose(runtime: str, precision: str, device: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        choose(AnalysisSettings(runtime=runtime, precision=precision), RuntimeSettings(device=device))
+
+
+def test_bfloat16_that_openvino_would_run_in_float32_is_refused(cpu_with) -> None:  # type: ignore[no-untyped-def]
+    cpu_with(USUAL)
+    with pytest.raises(SettingsError, match="which this CPU does not have: choose auto, float32 or int8"):
+        choose(AnalysisSettings(precision="bfloat16"), RuntimeSettings())
+
+
+def test_without_openvino_it_is_named_and_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match="pip install openvino, or choose --runtime tensorflow"):
+        choose(AnalysisSettings(), RuntimeSettings())
+
+
+def test_an_old_cpu_is_told_of(cpu_with, caplog: pytest.LogCaptureFixture) -> None:  # type: ignore[no-untyped-def]
+    cpu_with(OLD)
+    assert choose(AnalysisSettings(), RuntimeSettings()) == Chosen("openvino", "float32")
+    assert "no AVX2" in caplog.text
+    with pytest.raises(SettingsError, match=r"TensorFlow needs a CPU with AVX2 .*: choose --runtime openvino"):
+        cpu.needs_avx2("TensorFlow")
+
+
+@pytest.mark.parametrize(("flags", "machine"), [(OLD, "aarch64"), (None, "x86_64"), (USUAL, "x86_64")])
+def test_only_a_cpu_that_certainly_lacks_it_is_refused(cpu_with, flags, machine) -> None:  # type: ignore[no-untyped-def]
+    cpu_with(flags, machine)
+    assert not cpu.lacks_avx2()
+    cpu.needs_avx2("TensorFlow")
+
+
+def test_this_machines_flags_can_be_read() -> None:
+    found = cpu.flags()
+    assert found is None or len(found) > 5
