@@ -11,9 +11,16 @@ from crowdmask.settings import AnalysisSettings
 
 
 def cut_crops(
-    image: NDArray[np.uint8], boxes_xyxy: FloatArray, settings: AnalysisSettings, size: int
+    image: NDArray[np.uint8],
+    boxes_xyxy: FloatArray,
+    settings: AnalysisSettings,
+    size: int,
+    into: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """Crops (n, size, size, 3) uint8 BGR about the boxes; undersized faces are enlarged before the cut."""
+    """Crops (n, size, size, 3) uint8 BGR about the boxes; undersized faces are enlarged before the cut.
+
+    They are written straight to their places in `into`, where it is given.
+    """
     where = crop_boxes(
         boxes_xyxy,
         (image.shape[1], image.shape[0]),
@@ -21,7 +28,7 @@ def cut_crops(
         undersized_below=settings.undersized_below,
         undersized_margin=settings.undersized_margin,
     )
-    crops = np.empty((len(where), size, size, 3), np.uint8)
+    crops = np.empty((len(where), size, size, 3), np.uint8) if into is None else into
     for crop, (x1, y1, x2, y2) in zip(crops, where, strict=True):
         piece = image[y1:y2, x1:x2]
         shrinks = piece.shape[0] > size and piece.shape[1] > size

@@ -44,15 +44,15 @@ def judged(
 ) -> list[Answers]:
     """The answers of each frame; the crops of all frames go to the classifier together."""
     size = judge.classifier.input_size
-    crops = [
-        cut_crops(frame.image, faces.boxes[ask], judge.settings, size)
-        for frame, faces, ask in zip(frames, found, asked, strict=True)
-    ]
-    together = np.concatenate(crops) if any(len(c) for c in crops) else None
-    answers = not_asked(0) if together is None else judge.classifier.probabilities(together)
-    ends = np.cumsum([len(c) for c in crops])[:-1]
+    ends = np.cumsum([np.count_nonzero(ask) for ask in asked])
+    together = np.empty((int(ends[-1]) if len(ends) else 0, size, size, 3), np.uint8)
+    crops = np.split(together, ends[:-1])
+    for frame, faces, ask, mine in zip(frames, found, asked, crops, strict=True):
+        # each face is written once, straight to its place in the batch
+        cut_crops(frame.image, faces.boxes[ask], judge.settings, size, into=mine)
+    answers = judge.classifier.probabilities(together) if len(together) else not_asked(0)
     every = []
-    for faces, ask, mine, cut in zip(found, asked, np.split(answers, ends), crops, strict=True):
+    for faces, ask, mine, cut in zip(found, asked, np.split(answers, ends[:-1]), crops, strict=True):
         probabilities, sharp = not_asked(len(faces)), np.full(len(faces), np.nan, np.float32)
         probabilities[ask] = mine
         if with_sharpness:

@@ -55,3 +55,13 @@ def test_enlarging_changes_the_pixels_and_not_only_a_drawing() -> None:
     # twice the side: a quarter of the area is face
     assert (wide > 127).mean() == pytest.approx(0.25, abs=0.02)
     assert image[0, 0, 0] == 0
+
+
+def test_crops_are_written_to_the_place_that_is_given() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (100, 200, 3)).astype(np.uint8)
+    boxes = np.array([[10, 10, 40, 40], [100, 20, 190, 90]], np.float32)
+    batch = np.zeros((4, 32, 32, 3), np.uint8)
+    given = cut_crops(image, boxes, AnalysisSettings(), 32, into=batch[1:3])
+    assert np.shares_memory(given, batch)
+    assert np.array_equal(batch[1:3], cut_crops(image, boxes, AnalysisSettings(), 32))
+    assert not batch[0].any() and not batch[3].any()
