@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,11 +22,16 @@ from av.stream import Stream
 
 @dataclass(frozen=True)
 class Ran:
-    """What one run of a command took and printed; `peak_bytes` is the largest memory resident at once."""
+    """What one run of a command took and printed.
+
+    `peak_bytes` is the largest memory resident at once; `cpu_seconds` are those of all cores, which other work on the
+    machine disturbs less than the clock.
+    """
 
     seconds: float
     peak_bytes: int
     stdout: str
+    cpu_seconds: float
 
 
 def length_of(video: str | Path) -> Fraction:
@@ -75,17 +81,18 @@ LAUNCHER = """
 import os, subprocess, sys
 child = subprocess.Popen(sys.argv[2:])
 _, status, used = os.wait4(child.pid, 0)
-open(sys.argv[1], "w").write(str(used.ru_maxrss))
+open(sys.argv[1], "w").write(f"{used.ru_maxrss} {used.ru_utime + used.ru_stime}")
 sys.exit(os.waitstatus_to_exitcode(status) & 255)
 """
 
 
-def measured(command: Sequence[str]) -> Ran:
-    """Run a command to its end; a failure is shown and ends the benchmark."""
+def measured(command: Sequence[str], tree: Path | None = None) -> Ran:
+    """Run a command to its end; a failure is shown and ends the benchmark. `tree` is a checkout to run the code of."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors, tempfile.NamedTemporaryFile() as peak:
         begun = time.perf_counter()
         launcher = [sys.executable, "-c", LAUNCHER, peak.name, *command]
-        child = subprocess.run(launcher, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, check=False)
+        place = {} if tree is None else {"cwd": tree, "env": {**os.environ, "PYTHONPATH": str(tree)}}
+        child = subprocess.run(launcher, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, check=False, **place)
         seconds = time.perf_counter() - begun
         out.seek(0)
         errors.seek(0)
@@ -94,7 +101,22 @@ def measured(command: Sequence[str]) -> Ran:
             raise SystemExit(f"{' '.join(command)}: ended with {child.returncode}")
         # Linux counts in KiB, macOS in bytes
         unit = 1 if sys.platform == "darwin" else 1024
-        return Ran(seconds, int(peak.read()) * unit, out.read().decode(errors="replace"))
+        resident, cpu_seconds = peak.read().split()
+        return Ran(seconds, int(resident) * unit, out.read().decode(errors="replace"), float(cpu_seconds))
+
+
+@contextmanager
+def checkout(commit: str) -> Iterator[Path]:
+    """The repository as it was at a commit, in a folder of its own for as long as the block lasts."""
+    root = Path(__file__).parents[1]
+    git = ["git", "-C", str(root), "worktree"]
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name) / "tree"
+        subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
 def crowdmask(*arguments: str) -> list[str]:

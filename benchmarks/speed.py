@@ -1,24 +1,29 @@
 """How fast crowdmask is on one video, against the naive loop and against merely decoding and encoding it.
 
 `python -m benchmarks.speed VIDEO` prints Markdown; everything in it is measured in that one run, one after the other.
+With `--against COMMIT` it measures this tree beside the one at that commit instead, turn by turn, both with the same
+options for `crowdmask analyze`. A CPU with nothing but AVX2 is imitated by the variable ONEDNN_MAX_CPU_ISA=AVX2, which
+OpenVINO and TensorFlow both obey, together with `--options="--precision float32"`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 
-from benchmarks.clips import crowdmask, machine, measured, repeat, table
+from benchmarks.clips import checkout, crowdmask, machine, measured, repeat, table
 from crowdmask.media.video_writer import encoder_options
 from crowdmask.settings import OutputSettings
 
@@ -49,18 +54,68 @@ def plain(video: Path, preset: str | None, out: Path) -> float:
     return frames / (time.perf_counter() - begun)
 
 
-def analyze(video: Path, folder: Path, *options: str) -> tuple[float, dict[str, Any]]:
-    """Frames a second of the whole command, and its summary."""
+@dataclass(frozen=True)
+class Run:
+    """One `crowdmask analyze`: frames a second as a whole and without start-up, and what it cost."""
+
+    whole_fps: float
+    fps: float
+    cpu_ms: float  # of all cores, a frame
+    peak_mb: float
+    summary: dict[str, Any]
+
+
+def analyze(video: Path, folder: Path, *options: str, tree: Path | None = None) -> Run:
     command = crowdmask("analyze", str(video), "--out-dir", str(folder), "--overwrite", "--quiet", *options)
-    ran = measured(command)
+    ran = measured(command, tree)
     (path,) = folder.glob("*.json")
     summary: dict[str, Any] = json.loads(path.read_text())
-    return summary["speed"]["frames"] / ran.seconds, summary
+    frames = summary["speed"]["frames"]
+    return Run(
+        frames / ran.seconds,
+        summary["speed"]["fps"],
+        1000 * ran.cpu_seconds / frames,
+        ran.peak_bytes / 1e6,
+        summary,
+    )
 
 
-def median_run(video: Path, folder: Path, rounds: int, *options: str) -> tuple[float, dict[str, Any]]:
-    runs = sorted((analyze(video, folder, *options) for _ in range(rounds)), key=lambda run: run[0])
-    return runs[len(runs) // 2]
+def median_run(video: Path, folder: Path, rounds: int, *options: str) -> Run:
+    return median([analyze(video, folder, *options) for _ in range(rounds)])
+
+
+def median(runs: Sequence[Run]) -> Run:
+    return sorted(runs, key=lambda run: run.fps)[len(runs) // 2]
+
+
+def against_table(video: Path, folder: Path, rounds: int, commit: str, options: Sequence[str]) -> str:
+    """This tree beside the one at a commit, turn by turn, so that what else is at work disturbs both alike."""
+    ours, theirs = [], []
+    with checkout(commit) as tree:
+        for _ in range(rounds):
+            theirs.append(analyze(video, folder, *options, tree=tree))
+            ours.append(analyze(video, folder, *options))
+    new, old = median(ours), median(theirs)
+    rows = [
+        ["frames a second, whole command", old.whole_fps, new.whole_fps, new.whole_fps / old.whole_fps],
+        ["frames a second, without start-up", old.fps, new.fps, new.fps / old.fps],
+        ["ms of CPU time a frame, all in all", old.cpu_ms, new.cpu_ms, old.cpu_ms / new.cpu_ms],
+        ["peak memory, MB", old.peak_mb, new.peak_mb, old.peak_mb / new.peak_mb],
+    ]
+    shown = [[str(name), *(f"{value:.1f}" for value in values), f"{better:.2f} ×"] for name, *values, better in rows]
+    given = " ".join(options) or "none"
+    lines = [
+        f"{described(video, new.summary)} Options: {given}. Turn by turn, the median of {rounds}.",
+        table(["", f"at {commit}", "here", "better by"], shown),
+        f"{machine()}; {isa()}{versions(new.summary)}",
+    ]
+    return "\n\n".join(lines)
+
+
+def isa() -> str:
+    """What the libraries were held to, where they were."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    return f"held to {limit} by ONEDNN_MAX_CPU_ISA, which imitates such a CPU; " if limit else ""
 
 
 def naive(video: Path, folder: Path, frames: int) -> dict[str, float]:
@@ -83,14 +138,14 @@ def speed_table(video: Path, folder: Path, rounds: int, naive_frames: int) -> st
     rows += [[f"decode to BGR, encode x264 {p}", f"{fps:.0f}", "", ""] for p, fps in encoding.items()]
     summaries = {}
     for preset, codec_fps in encoding.items():
-        whole_fps, summary = median_run(video, folder, rounds, "--preset", preset)
-        summaries[preset] = summary
-        for words, fps in (("whole command", whole_fps), ("without start-up", summary["speed"]["fps"])):
+        run = median_run(video, folder, rounds, "--preset", preset)
+        summaries[preset] = run.summary
+        for words, fps in (("whole command", run.whole_fps), ("without start-up", run.fps)):
             name = f"**crowdmask analyze**, {preset}, {words}"
             rows.append([name, f"{fps:.1f}", f"{fps / loop_fps:.1f} ×", f"{100 * fps / codec_fps:.0f} %"])
     for option in ("--no-video", "--precision float32"):
-        whole_fps, summary = median_run(video, folder, rounds, *option.split())
-        for words, fps in (("whole command", whole_fps), ("without start-up", summary["speed"]["fps"])):
+        run = median_run(video, folder, rounds, *option.split())
+        for words, fps in (("whole command", run.whole_fps), ("without start-up", run.fps)):
             rows.append([f"crowdmask analyze {option}, {words}", f"{fps:.1f}", f"{fps / loop_fps:.1f} ×", ""])
     parts = [
         f"{described(video, summaries[PRESETS[0]])} The naive loop was timed on {loop['frames']:.0f} frames "
@@ -121,7 +176,7 @@ def stage_table(speed: dict[str, Any]) -> str:
 
 
 def versions(summary: dict[str, Any]) -> str:
-    names = ("crowdmask", "tensorflow", "opencv", "av", "numpy")
+    names = ("crowdmask", "openvino", "tensorflow", "opencv", "av", "numpy")
     return ", ".join(f"{name} {summary['versions'][name]}" for name in names if summary["versions"].get(name))
 
 
@@ -133,6 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--seconds", type=float, help="repeat the video until it lasts this long, so start-up weighs less"
     )
+    parser.add_argument("--against", metavar="COMMIT", help="compare with the tree at this commit, and nothing else")
+    parser.add_argument("--options", default="", help='with --against: of `crowdmask analyze`, as in "--no-video"')
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder, video = Path(name), given.video
@@ -141,7 +198,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             repeat(given.video, video, given.seconds)
         results = folder / "results"
         results.mkdir()
-        print(speed_table(video, results, given.rounds, given.naive_frames))
+        if given.against:
+            print(against_table(video.absolute(), results, given.rounds, given.against, given.options.split()))
+        else:
+            print(speed_table(video, results, given.rounds, given.naive_frames))
 
 
 if __name__ == "__main__":
