@@ -47,9 +47,9 @@ def judged(
     ends = np.cumsum([np.count_nonzero(ask) for ask in asked])
     together = np.empty((int(ends[-1]) if len(ends) else 0, size, size, 3), np.uint8)
     crops = np.split(together, ends[:-1])
-    for frame, faces, ask, mine in zip(frames, found, asked, crops, strict=True):
+    for frame, faces, ask, place in zip(frames, found, asked, crops, strict=True):
         # each face is written once, straight to its place in the batch
-        cut_crops(frame.image, faces.boxes[ask], judge.settings, size, into=mine)
+        cut_crops(frame.image, faces.boxes[ask], judge.settings, size, into=place)
     answers = judge.classifier.probabilities(together) if len(together) else not_asked(0)
     every = []
     for faces, ask, mine, cut in zip(found, asked, np.split(answers, ends[:-1]), crops, strict=True):

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import tensorflow as tf
-from openvino import opset13 as ops
 
 from crowdmask.nets.as_run import AsRun
 from crowdmask.nets.facts import Facts
 from crowdmask.nets.ir import FLOAT, described
+from crowdmask.nets.openvino_library import openvino
 from crowdmask.nets.retinaface import MeanOff
 from crowdmask.nets.shipped import shipped
 from crowdmask.nets.weights import Entry, Manifest, update_entry
+
+ov = openvino()
+ops = ov.opset13
 
 SMALL = 8  # constants with fewer numbers are not worth a conversion
 

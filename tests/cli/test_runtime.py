@@ -19,7 +19,8 @@ from crowdmask.cli.main import main
 try:
     main(sys.argv[1:])
 except SystemExit as left:
-    heavy = {"tensorflow", "keras", "tf_keras", "jax", "torch"} & {name.partition(".")[0] for name in sys.modules}
+    unwanted = {"tensorflow", "keras", "tf_keras", "jax", "torch", "openvino_telemetry"}
+    heavy = unwanted & {name.partition(".")[0] for name in sys.modules}
     print(left.code, sorted(heavy), "openvino" in sys.modules)
 """
 

@@ -9,15 +9,16 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
-from crowdmask.engine.runtimes.network import Answers, Wanted
+from crowdmask.engine.runtimes.network import Answers, Wanted, give_memory_back
 from crowdmask.errors import WeightsError
 from crowdmask.nets.facts import Facts
 from crowdmask.nets.ir import Ir, form_of, ir_of
+from crowdmask.nets.openvino_library import openvino
 
 log = logging.getLogger(__name__)
+ov = openvino()
 
 Shape = tuple[int, ...]
 
@@ -71,12 +72,16 @@ class OpenVinoNetwork:
             self._seen[shape] = self._seen.get(shape, 0) + 1
             if self._differs or self._seen[shape] < OFTEN:
                 return self._open
-            fixed, usual = self._fix(shape), self._open(pictures)
+            usual = self._open(pictures)
+            # the sizes that came before are mostly fixed by now; for one that is not it is compiled again
+            self._open = None
+            fixed = self._fix(shape)
             if all(np.array_equal(values, usual[name], equal_nan=True) for name, values in fixed(pictures).items()):
                 return fixed
             log.debug("%s: open sides give other bits than fixed ones here, so they stay open", self._ir.xml)
             self._differs = True
             self._fixed.clear()
+            self._open = _Compiled(self._core, self._model, self._options, self.facts.outputs)
             return self._open
 
     def _fix(self, shape: Shape) -> _Compiled:
@@ -111,6 +116,7 @@ class _Compiled:
 
     def __init__(self, core: Any, model: Any, options: dict[str, Any], outputs: tuple[str, ...]) -> None:
         self._model = core.compile_model(model, "CPU", options)
+        give_memory_back()
         self._outputs = outputs
         self._free: SimpleQueue[Any] = SimpleQueue()
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.engine.runtimes.cpu import needs_avx2
-from crowdmask.engine.runtimes.network import Answers, Wanted
+from crowdmask.engine.runtimes.network import Answers, Wanted, give_memory_back
 from crowdmask.errors import SettingsError
 from crowdmask.nets.facts import Facts
 
@@ -54,7 +51,7 @@ class TensorFlowNetwork:
             self._frozen = convert_variables_to_constants_v2(traced) if traced.variables else traced
         side = model.input_shape[1] or 64
         self(np.zeros((1, side, side, 3), np.uint8))
-        _give_memory_back()
+        give_memory_back()
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Answers:
         import tensorflow as tf
@@ -63,13 +60,6 @@ class TensorFlowNetwork:
             # by name: given by place, TensorFlow first writes the tensor out for a message that nobody sees
             outputs = self._frozen(pictures=tf.constant(pictures))
         return {name: out.numpy() for name, out in zip(self.facts.outputs, outputs, strict=True)}
-
-
-def _give_memory_back() -> None:
-    """What building and freezing a graph took is free again, but glibc keeps it for itself unless it is asked."""
-    gc.collect()
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def device_of(device: str) -> str:
