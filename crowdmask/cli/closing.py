@@ -57,6 +57,8 @@ def _print_one(outcome: Outcome) -> None:
         _line("worst", f"{peak.counts.unmasked} unmasked at {clock(peak.seconds)} (frame {peak.frame})")
     if outcome.gaps:
         _line("not read", _first_of(outcome.gaps))
+    for note in outcome.notes:
+        _line("note", note)
     if outputs.annotated is not None:
         _line("annotated", str(outputs.annotated))
     _line("frames", str(outputs.frames_csv))
@@ -75,6 +77,7 @@ def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_beg
         found = f"{plural(stats.frames, 'frame')}, {_counts(stats)}, compliance {percent(stats.compliance)}"
         if outcome.gaps:
             found += f"; not read: {_first_of(outcome.gaps)}"
+        found += "".join(f"; {note}" for note in outcome.notes)
         if outcome.state is State.DONE:
             click.echo(f"{click.style('✓', fg='green')} {name}: {found}")
         else:

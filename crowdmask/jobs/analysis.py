@@ -76,6 +76,7 @@ class _Work:
     until_s: float | None = None
     interrupted: bool = False
     summary: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()  # what of the input could not be kept or was done otherwise
 
     def do(self) -> None:
         task = self.task
@@ -117,6 +118,7 @@ class _Work:
                 raise SourceError(self._nothing_there(source))
             with self.times.stage("finish"):
                 sinks.pop_all().close()
+            self.notes = tuple(note for taker in (source, *written) for note in getattr(taker, "notes", ()))
 
     def _open(self) -> Source:
         task = self.task
@@ -185,7 +187,7 @@ class _Work:
         outputs = self.task.outputs
         named = {"annotated": outputs.annotated, "frames_csv": outputs.frames_csv, "persons_csv": outputs.persons}
         gaps = self.source.gaps if self.source is not None else ()
-        went = summary.Work(self.times.analysis_s, self.times.busy_s, gaps, self.interrupted, self.until_s)
+        went = summary.Work(self.times.analysis_s, self.times.busy_s, gaps, self.interrupted, self.until_s, self.notes)
         return summary.summarise(
             info,
             self.stats,
@@ -216,6 +218,7 @@ class _Work:
             self.stats,
             until_s=self.until_s,
             gaps=gaps,
+            notes=self.notes,
             wall_s=self.times.analysis_s,
             busy_s=self.times.busy_s,
             summary=self.summary,

@@ -51,6 +51,7 @@ class Outcome:
     stats: ComplianceStats
     until_s: float | None = None  # time of the last frame analysed
     gaps: tuple[Gap, ...] = ()
+    notes: tuple[str, ...] = ()  # what else a reader of the results should know
     wall_s: float = 0.0
     busy_s: dict[str, float] = field(default_factory=dict)  # by stage; stages overlap
     summary: dict[str, Any] | None = None  # what was written, None where the work failed

@@ -49,7 +49,7 @@ from crowdmask.media.colour import (
 from crowdmask.media.finishing import finish
 from crowdmask.media.orientation import rotate, rotate_place
 from crowdmask.media.parts import as_output_error, part_of, refuse_own_input
-from crowdmask.media.sound import Sound
+from crowdmask.media.sound import MP4_OPTIONS, Sound
 from crowdmask.records import Frame, VideoInfo
 
 FALLBACK_TIME_BASE = Fraction(1, 90_000)
@@ -110,11 +110,7 @@ class VideoWriter:
                 f"file:{part_of(path)}",
                 "w",
                 format="mp4",
-                options={
-                    "movflags": "hybrid_fragmented+delay_moov",
-                    "frag_duration": str(_FRAGMENT_US),
-                    "flush_packets": "1",
-                },
+                options={**MP4_OPTIONS, "frag_duration": str(_FRAGMENT_US), "flush_packets": "1"},
             )
             self._stream = self._video_stream()
 
@@ -303,6 +299,7 @@ class VideoWriter:
             until_s = None  # all of it: sound may well be longer than the pictures
         lead_s = float(self._lead * self._time_base)
         self._sound.copy_until(None if until_s is None else until_s - self._first.seconds + lead_s)
+        self._sound.end()
 
     def _slack(self) -> float:
         """How much too early the last picture may end: headers are rough, and with `every` frames are left out."""

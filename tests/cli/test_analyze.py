@@ -301,3 +301,35 @@ def test_an_address_without_an_answer(crowdmask: Crowdmask, server: str) -> None
     ran = crowdmask("analyze", f"http://me:secret@{server}/none.ts")
     assert ran.code == 1 and len(ran.lines) == 1 and "secret" not in ran.err
     assert "none.ts" in ran.err and "check the address" in ran.err
+
+
+def test_what_became_of_the_sound_is_said_at_the_end_and_in_the_summary(crowdmask: Crowdmask) -> None:
+    write_clip("in.avi", (192, 128), 5, codec="mjpeg", pix_fmt="yuvj420p", audio="pcm_s16le")
+    ran = crowdmask("analyze", "in.avi")
+    assert ran.code == 0
+    assert "encoded to AAC: MP4 cannot hold pcm_s16le" in ran.out
+    (note,) = json.loads(Path("in.crowdmask.json").read_text())["notes"]
+    assert "pcm_s16le" in note
+
+
+def test_an_overlay_beside_the_untouched_video(crowdmask: Crowdmask) -> None:
+    write_clip("in.mp4", (192, 128), 5)
+    ran = crowdmask("analyze", "in.mp4", "--video-overlay")
+    assert ran.code == 0
+    assert "in.crowdmask.mkv" in ran.out
+    assert Path("in.crowdmask.mkv").is_file() and not Path("in.crowdmask.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("in.mp4", "--video-overlay", "--blur"), "every face in it"),
+        (("rtsp://camera.invalid/1", "--video-overlay"), "can be read only once"),
+        ((".", "--video-overlay", "--out-dir", "run"), "not with a batch"),
+    ],
+)
+def test_where_an_overlay_cannot_be(arguments: tuple[str, ...], said: str, crowdmask: Crowdmask) -> None:
+    write_clip("in.mp4", (192, 128), 2)
+    ran = crowdmask("analyze", *arguments)
+    assert ran.code == 2
+    assert said in ran.lines[-1]
