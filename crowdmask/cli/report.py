@@ -1,4 +1,4 @@
-"""`crowdmask report`: one HTML page about a run, to be read in a browser, on a phone or on paper."""
+"""`crowdmask report`: one HTML page about runs or videos, to be read in a browser, on a phone or on paper."""
 
 from __future__ import annotations
 
@@ -6,10 +6,30 @@ from pathlib import Path
 
 import click
 
+from crowdmask.words import plural
 
-@click.command(name="report", context_settings={"max_content_width": 110})
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="File to write; without it report.html in the run folder.")
+EPILOG = """\b
+Examples:
+  crowdmask report outputs/night
+  crowdmask report masking.crowdmask.csv
+  crowdmask report outputs/monday outputs/tuesday --out week.html --title "Station east, week 47"
+  crowdmask report outputs/after --against outputs/before --out compared.html"""
+
+
+@click.command(name="report", epilog=EPILOG, context_settings={"max_content_width": 110})
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; without it beside the (first) RUN.")
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="A run to put beside, such as another night. Repeatable: several are counted together.",
+)
+@click.option("--title", default="", metavar="TEXT", help="What stands at the top; without it the runs' names.")
+@click.option(
+    "--logo", type=click.Path(path_type=Path), metavar="PATH", help="A picture for the top (PNG, JPEG, WebP, SVG)."
+)
 @click.option("--every", metavar="WIDTH", help="Width of a bucket over time, 1m to 1mo; without it, what fits.")
 @click.option("--timezone", "zone", metavar="ZONE", help="Whose days and hours, as Europe/Paris; without it the run's.")
 @click.option("--moments", type=click.IntRange(0, 100), default=12, show_default=True, help="Worst moments to show.")
@@ -23,8 +43,11 @@ import click
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 def command(
     *,
-    run: Path,
+    runs: tuple[Path, ...],
     out: Path | None,
+    against: tuple[Path, ...],
+    title: str,
+    logo: Path | None,
     every: str | None,
     zone: str | None,
     moments: int,
@@ -35,31 +58,33 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Make one HTML page about RUN, the folder of a finished batch or a per-frame CSV.
+    """Make one HTML page about RUN: a run folder, or the per-frame CSV of a video; several are counted together.
 
-    The page holds everything it shows and loads nothing from anywhere. Faces in its pictures are blurred; `crowdmask
-    purge` takes the pictures out again.
+    The page holds everything it shows and loads nothing from anywhere. Choosing cameras or a time there changes every
+    figure. Faces in its pictures are blurred; `crowdmask purge` takes the pictures out again.
     """
     from crowdmask.cli.noise import hush
 
     hush()  # before the next lines import what is noisy
     from crowdmask.media.parts import ensure_writable, refuse_own_input, write_whole
-    from crowdmask.results.report.figures import gather
+    from crowdmask.results.report.data import gather
+    from crowdmask.results.report.inputs import inputs_of
     from crowdmask.results.report.moments import pictures_of
-    from crowdmask.results.report.page import page
-    from crowdmask.results.run_folder import RunFolder, frames_file
+    from crowdmask.results.report.page import logo_of, page
 
-    folder = RunFolder(run if run.is_dir() else run.parent)
-    out = out or folder.path / "report.html"
-    refuse_own_input(out, frames_file(run))
+    inputs = inputs_of(runs)
+    out = out or inputs[0].report
+    for one in inputs:
+        refuse_own_input(out, one.aggregate if one.is_aggregate else one.frames)
     ensure_writable(out, overwrite=overwrite)
-    figures = gather(run, every=every, zone_name=zone, moments=moments, threads=threads)
-    seen = pictures_of(folder, figures.moments, figures.summary, show_faces=show_faces) if pictures else None
-    write_whole(out, page(figures, seen).encode("utf-8", "backslashreplace"))
-    if seen and run.is_dir():
-        folder.note_report(out, len(seen))
+    shown_logo = logo_of(logo)
+    report = gather(runs, against=against, every=every, zone_name=zone, moments=moments, threads=threads)
+    seen = pictures_of(inputs, report.data.moments, show_faces=show_faces) if pictures else None
+    write_whole(out, page(report, seen, title=title, logo=shown_logo).encode("utf-8", "backslashreplace"))
+    for one in inputs:
+        if seen and one.is_run:
+            one.folder.note_report(out, len(seen))
     if not quiet:
-        shown = (
-            f", {len(seen)} pictures {'with faces to be seen' if show_faces else 'with faces blurred'}" if seen else ""
-        )
-        click.echo(f"crowdmask: wrote {out}: {figures.totals.frames} frames{shown}", err=True)
+        faces = "with faces to be seen" if show_faces else "with faces blurred"
+        with_pictures = f", {plural(len(seen), 'picture')} {faces}" if seen else ""
+        click.echo(f"crowdmask: wrote {out}: {plural(report.data.totals.frames, 'frame')}{with_pictures}", err=True)

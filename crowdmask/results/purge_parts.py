@@ -14,7 +14,7 @@ import duckdb
 from crowdmask.errors import SourceError
 from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.results.parquet import parquet_form
-from crowdmask.results.report.sections import PICTURE_MARK
+from crowdmask.results.report.moments import PICTURE_MARK
 from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
 
 _PICTURE = re.compile(rf'<img {PICTURE_MARK}="([^"]*)" src="data:image/jpeg;base64,[A-Za-z0-9+/=]*"[^>]*>')

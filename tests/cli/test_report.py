@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from crowdmask.cli.main import main
-from crowdmask.results.report.sections import PICTURE_MARK
+from crowdmask.results.report.moments import PICTURE_MARK
 from tests.unit.results.frames_csvs import Row, write_run
 
 
@@ -35,7 +35,7 @@ def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, st
 def test_the_page_lies_in_the_run_and_is_not_overwritten(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, run_folder)
     page = run_folder / "report.html"
-    assert code == 0 and "1 frames, 1 pictures with faces blurred" in err
+    assert code == 0 and "1 frame, 1 picture with faces blurred" in err
     assert PICTURE_MARK in page.read_text()
     (note,) = (run_folder / "reports.jsonl").read_text().splitlines()
     assert json.loads(note)["report"] == str(page)
@@ -50,7 +50,7 @@ def test_pictures_can_be_shown_or_left_out(
     code, _, err = run(capsys, run_folder, "--out", tmp_path / "a.html", "--show-faces")
     assert code == 0 and "with faces to be seen" in err
     code, _, err = run(capsys, run_folder, "--out", tmp_path / "b.html", "--no-pictures")
-    assert code == 0 and ", 1 pictures" not in err and PICTURE_MARK not in (tmp_path / "b.html").read_text()
+    assert code == 0 and ", 1 picture" not in err and PICTURE_MARK not in (tmp_path / "b.html").read_text()
     assert "the run kept none" not in (tmp_path / "b.html").read_text()
     assert run(capsys, run_folder, "--out", tmp_path / "c.html", "--moments", "0", "-q")[0] == 0
     assert "No unmasked face was seen" not in (tmp_path / "c.html").read_text()

@@ -1,50 +1,115 @@
 """Puts the report together: one HTML file that holds all it needs, and asks no network for anything.
 
-Everything that comes from outside (names of files and cameras, reasons, settings) is escaped; a content security
-policy allows nothing but the page's own script, styles and embedded pictures, so that nothing else could run anyway.
+The template escapes whatever comes from outside (names of files and cameras, reasons, settings), as autoescaping is
+on; a content security policy allows nothing but the page's own script, styles and embedded pictures, so that nothing
+else could run anyway.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
-from html import escape
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 
 from crowdmask import __version__
-from crowdmask.results.report import sections
-from crowdmask.results.report.figures import Figures, interval_of
-from crowdmask.results.report.heat_map import heat_maps
-from crowdmask.results.report.moments import Moment, Picture
-from crowdmask.results.report.sections import records, texts
-from crowdmask.words import amount, day_words, interval_words, percent, plural
+from crowdmask.errors import SourceError
+from crowdmask.results.report.data import Report, payload, span_of, spans_a_week, summaries
+from crowdmask.results.report.moments import PICTURE_MARK, Moment, Picture
+from crowdmask.words import NOTHING, amount, day_words, duration, moment_words, offset_words, plural
+
+MOST_LISTED = 500  # failures and gaps: the whole list stands in summary.json
+PLAIN_BYTES = 300_000  # data larger than this is compressed
+LOGO_BYTES = 200_000
+LOGOS = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+}
 
 
-def page(figures: Figures, pictures: Mapping[Moment, Picture] | None) -> str:
-    """The whole report as HTML."""
-    script = resources.files(__package__).joinpath("page.js").read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class Card:
+    """A worst moment as the page shows it."""
+
+    camera: str
+    at: float  # seconds of the page's axis
+    when: str
+    taken: str
+    unmasked: str
+    faces: str
+    file: str
+    path: str
+    picture: Picture | None
+
+
+def logo_of(path: Path | None) -> str:
+    """A picture as an address that holds it."""
+    if path is None:
+        return ""
+    kind = LOGOS.get(path.suffix.lower())
+    if kind is None:
+        raise SourceError(f"{path}: it cannot be a logo: give a file that ends in {', '.join(LOGOS)}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path}: the logo cannot be read ({error.strerror})") from error
+    if len(content) > LOGO_BYTES:
+        raise SourceError(f"{path}: the logo has {len(content):,} bytes: give one of at most {LOGO_BYTES:,}")
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def page(report: Report, pictures: Mapping[Moment, Picture] | None, *, title: str = "", logo: str = "") -> str:
+    """The whole report as HTML; `pictures` is None where none were asked for."""
+    script, style = _asset("page.js"), _asset("page.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    name = figures.run.resolve().name
-    content = [
-        _section("time", "Over time", sections.time(figures)),
-        _section("cameras", "By camera", sections.cameras(figures)),
-        _section("hours", "By hour and weekday", heat_maps(figures.by_hour)),
-        _section("moments", "Worst moments", sections.moments(figures, pictures)),
-        _section("left-out", "What was not analysed", sections.left_out(figures)),
-        _section("settings", "Settings and weights", sections.settings(figures.summary)),
-        _section("reading", "How to read this", sections.reading(figures)),
-    ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="generator" content="crowdmask {escape(__version__)}">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>Mask compliance, {escape(name)}</title><style>{_asset('page.css')}</style></head>\n<body>"
-        f"{_header(figures, name)}\n<main>{''.join(content)}</main>\n"
-        f'<div id="tip" hidden></div><script>{script}</script></body></html>\n'
+    data, found = payload(report), summaries(report)
+    packed = len(data) > PLAIN_BYTES
+    names = ", ".join(one.name for one in report.inputs)
+    return _environment().get_template("page.html").render(
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        style=Markup(style),  # the package's own files
+        script=Markup(script),
+        # JSON within a script element: no `<` may begin a tag there
+        data=Markup(_packed(data) if packed else data.replace("<", "\\u003c")),
+        packed=packed,
+        version=__version__,
+        title=title or names,
+        names=names,
+        logo=logo,
+        report=report,
+        span=span_of(report),
+        files=plural(report.data.sources, "file"),
+        week=spans_a_week(report.data),
+        caveats=list(_caveats(report, found)),
+        cards=[_card(report, moment, pictures) for moment in report.data.moments],
+        with_pictures=pictures is not None and bool(pictures),
+        no_pictures=pictures is not None and not pictures,
+        hidden=any(picture.hidden for picture in (pictures or {}).values()),
+        mark=PICTURE_MARK,
+        failures=[_failure(row) for row in found["failures"]],
+        gaps=[_gap_words(row) for row in found["gaps"]],
+        pauses=[_pause_words(gap.camera, gap.since, gap.upto) for gap in report.data.gaps],
+        most=MOST_LISTED,
+        found=found,
+        settings=list(_flat(found["settings"])),
+        versions=list(_flat(found["versions"])),
+        made=f"{day_words(report.made_at)}, {report.made_at:%H:%M} ({offset_words(report.made_at)})",
+    )  # fmt: skip
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
 
 
@@ -52,78 +117,92 @@ def _asset(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _section(anchor: str, title: str, content: str) -> str:
-    heading = f'<h2 id="{anchor}-title">{title}</h2>'
-    return f'\n<section id="{anchor}" aria-labelledby="{anchor}-title">{heading}{content}</section>'
+def _packed(data: str) -> str:
+    return base64.b64encode(zlib.compress(data.encode(), 9)).decode()
 
 
-def _header(figures: Figures, name: str) -> str:
-    totals, counts = figures.totals, figures.totals.counts
-    cards = (
-        ("compliance", "Compliance", percent(counts.compliance), _interval(figures)),
-        ("unmasked", "Unmasked faces", amount(counts.unmasked), _per_frame(figures)),
-        (
-            "faces",
-            "Faces seen",
-            amount(counts.faces),
-            f"{amount(counts.masked)} masked, {amount(counts.unknown)} unknown",
-        ),
-        ("frames", "Frames analysed", amount(totals.frames), _of_files(figures)),
-    )
-    shown = "".join(
-        f'<div class="card {kind}"><dt>{title}</dt><dd>{value}</dd><dd class="more">{more}</dd></div>'
-        for kind, title, value, more in cards
-    )
-    return (
-        f'<header><p class="kind">Mask compliance report</p><h1>{escape(name)}</h1>'
-        f'<p class="span">{escape(_span(figures))}</p><dl class="cards">{shown}</dl>{_notices(figures)}</header>'
-    )
-
-
-def _interval(figures: Figures) -> str:
-    counts = figures.totals.counts
-    return (
-        f"95 % interval {interval_words(interval_of(counts))}" if counts.masked + counts.unmasked else "no face judged"
-    )
-
-
-def _per_frame(figures: Figures) -> str:
-    totals = figures.totals
-    if not totals.frames:
-        return "no frames"
-    return f"{amount(totals.counts.unmasked / totals.frames, 2)} per frame, at most {totals.peak_unmasked}"
-
-
-def _of_files(figures: Figures) -> str:
-    return f"of {plural(figures.sources, 'file')}, {amount(figures.totals.frames_with_faces)} with faces"
-
-
-def _span(figures: Figures) -> str:
-    totals = figures.totals
-    cameras = plural(len(figures.by_camera), "camera")
-    if totals.first is None or totals.last is None:
-        return f"{cameras}; the time of the frames is not known"
-    first, last = (moment.astimezone(figures.zone) for moment in (totals.first, totals.last))
-    if first.date() == last.date():
-        return f"{cameras}; {day_words(first)}, {first:%H:%M} to {last:%H:%M}, {figures.zone.key}"
-    return f"{cameras}; {day_words(first)}, {first:%H:%M} to {day_words(last)}, {last:%H:%M}, {figures.zone.key}"
-
-
-def _notices(figures: Figures) -> str:
-    """What a reader must know before believing the figures."""
-    notices = []
-    totals = figures.totals
-    failures = records(figures.summary.get("failures"))
-    if failures:
-        notices.append(f'{plural(len(failures), "file")} could not be analysed: <a href="#left-out">see why</a>.')
-    if totals.untimed_frames:
-        notices.append(
-            f"The time of {plural(totals.untimed_frames, 'frame')} of {plural(totals.untimed_sources, 'file')} is not "
-            "known: they are in all figures but those over time and by hour."
+def _caveats(report: Report, found: Mapping[str, Any]) -> Iterable[str]:
+    """What a reader must know before believing the headline."""
+    data, totals = report.data, report.data.totals
+    if found["state"] in ("interrupted", "disk full"):
+        yield f"The analysis was ended early ({found['state']}): what follows is only a part."
+    if found["failures"]:
+        yield f"{plural(len(found['failures']), 'file')} could not be analysed: see “What was not analysed”."
+    if data.mode == "clock" and totals.untimed_frames:
+        yield (
+            f"Nothing says when {plural(totals.untimed_frames, 'frame')} of {plural(totals.untimed_sources, 'file')} "
+            "were taken: they are in the figures as long as no time is chosen, and in no figure over time."
+        )
+    if data.left_out:
+        yield (
+            f"{plural(data.left_out, 'period')} with too few faces are in none of the figures, which are therefore not "
+            "those of everybody."
+        )
+    if data.mode == "periods":
+        yield "Only sums by period were kept: the rate counts faces frame by frame, and has no interval."
+    elif totals.frames and data.overall is None:
+        yield (
+            "There are too few stretches of time, or all faces are alike: each stretch of five minutes counts as one "
+            "observation, so the interval is wide."
         )
     if not totals.frames:
-        notices.append("There is no frame in this run.")
-    elif not totals.counts.masked + totals.counts.unmasked:
-        notices.append("No face could be judged, so there is no compliance to tell.")
-    notices += [escape(str(note)) for note in texts(figures.summary.get("notes"))]
-    return f'<ul class="notices">{"".join(f"<li>{notice}</li>" for notice in notices)}</ul>' if notices else ""
+        yield "There is no frame in this run."
+    elif not totals.counts.judged:
+        yield "No face could be judged, so there is no rate."
+    yield from (str(note) for note in found["notes"])
+
+
+def _card(report: Report, moment: Moment, pictures: Mapping[Moment, Picture] | None) -> Card:
+    data, several = report.data, len(report.inputs) > 1
+    when, taken, at = f"{moment.seconds:,.1f} s into the file", "", moment.seconds
+    if moment.at is not None:
+        local = moment.at.astimezone(report.zone)
+        when, taken, at = moment_words(local), local.isoformat(timespec="seconds"), moment.at.timestamp()
+    elif data.mode == "clock":
+        at = -1.0
+    camera, path = moment.camera, moment.source
+    for one in report.inputs:
+        if one.is_video and (not several or moment.source == one.prefix):
+            camera, path = (one.name if data.mode == "seconds" else camera), next(map(str, one.pictures_from()), path)
+        elif one.is_run and not several:
+            root = one.summary.get("input_root")
+            path = f"{root}/{moment.source}" if root else path
+    if data.mode == "seconds" and camera not in data.cameras:
+        camera = moment.source
+    return Card(
+        camera,
+        at,
+        when,
+        taken,
+        amount(moment.counts.against),
+        plural(moment.counts.faces, "face"),
+        f"{Path(path).name}, frame {amount(moment.frame)}",
+        path,
+        (pictures or {}).get(moment),
+    )
+
+
+def _failure(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The file, and the reason without its name in it."""
+    source, reason = str(row.get("source", "")), str(row.get("reason", "")) or "no reason recorded"
+    return source, (reason.replace(source, "").strip(" :") if source else reason), str(row.get("attempts", ""))
+
+
+def _gap_words(gap: Mapping[str, Any]) -> tuple[str, ...]:
+    frame, seconds = gap.get("after_frame"), gap.get("seconds")
+    at = f"{amount(float(seconds), 1)} s" if isinstance(seconds, (int, float)) else NOTHING
+    return str(gap.get("source", "")), "the start" if frame is None else str(frame), at, str(gap.get("reason", ""))
+
+
+def _pause_words(camera: str, since: Any, upto: Any) -> tuple[str, str, str, str]:
+    lasted = duration((upto - since).total_seconds())
+    end = f"{upto:%H:%M:%S}" if since.date() == upto.date() else moment_words(upto)
+    return camera or "no camera", moment_words(since), end, lasted
+
+
+def _flat(value: object, name: str = "") -> Iterable[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    elif name:
+        yield name, NOTHING if value is None else str(value)

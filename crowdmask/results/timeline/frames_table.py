@@ -52,6 +52,11 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def instant_of(us: int) -> datetime:
+    """The other way round."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
 @dataclass(frozen=True)
 class Totals:
     """What the files hold in all."""
@@ -77,6 +82,7 @@ class FramesTable:
       it is prefixed by the run it belongs to. Outside of `begin` to `end` nothing is counted.
     - `recorded_us` is the time that the frames stand for; `masked_us` that time multiplied by the faces that count for
       the compliance, `unmasked_us` by those that count against it.
+    - With `keep_seconds` the table `standing` stays, one row per source and second, with `stands_us`.
     - `trials_u` (in millionths) counts every judged face once a minute at most, and once a still: what precision.py
       takes for a trial. `block` numbers stretches of BLOCK_MINUTES.
     """
@@ -87,6 +93,7 @@ class FramesTable:
         *,
         by_source: bool = False,
         stand_s: float = STAND_S,
+        keep_seconds: bool = False,
         begin: datetime | None = None,
         end: datetime | None = None,
         threads: int = 0,
@@ -94,6 +101,7 @@ class FramesTable:
     ) -> None:
         self.paths = list(paths)
         self.by_source, self.begin, self.end = by_source, begin, end
+        self._keep_seconds = keep_seconds
         self._stand_us = round(stand_s * SECOND_US)
         self._threads, self._memory = threads or len(os.sched_getaffinity(0)), memory
         self._open = ExitStack()
@@ -141,16 +149,18 @@ class FramesTable:
         """)
         if self.execute("SELECT count(*) FROM seconds WHERE damaged").fetchall()[0][0]:
             raise self._damage("a count or a time in it is no such")
-        self.execute(self._counted())
+        self.execute(self._standing())
         self.execute("DROP TABLE seconds")
+        self.execute(self._counted())
+        if not self._keep_seconds:
+            self.execute("DROP TABLE standing")
         self.execute("CREATE TEMP VIEW minutes AS SELECT * EXCLUDE (inside, clock_minute) FROM counted WHERE inside")
 
-    def _counted(self) -> str:
-        """SQL that adds the seconds up to minutes, each with the time it stands for."""
-        source = "source" if self.by_source else "CASE WHEN NOT timed THEN source END"
+    def _standing(self) -> str:
+        """SQL that gives every second the time that its frames stand for."""
         lone, shortest = round(LONE_STILL_S * SECOND_US), round(SHORTEST_GAP_S * SECOND_US)
         return f"""
-            CREATE TEMP TABLE counted AS
+            CREATE TEMP TABLE standing AS
             WITH
             kinds AS (SELECT camera, source, timed, sum(frames) > 1 AS moving FROM seconds GROUP BY ALL),
             strands AS (  -- what follows one another: the frames of a video, or the stills of a camera
@@ -166,15 +176,20 @@ class FramesTable:
                 SELECT camera, moving, strand, timed, median(pause)::BIGINT AS usual,
                     (max(last_us) - min(first_us)) // greatest(sum(frames) - 1, 1) AS pace
                 FROM paused GROUP BY ALL
-            ),
-            standing AS (
-                SELECT paused.*, least({self._stand_us}, CASE
-                    WHEN NOT moving AND NOT timed THEN {lone}
-                    WHEN pause <= greatest({shortest}, {USUAL_PAUSES} * usual) THEN pause
-                    WHEN moving THEN last_us - first_us + least(pace, coalesce(usual, pace))
-                    ELSE coalesce(usual, {lone}) END) AS stands_us, first_us // {MINUTE_US} AS clock_minute
-                FROM paused JOIN usual USING (camera, moving, strand, timed)
             )
+            SELECT paused.*, least({self._stand_us}, CASE
+                WHEN NOT moving AND NOT timed THEN {lone}
+                WHEN pause <= greatest({shortest}, {USUAL_PAUSES} * usual) THEN pause
+                WHEN moving THEN last_us - first_us + least(pace, coalesce(usual, pace))
+                ELSE coalesce(usual, {lone}) END) AS stands_us, first_us // {MINUTE_US} AS clock_minute
+            FROM paused JOIN usual USING (camera, moving, strand, timed)
+        """
+
+    def _counted(self) -> str:
+        """SQL that adds the seconds up to minutes."""
+        source = "source" if self.by_source else "CASE WHEN NOT timed THEN source END"
+        return f"""
+            CREATE TEMP TABLE counted AS
             SELECT camera, {source} AS source, CASE WHEN timed THEN clock_minute END AS minute, clock_minute,
                 clock_minute // {BLOCK_MINUTES} AS block, inside,
                 {_added(("frames", "frames_with_faces", "faces", *WORDS))},
@@ -203,7 +218,7 @@ class FramesTable:
             FROM minutes
         """).fetchall()[0]
         frames, with_faces, peak, untimed, sources = (int(value or 0) for value in row[:5])
-        first, last = (None if us is None else _EPOCH + timedelta(microseconds=us) for us in row[5:7])
+        first, last = (None if us is None else instant_of(us) for us in row[5:7])
         counts = Counts.shown(int(value or 0) for value in row[7:])
         left_out = self.execute("SELECT sum(frames) FROM counted WHERE NOT inside").fetchall()[0][0]
         return Totals(frames, with_faces, counts, peak, untimed, sources, int(left_out or 0), first, last)

@@ -23,13 +23,8 @@ from zoneinfo import ZoneInfo
 
 from crowdmask.results.statistics import score_interval
 from crowdmask.results.timeline.buckets import Width, bucket_spans, local_at
-from crowdmask.results.timeline.frames_table import (
-    MINUTE_US,
-    SHORTEST_GAP_S,
-    USUAL_PAUSES,
-    FramesTable,
-    microseconds,
-)
+from crowdmask.results.timeline.frames_table import BLOCK_MINUTES, MINUTE_US, FramesTable, microseconds
+from crowdmask.results.timeline.gaps import pauses_sql
 from crowdmask.results.timeline.precision import MICRO, Precision, precision_of
 from crowdmask.verdicts import WORDS, Counts
 from crowdmask.words import natural
@@ -232,6 +227,7 @@ def _timed(
         for start, stop, camera, source, *numbers, gap_us, uncovered_us in rows:
             begin, end = local_at(int(start), zone), local_at(int(stop), zone)
             covered_s = max(0.0, (int(stop) - int(start)) * 60.0 - int(uncovered_us) / 1e6)
+            numbers[_BLOCKS] *= min(1.0, (int(stop) - int(start)) / BLOCK_MINUTES)  # a part of a block is no whole one
             yield _row(
                 (begin, end, camera, source),
                 numbers,
@@ -252,7 +248,8 @@ def _row(
     covered_s: float | None,
 ) -> StatisticsRow:
     """From what both queries give, in the order of _SUMS."""
-    frames, with_faces, peak, blocks, *rest = (int(value) for value in numbers)
+    blocks = float(numbers[_BLOCKS])
+    frames, with_faces, peak, _, *rest = (int(value) for value in numbers)
     recorded, masked, unmasked, trials = (value / MICRO for value in rest[:4])
     time = TimeSums(recorded, masked, unmasked, trials, blocks)
     return StatisticsRow(
@@ -271,13 +268,12 @@ def _row(
 _TIMES = ("recorded_us", "masked_us", "unmasked_us", "trials_u")
 _ADDED = ("frames", "frames_with_faces", *_TIMES, *WORDS)
 _SUMS = ("frames", "frames_with_faces", "peak", "blocks", *_TIMES, *WORDS)
+_BLOCKS = _SUMS.index("blocks")
 
 
 def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int) -> str:
     camera = "''" if by == "none" else "camera"
     source = "source" if by == "source" else "''"
-    usual = f"greatest({SHORTEST_GAP_S * 1e6}, {USUAL_PAUSES} * coalesce(median(pace), 0))"
-    longest = usual if gap_s is None else f"{gap_s * 1e6}"
     first, last = str(begin_us), str(end_us)
     if by == "source":  # a file's buckets end where it does; a camera is expected to have frames all the time
         first = f"greatest({begin_us}, min(spans.start) * {MINUTE_US})"
@@ -301,13 +297,7 @@ def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int
                 max(last_us) AS last_us
             FROM kept ASOF JOIN spans ON kept.minute >= spans.start GROUP BY camera, source
         ),
-        between_frames AS (
-            SELECT camera, source, last_us AS since,
-                lead(first_us) OVER (PARTITION BY camera, source ORDER BY minute) AS upto,
-                CASE WHEN frames > 1 THEN (last_us - first_us) / (frames - 1) ELSE upto - since END AS pace
-            FROM kept
-        ),
-        longest AS (SELECT camera, source, {longest} AS us FROM between_frames GROUP BY camera, source),
+        {pauses_sql(gap_s)},
         pauses AS (
             SELECT camera, source, since, upto, true AS within FROM between_frames WHERE upto IS NOT NULL
             UNION ALL SELECT camera, source, begin_us, first_us, false FROM expected

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import csv
 import functools
 import hashlib
+import html
 import http.server
+import io
 import json
 import re
 import shutil
@@ -23,10 +26,14 @@ import cv2
 import numpy as np
 import pytest
 
-from crowdmask.results.report.figures import gather
+from crowdmask.errors import SourceError
+from crowdmask.results.report.data import gather
 from crowdmask.results.report.moments import pictures_of
-from crowdmask.results.report.page import page
-from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.report.page import logo_of, page
+from crowdmask.results.timeline.buckets import Width
+from crowdmask.results.timeline.frames_table import FramesTable
+from crowdmask.results.timeline.precision import precision_of
+from crowdmask.results.timeline.statistics_rows import statistics_rows, with_totals
 from tests.unit.results.frames_csvs import Row, write_run
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -40,7 +47,11 @@ FLAGS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
+    "--disable-quic",
     "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 )
 
 
@@ -98,36 +109,36 @@ def night(folder: Path, *, cameras: tuple[str, ...] = ("north", "south 2", "sout
 
 
 def made(run: Path, **options: Any) -> str:
-    figures = gather(run, **options)
-    return page(figures, pictures_of(RunFolder(run), figures.moments, figures.summary))
+    report = gather([run], **options)
+    return page(report, pictures_of(report.inputs, report.data.moments))
 
 
 def with_pictures(run: Path) -> None:
-    figures = gather(run)
-    for moment in figures.moments:
-        path = Path(figures.summary["input_root"]) / moment.source
+    report = gather([run])
+    for moment in report.data.moments:
+        path = Path(report.inputs[0].summary["input_root"]) / moment.source
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), np.full((90, 160, 3), 120, np.uint8))
 
 
 def test_an_empty_run_is_a_page(tmp_path: Path) -> None:
     words = Elements(made(write_run(tmp_path, []))).words
-    assert "There is no frame in this run" in words and "summary.json" in words
+    assert "There is no frame in this run" in words and "what failed is not known" in words
 
 
 def test_a_per_frame_csv_without_times_is_a_page(tmp_path: Path) -> None:
     path = tmp_path / "v.crowdmask.csv"
     path.write_text("frame,time_s,faces,masked,unmasked,unknown,compliance\n0,0.0,3,2,1,0,0.6667\n")
     words = Elements(made(path)).words
-    assert "66.7 %" in words and "the time of the frames is not known" in words and "0.0 s into the file" in words
+    assert "when it was recorded is not known" in words and "0.0 s into the file" in words
 
 
 def test_names_from_outside_never_become_markup(tmp_path: Path) -> None:
     run = night(tmp_path, cameras=(EVIL, "north"))
     elements = Elements(made(run))
-    assert len(elements.all("script")) == 1 and not elements.all("img")
+    assert len(elements.all("script")) == 2 and [img.get("id") for img in elements.all("img")] == ["large-picture"]
     assert not any(name.startswith("on") for _, attrs in elements.found for name in attrs)
-    assert "<script>alert('x')</script>" in elements.words and f"{EVIL} is damaged"[:20] in elements.words
+    assert "<script>alert('x')</script>" in elements.words and "is damaged" in elements.words
 
 
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
@@ -141,7 +152,7 @@ def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
         for key in ("src", "href", "xlink:href", "action")
         if key in attrs
     ]
-    assert len(elements.all("img")) == 12
+    assert len(elements.all("img")) == 13
     assert all(address.startswith(("data:image/jpeg;base64,", "#")) for address in addresses)
     assert not elements.all("link") and "@import" not in text and "url(" not in text
     policy = next(attrs["content"] for attrs in elements.all("meta") if attrs.get("http-equiv"))
@@ -151,31 +162,30 @@ def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
 
 
 def test_everything_asked_for_is_on_the_page(tmp_path: Path) -> None:
-    words = Elements(made(night(tmp_path))).words
+    text = made(night(tmp_path))
+    words = Elements(text).words
     for expected in (
-        *(
-            "Compliance",
-            "Unmasked faces",
-            "Over time",
-            "By camera",
-            "By hour and weekday",
-            "Worst moments",
-            "What was not analysed",
-        ),
-        *(
-            "south 10",
-            "is damaged",
-            "cut off",
-            "mask-xception",
-            "ab" * 32,
-            "analysis.detector",
-            "retinaface-mobilenet",
-            "Europe/Paris",
-        ),
-    ):
+        "Over time", "By camera", "By camera and hour of the day", "Worst moments", "What was not analysed",
+        "Times without frames", "Sat 24 Oct 2026, 23:20:00", "is damaged", "cut off", "mask-xception", "ab" * 32,
+        "analysis.detector", "retinaface-mobilenet", "Europe/Paris",
+    ):  # fmt: skip
         assert expected in words, expected
-    figures = gather(tmp_path / "run")
-    assert f"{figures.totals.counts.unmasked:,}" in words
+    assert "By weekday and hour" not in words  # a night has no week
+    assert len(text) < 1_000_000
+
+
+def test_a_title_and_a_logo_stand_at_the_top(tmp_path: Path) -> None:
+    report = gather([night(tmp_path)])
+    logo = tmp_path / "logo.svg"
+    logo.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    elements = Elements(page(report, None, title="Ward <4>", logo=logo_of(logo)))
+    assert "Ward <4>" in elements.words and elements.all("img")[0]["src"] == logo_of(logo)
+    (tmp_path / "logo.txt").touch()
+    with pytest.raises(SourceError, match="cannot be a logo"):
+        logo_of(tmp_path / "logo.txt")
+    logo.write_bytes(b"x" * 300_000)
+    with pytest.raises(SourceError, match="at most 200,000"):
+        logo_of(logo)
 
 
 def test_a_long_run_stays_a_light_page(tmp_path: Path) -> None:
@@ -190,20 +200,32 @@ def test_a_long_run_stays_a_light_page(tmp_path: Path) -> None:
     failures = [{"source": f"cam1/{i}.jpg", "reason": "is damaged"} for i in range(5000)]
     (run / "summary.json").write_text(json.dumps({"failures": failures}))
     text = made(run, every="1m")
-    assert len(text) < 400_000
-    assert "and 4,500 more" in text and "as asked for" in text
+    assert len(text) < 1_000_000 and "data-packed" in text
+    assert "and 4500 more" in text and "as asked for" in text and "By weekday and hour" in text
 
 
 PROBE = """
 const report = document.querySelector("iframe");
 report.addEventListener("load", () => {
   const page = report.contentDocument, tip = page.getElementById("tip"), found = {};
-  const {KeyboardEvent, PointerEvent, getComputedStyle} = report.contentWindow;
+  const {KeyboardEvent, PointerEvent, Event} = report.contentWindow;
   const press = (target, key) => target.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
   const shown = () => (tip.hidden ? null : tip.textContent);
+  const text = (selector) => [...page.querySelectorAll(selector)].map((one) => one.textContent);
+  const state = () => ({
+    headline: text("#headline dd:not(.more)"), more: text("#headline .more"),
+    cameras: [...page.querySelectorAll("#cameras-table tbody tr, #cameras-table tfoot tr")].map(
+      (row) => [...row.cells].map((cell) => cell.textContent)),
+    buckets: page.querySelectorAll("#time-table tbody tr").length,
+    hours: [...page.querySelectorAll("#hours-map .cell[data-tip]")].map((cell) => cell.dataset.tip).filter(
+      (tip) => !tip.includes("no frames")),
+    moments: [...page.querySelectorAll(".moments figure")].filter((one) => !one.hidden).map((one) => one.dataset.path),
+    selection: page.getElementById("selection").textContent,
+  });
+  found.ready = page.documentElement.dataset.ready;
   found.overflow = page.documentElement.scrollWidth - page.documentElement.clientWidth;
   found.before = shown();
-  const chart = page.querySelector(".chart"), heat = page.querySelector(".heat");
+  const chart = page.getElementById("chart");
   chart.focus();
   found.focused = page.activeElement === chart;
   press(chart, "ArrowRight"); press(chart, "ArrowRight");
@@ -213,22 +235,43 @@ report.addEventListener("load", () => {
   found.last = shown();
   press(chart, "Escape");
   found.escaped = shown();
-  press(heat, "Home"); press(heat, "ArrowDown");
-  found.tuesday = shown();
   const bar = chart.querySelector(".hits i:nth-child(3)"), at = bar.getBoundingClientRect();
   bar.dispatchEvent(new PointerEvent("pointermove", {bubbles: true}));
   found.hovered = shown();
   found.fits = tip.getBoundingClientRect().left >= 0 && tip.getBoundingClientRect().right <= report.clientWidth;
   found.over = page.elementFromPoint(at.left + at.width / 2, at.top + 9) === bar;
-  const names = () => [...page.querySelectorAll(".cameras tbody th")].map((head) => head.textContent);
-  const head = page.querySelectorAll(".cameras th[data-sort]")[0];
-  head.click(); found.up = names();
-  press(head, "Enter"); found.down = names();
-  page.getElementById("heat-count").click();
-  found.maps = ["rate", "count"].map((kind) => getComputedStyle(page.querySelector(".heat." + kind)).display);
+  const names = () => text("#cameras-table tbody th");
+  const head = () => page.querySelector("#cameras-table thead th");
+  head().click(); found.up = names();
+  press(head(), "Enter"); found.down = names();
+  head().click();
   found.ticks = [...page.querySelectorAll(".tick")].filter((tick) => tick.offsetWidth).map((tick) => {
     const box = tick.getBoundingClientRect(); return [box.left, box.right];
   });
+  found.all = state();
+  const change = () => page.getElementById("filter").dispatchEvent(new Event("change"));
+  const boxes = [...page.querySelectorAll("#cameras-list input")];
+  boxes.forEach((box) => { box.checked = box.parentElement.textContent.trim() === "south 2"; });
+  change();
+  found.camera = state();
+  page.getElementById("from").value = "2026-10-24T22:00"; page.getElementById("to").value = "2026-10-25T01:00";
+  change();
+  found.both = state();
+  boxes.forEach((box) => { box.checked = true; });
+  change();
+  found.range = state();
+  const download = page.querySelector('[data-download="cameras-table"]');
+  download.click();
+  found.csv = download.dataset.made;
+  page.getElementById("from").value = ""; page.getElementById("to").value = ""; change();
+  const pictures = [...page.querySelectorAll(".moments .open")];
+  pictures[0].click();
+  const dialog = page.getElementById("large"), path = () => page.getElementById("large-path").textContent;
+  found.open = [dialog.open, path(), page.getElementById("large-picture").src === pictures[0].querySelector("img").src];
+  page.querySelector('[data-go="1"]').click(); found.next = path();
+  page.querySelector('[data-go="-1"]').click(); page.querySelector('[data-go="-1"]').click(); found.previous = path();
+  page.getElementById("close").click();
+  found.closed = dialog.open;
   document.getElementById("found").textContent = JSON.stringify(found);
 });
 """
@@ -274,28 +317,77 @@ def chromium(folder: Path, *args: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
+def by_hand(run: Path, camera: str | None = None, since: str = "", before: str = "") -> tuple[str, str, str]:
+    """Rate, unmasked in view and sightings out of the rows of frames.csv: every still stands for a minute."""
+    with (run / "frames.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if camera is None or row["camera"] == camera]
+    if since:
+        rows = [row for row in rows if row["captured_at"] and since <= row["captured_at"][:16] < before]
+    masked, unmasked, unknown = (sum(int(row[word]) for row in rows) for word in ("masked", "unmasked", "unknown"))
+    rate = f"{100 * masked / (masked + unmasked):.1f}\u00a0%"
+    return rate, f"{unmasked / len(rows):.2f}", f"{masked + unmasked + unknown:,}"
+
+
 @pytest.mark.parametrize("window", ["phone", "desk"])
-def test_a_browser_shows_it_and_the_keyboard_asks_it(
+def test_a_browser_shows_it_and_what_is_chosen_changes_every_figure(
     browser_run: Path, server: tuple[str, list[str]], tmp_path: Path, window: str
 ) -> None:
     address, asked = server
     dom = chromium(tmp_path, "--virtual-time-budget=20000", "--dump-dom", f"{address}/{window}.html")
     text = re.search(r'<pre id="found">(.*?)</pre>', dom, re.DOTALL)
     assert text is not None and text[1], dom[:500]
-    found = json.loads(text[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
-    assert found["overflow"] <= 0  # nothing to scroll sideways
+    found = json.loads(html.unescape(text[1]))
+    assert found["ready"] == "true" and found["overflow"] <= 0  # nothing to scroll sideways
     assert found["before"] is None and found["focused"]
-    assert "Sat 24 Oct 2026, 20:05 to 20:10" in found["second"] and "compliance" in found["second"]
+    assert found["second"].startswith("Sat 24 Oct 2026, 20:10 to 20:20") and "wore a mask" in found["second"]
     assert found["spoken"] == found["second"] and found["last"] != found["second"] and found["escaped"] is None
-    assert found["tuesday"] == "Tuesday, 00:00 to 01:00\nno frames"
-    assert "20:10 to 20:15" in found["hovered"] and found["fits"] and found["over"]
+    assert "20:20 to 20:30" in found["hovered"] and found["fits"] and found["over"]
     assert found["up"] == ["no camera", "north", "south 2", "south 10"] and found["down"] == found["up"][::-1]
-    assert found["maps"] == ["none", "block"]
     labels = found["ticks"]
     assert len(labels) >= 2 and all(a[1] <= b[0] + 1 for a, b in pairwise(labels))
+    run = browser_run / "run"
+    span = ("2026-10-24T22:00", "2026-10-25T01:00")
+    for name, expected in {
+        "all": by_hand(run),
+        "camera": by_hand(run, "south 2"),
+        "both": by_hand(run, "south 2", *span),
+        "range": by_hand(run, None, *span),
+    }.items():
+        assert tuple(found[name]["headline"][:3]) == expected, name
+    assert found["both"]["buckets"] == 18 and found["range"]["buckets"] == 18 < found["all"]["buckets"]
+    assert [row[0] for row in found["both"]["cameras"]] == ["south 2"]
+    assert found["both"]["cameras"][0][1] == by_hand(run, "south 2", *span)[0]
+    rows = {row[0]: row[1] for row in found["range"]["cameras"]}
+    assert rows["north"] == by_hand(run, "north", *span)[0] and rows["all chosen"] == by_hand(run, None, *span)[0]
+    assert {tip.split("\n")[0] for tip in found["both"]["hours"]} == {
+        f"south 2, {hour:02}:00 to {hour + 1:02}:00" for hour in (22, 23, 0)
+    }
+    assert found["camera"]["moments"] and all("/south 2/" in path for path in found["camera"]["moments"])
+    assert "south 2" in found["both"]["selection"] and "2026-10-24 22:00" in found["both"]["selection"]
+    lines = list(csv.reader(io.StringIO(found["csv"])))
+    assert lines[0][:2] == ["Camera", "Wore a mask"] and [line[0] for line in lines[1:]] == [
+        *(name for name in found["up"] if name), "all chosen",
+    ]  # fmt: skip
+    paths = found["all"]["moments"]
+    assert found["open"] == [True, paths[0], True] and (found["next"], found["previous"]) == (paths[1], paths[-1])
+    assert found["closed"] is False
     assert {path for path in asked if "favicon" not in path} <= {f"/{w}.html" for w in ("phone", "desk")} | {
         f"/report.html?{w}" for w in ("phone", "desk")
     }
+
+
+def test_the_page_computes_intervals_as_the_statistics_do(
+    browser_run: Path, server: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    address, _ = server
+    dom = chromium(tmp_path, "--virtual-time-budget=20000", "--dump-dom", f"{address}/report.html?desk")
+    shown = re.search(r"95 % interval ([\d.]+) to ([\d.]+)", html.unescape(dom).replace("\u00a0", " "))
+    assert shown is not None
+    with FramesTable([browser_run / "run" / "frames.csv"], threads=1) as table:
+        precision = precision_of(table)
+        *_, total = with_totals(statistics_rows(table, Width.parse("10m"), PARIS, precision=precision), precision)
+    assert total.interval is not None
+    assert (shown[1], shown[2]) == tuple(f"{100 * end:.1f}" for end in total.interval)
 
 
 def test_a_browser_paints_and_prints_it(browser_run: Path, tmp_path: Path) -> None:
