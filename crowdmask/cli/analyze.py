@@ -61,7 +61,7 @@ in the current folder or the user's config folder. Exit codes: 0 good, 1 failed,
 @setting_options(TimeAndPlaceSettings, "When and where the inputs of a batch were taken")
 @setting_options(AggregateSettings, "Counts by period and nothing else")
 @general_options(verbose="Say where the time goes; give tracebacks.")
-@click.option("--json", "as_json", is_flag=True, cls=SectionOption, help="Print the summary as JSON and nothing else.")
+@click.option("--json", "as_json", is_flag=True, cls=SectionOption, help="Print one JSON object and nothing else.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -115,7 +115,8 @@ def command(
         )
         outcomes, code = _run(tasks, destinations.detections, networks=ctx.obj or _own_networks(verbose), bar=not quiet)
     if as_json:
-        print_json(outcomes, several=len(tasks) > 1)
+        not_begun = len(tasks) - len(outcomes)
+        print_json(outcomes, detections=destinations.detections, not_begun=not_begun, code=code)
     elif not quiet:
         not_begun = len(tasks) - len(outcomes)
         print_closing(outcomes, destinations.detections, not_begun=not_begun, with_times=verbose)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ import click
 
 from crowdmask.cli.analyze import quiet_networks
 from crowdmask.cli.batch_progress import BatchProgress
-from crowdmask.cli.closing import percent, plural
+from crowdmask.cli.closing import JSON_VERSION, percent, plural
 from crowdmask.cli.config import build
 from crowdmask.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
 from crowdmask.cli.progress import logging_to_stderr, say, say_at_once
@@ -34,6 +35,7 @@ from crowdmask.settings import (
     RuntimeSettings,
     TimeAndPlaceSettings,
 )
+from crowdmask.words import interval_words, moment_words
 
 if TYPE_CHECKING:
     from crowdmask.jobs.networks import Networks
@@ -71,9 +73,9 @@ def run_and_tell(
             watch=progress,
         )
     if as_json:
-        click.echo(json.dumps(outcome.summary, indent=2))
+        click.echo(json.dumps(as_json_object(outcome, plan), indent=2))
     elif not quiet:
-        print_closing(outcome)
+        print_closing(outcome, plan)
     _say_failures(outcome)
     return exit_code(outcome)
 
@@ -93,10 +95,7 @@ def _plan(given: Inputs, settled: Mapping[str, Any]) -> Plan:
     detections = None
     if destinations.detections is not None:
         detections = run / f"detections{Path(destinations.detections).suffix.lower()}"
-        if (
-            Path(os.path.abspath(destinations.detections)) != detections
-            and Path(destinations.detections).parent != Path()
-        ):
+        if Path(os.path.abspath(destinations.detections)) != detections:
             say(f"the detections of a batch lie in its folder: {detections}")
     aggregate, output = build(AggregateSettings, settled), build(OutputSettings, settled)
     if aggregate.aggregate is not None and "video" not in settled:
@@ -123,7 +122,23 @@ def exit_code(outcome: BatchOutcome) -> int:
     return 0
 
 
-def print_closing(outcome: BatchOutcome) -> None:
+def as_json_object(outcome: BatchOutcome, plan: Plan) -> dict[str, Any]:
+    """The same object as for single inputs; what is in `results` there is in the run folder here."""
+    totals, summary = outcome.totals, outcome.summary
+    return {
+        "schema_version": JSON_VERSION,
+        "exit_code": exit_code(outcome),
+        "inputs": {"done": totals.done, "failed": totals.failed, "left": totals.left},
+        "counts": summary.get("counts"),
+        "compliance": summary.get("compliance"),
+        "results": [],
+        "failures": [{"source": source, "reason": reason} for source, reason in outcome.failures],
+        "run": {"path": str(outcome.run.path), **summary},
+        "detections": None if plan.detections is None else str(plan.detections),
+    }
+
+
+def print_closing(outcome: BatchOutcome, plan: Plan) -> None:
     totals, stats = outcome.totals, outcome.stats
     click.secho(str(outcome.run.path), bold=True)
     if outcome.ending in (INTERRUPTED, DISK_FULL):
@@ -142,13 +157,39 @@ def print_closing(outcome: BatchOutcome) -> None:
         _line("summary", str(outcome.run.summary))
         return
     _line("faces", f"{stats.faces:,}: {stats.counts.in_words}")
-    judged = f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask"
-    _line("compliance", judged if stats.judged else "no face could be judged")
-    peak = stats.peak
-    if peak is not None:
-        _line("worst", f"{peak.counts.unmasked} unmasked in {peak.source} (frame {peak.frame})")
+    _print_headline(outcome)
+    if plan.output.video and outcome.run.annotated.is_dir():
+        _line("annotated", str(outcome.run.annotated))
+    if plan.detections is not None:
+        _line("detections", str(plan.detections) if plan.detections.exists() else f"{plan.detections}, when finished")
     _line("frames", str(outcome.run.frames))
     _line("summary", str(outcome.run.summary))
+    if outcome.run.frames.is_file() and stats.faces:
+        _line("next", f"crowdmask report {shlex.quote(os.path.relpath(outcome.run.path))}")
+
+
+def _print_headline(outcome: BatchOutcome) -> None:
+    """The rate with its interval and the worst moment with its time, once the run is whole; else the sums so far."""
+    from crowdmask.media.time_zones import machine_zone_name, zone_named
+
+    stats = outcome.stats
+    if not stats.judged:
+        _line("compliance", "no face could be judged")
+        return
+    if not outcome.run.frames.is_file():
+        _line("so far", f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask")
+        return
+    from crowdmask.results.headline import headline
+
+    zone = zone_named(str(outcome.summary.get("timezone") or machine_zone_name()))
+    found = headline(outcome.run.frames, zone)
+    interval = interval_words(found.total.interval)
+    _line("compliance", f"{percent(found.total.compliance)} wore a mask, by time in view (95 % interval {interval})")
+    worst = found.worst
+    if worst is not None:
+        when = f" at {moment_words(worst.at.astimezone(zone))}" if worst.at is not None else ""
+        where = f", camera {worst.camera}" if worst.camera else ""
+        _line("worst", f"{worst.counts.against} unmasked{when}{where}: {worst.source} (frame {worst.frame})")
 
 
 def _say_failures(outcome: BatchOutcome) -> None:

@@ -14,20 +14,36 @@ from crowdmask.jobs.tasks import Outcome, State
 from crowdmask.records import Gap
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
+from crowdmask.results.summary import compliance_of, counts_of
 
 LABEL_WIDTH = 12
 STAGE_WIDTH = 16
 
 
-def print_json(outcomes: Sequence[Outcome], *, several: bool) -> None:
-    """The summary of the one input, or a list with one for each of several."""
-    written = [
-        outcome.summary
-        if outcome.summary is not None
-        else {"source": outcome.task.name, "state": outcome.state.value, "error": outcome.error}
-        for outcome in outcomes
-    ]
-    click.echo(json.dumps(written if several else written[0], indent=2))
+JSON_VERSION = 2  # of what --json prints; docs/schemas/analyze.schema.json describes it
+
+
+def print_json(outcomes: Sequence[Outcome], *, detections: str | None, not_begun: int, code: int) -> None:
+    """One object, whether the inputs are one or many; the summaries of the inputs are in its `results`."""
+    good = [outcome for outcome in outcomes if outcome.state is not State.FAILED]
+    total = reduce(add, (outcome.stats for outcome in good), ComplianceStats())
+    alone = good[0].summary if len(good) == 1 else None
+    written = {
+        "schema_version": JSON_VERSION,
+        "exit_code": code,
+        "inputs": {"done": len(good), "failed": len(outcomes) - len(good), "left": not_begun},
+        "counts": counts_of(total),
+        "compliance": compliance_of(total) if alone is None else alone["compliance"],
+        "results": [outcome.summary for outcome in good if outcome.summary is not None],
+        "failures": [
+            {"source": outcome.task.name, "reason": outcome.error}
+            for outcome in outcomes
+            if outcome.state is State.FAILED
+        ],
+        "run": None,
+        "detections": detections if good else None,
+    }
+    click.echo(json.dumps(written, indent=2))
 
 
 def print_closing(outcomes: Sequence[Outcome], detections: str | None, *, not_begun: int, with_times: bool) -> None:

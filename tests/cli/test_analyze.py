@@ -24,6 +24,7 @@ from crowdmask.jobs.destinations import Destinations
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 from tests.cli.conftest import Crowdmask, fake_networks
 from tests.factories import make_image, write_clip
+from tests.schemas import assert_fits
 
 COLUMNS = ["frame", "time_s", "faces", "masked", "unmasked", "unknown", "compliance", "incorrect"]
 
@@ -84,15 +85,21 @@ def test_verbose_says_where_the_time_goes(crowdmask: Crowdmask) -> None:
 def test_json_prints_the_summary_and_nothing_else(crowdmask: Crowdmask) -> None:
     write_clip("crowd.mp4", frames=3)
     ran = crowdmask("analyze", "crowd.mp4", "--json")
-    assert json.loads(ran.out) == summary("crowd.crowdmask.json") and ran.err == ""
+    found = json.loads(ran.out)
+    assert found["results"] == [summary("crowd.crowdmask.json")] and ran.err == ""
+    assert found["inputs"] == {"done": 1, "failed": 0, "left": 0} and found["run"] is None
+    assert found["counts"] == found["results"][0]["counts"] and found["exit_code"] == 0
+    assert_fits("analyze", found)
 
 
-def test_json_of_several_is_a_list_with_the_failures_in_it(crowdmask: Crowdmask) -> None:
+def test_json_of_several_has_the_same_shape_with_the_failures_in_it(crowdmask: Crowdmask) -> None:
     write_clip("crowd.mp4", frames=3)
     ran = crowdmask("analyze", "none.mp4", "crowd.mp4", "--json")
-    failed, good = json.loads(ran.out)
-    assert ran.code == 3 and failed["source"] == "none.mp4" and "does not exist" in failed["error"]
-    assert good["counts"]["frames"] == 3
+    found = json.loads(ran.out)
+    (failed,), (good,) = found["failures"], found["results"]
+    assert ran.code == found["exit_code"] == 3 and failed["source"] == "none.mp4"
+    assert "does not exist" in failed["reason"] and good["counts"]["frames"] == 3 == found["counts"]["frames"]
+    assert_fits("analyze", found)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tiff"])

@@ -18,6 +18,7 @@ from crowdmask.cli.batch_progress import BatchProgress
 from crowdmask.jobs.batch.ledger import Tally
 from crowdmask.records import Counts
 from tests.cli.conftest import Crowdmask
+from tests.schemas import assert_fits
 from tests.unit.jobs.batch.cctv import aged, night, rows, wait_for
 
 SLOW = """
@@ -70,9 +71,25 @@ def test_a_folder_is_analysed_whole(crowdmask: Crowdmask, folder: Path) -> None:
     assert again.code == 0 and "31 of them before" in " ".join(again.out.split())
 
 
-def test_json_is_the_summary(crowdmask: Crowdmask, folder: Path) -> None:
+def test_json_has_the_summary_in_the_shape_of_single_inputs(crowdmask: Crowdmask, folder: Path) -> None:
     ran = crowdmask("analyze", "in", "--out-dir", "run", "--json")
-    assert ran.code == 0 and json.loads(ran.out) == json.loads(Path("run/summary.json").read_text())
+    found = json.loads(ran.out)
+    assert ran.code == found["exit_code"] == 0 and found["results"] == []
+    assert found["run"] == {"path": str(Path("run").absolute()), **json.loads(Path("run/summary.json").read_text())}
+    assert found["counts"] == found["run"]["counts"]
+    assert_fits("analyze", found)
+
+
+def test_the_closing_lines_name_the_moment_the_interval_the_copies_and_what_to_do_next(
+    crowdmask: Crowdmask, folder: Path
+) -> None:
+    ran = crowdmask("analyze", "in", "--out-dir", "run", "--detections", "faces.csv")
+    lines = {line.split()[0]: line.strip() for line in ran.out.splitlines()[1:]}
+    assert "wore a mask, by time in view (95 % interval " in lines["compliance"]
+    assert " unmasked at " in lines["worst"] and ", camera " in lines["worst"]
+    assert lines["annotated"].endswith("run/annotated") and lines["detections"].endswith("run/detections.csv")
+    assert lines["next"].split(maxsplit=1)[1] == "crowdmask report run"
+    assert "the detections of a batch lie in its folder" in ran.err
 
 
 def test_failures_are_listed_at_the_end(crowdmask: Crowdmask, folder: Path) -> None:
