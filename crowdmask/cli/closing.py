@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 import click
 
+from crowdmask.cli.main import printable
 from crowdmask.jobs.tasks import Outcome, State
 from crowdmask.records import Gap
 from crowdmask.results.people import PeopleStats
@@ -61,7 +62,7 @@ def print_closing(outcomes: Sequence[Outcome], detections: str | None, *, not_be
 
 def _print_one(outcome: Outcome) -> None:
     stats, outputs = outcome.stats, outcome.task.outputs
-    click.secho(outcome.task.name, bold=True)
+    click.secho(printable(outcome.task.name), bold=True)
     if outcome.until_s is None:
         _line("interrupted", "before the first frame: nothing was written")
         return
@@ -85,7 +86,7 @@ def _print_one(outcome: Outcome) -> None:
 
 def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_begun: int) -> None:
     for outcome in outcomes:
-        name = PurePath(outcome.task.name).name or outcome.task.name
+        name = printable(PurePath(outcome.task.name).name or outcome.task.name)
         if outcome.state is State.FAILED:
             click.echo(f"{click.style('✗', fg='red')} {name}: failed")
             continue
@@ -141,7 +142,7 @@ def _counts(stats: ComplianceStats) -> str:
 
 
 def _line(label: str, text: str) -> None:
-    click.echo(f"  {click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}{text}")
+    click.echo(f"  {click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}{printable(text)}")
 
 
 def percent(rate: float | None) -> str:

@@ -81,7 +81,7 @@ def main(args: list[str] | None = None, networks: Any = None) -> None:
         if "-v" in arguments or "--verbose" in arguments:
             import traceback
 
-            traceback.print_exception(error)
+            click.echo(printable("".join(traceback.format_exception(error))), err=True, nl=False)
         message, code = told(error)
         click.echo(f"crowdmask: {message}", err=True)
     sys.exit(code if isinstance(code, int) else 0)
@@ -121,4 +121,12 @@ def command_with(option: str) -> str | None:
 
 
 def one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would obey: names may hold anything, and passwords are nobody's to read."""
+    from crowdmask.media.opening import hide_secrets
+
+    seen = hide_secrets(text) if "://" in text else text
+    return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in seen)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from crowdmask.cli.main import printable
 from crowdmask.jobs.watching import Watch
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Progress(Watch):
 
 
 def _short(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME // 2 - 1] + "…" + name[-LONGEST_NAME // 2 :]
 
 
@@ -111,7 +113,7 @@ def logging_to_stderr(level: int) -> Iterator[None]:
 def say(message: str) -> None:
     """One line on stderr."""
     with tqdm.external_write_mode(file=sys.stderr):
-        click.echo(f"crowdmask: {message}", err=True)
+        click.echo(f"crowdmask: {printable(message)}", err=True)
 
 
 def say_at_once(message: str) -> None:

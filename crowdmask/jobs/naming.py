@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import Counter
@@ -17,7 +18,8 @@ from crowdmask.media.pictures import SUFFIXES, is_picture
 from crowdmask.records import SourceKind
 
 OWN = re.compile(r"\.crowdmask(\.persons)?\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
-PICTURES_READ = (*SUFFIXES, ".jpe", ".jfif", ".dib")
+_LONGEST_BASE = 255 - len(".crowdmask.persons.csv.whole.part")  # bytes; file systems take 255 in a name
+PICTURES_READ = (*SUFFIXES, ".jpe", ".jfif", ".dib", ".avif", ".heic", ".heif")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _outputs_named(out: Path, kind: SourceKind, how: _How) -> Outputs:
 
 
 def _outputs_at(base: Path, source: str, how: _How) -> Outputs:
-    base = _add(base, ".crowdmask")
+    base = _add(_fitting(base), ".crowdmask")
     return _outputs(base, _add(base, _suffix(source, how.video)), kind_of(source), how)
 
 
@@ -116,6 +118,15 @@ def _suffix(source: str, video: str) -> str:
 
 def _add(base: Path, ending: str) -> Path:
     return base.with_name(base.name + ending)
+
+
+def _fitting(base: Path) -> Path:
+    """The base with a name that leaves room for every ending; one that was cut ends with a few digits of its hash."""
+    name = os.fsencode(base.name)
+    if len(name) <= _LONGEST_BASE:
+        return base
+    digits = hashlib.sha256(name).hexdigest()[:8]
+    return base.with_name(name[: _LONGEST_BASE - 9].decode(errors="ignore") + "~" + digits)
 
 
 def _bases(sources: Sequence[str], out_dir: str | None) -> list[Path]:
@@ -162,6 +173,6 @@ def _candidates(sources: Sequence[str], out_dir: str | None) -> list[list[Path]]
 def _stream_name(source: str) -> str:
     if is_camera(source):
         return f"camera-{source}"
-    parts = urlsplit(source)
+    parts = urlsplit(shown(source))
     host = parts.netloc.rpartition("@")[2]  # without the user and the password
     return re.sub(r"[^\w.-]+", "-", f"{host}{parts.path}").strip("-.") or "stream"

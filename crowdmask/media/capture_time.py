@@ -1,7 +1,8 @@
 """Tells when a still or video was taken, and from what that is known; the batch writes it beside every frame.
 
 Asked in this order, the first that answers wins: EXIF DateTimeOriginal (with its offset and fraction), the container's
-creation time, the file's name, the file's own time. Years before 1990 are a clock that was never set, and no answer.
+creation time, the file's name, the file's own time. Years before 1990 are a clock that was never set, those
+after 2099 a damaged one, and no answer.
 
 Local times without an offset are read in the given time zone. In the hour that a clock change repeats, the reading
 nearer to the file's own time is taken if it lies within three hours of it, else the first (summer time). A time that
@@ -36,7 +37,7 @@ from crowdmask.media.time_formats import TimeFormat, time_format
 from crowdmask.media.time_zones import instant_of, machine_zone_name, zone_named
 
 ORDER = ("exif", "container", "name", "file")
-FIRST_YEAR = 1990
+FIRST_YEAR, LAST_YEAR = 1990, 2099  # beyond them a clock was never set, or a number is none
 EXIF_TIME = re.compile(r"(\d{4})[:/-](\d\d)[:/-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
 
 
@@ -99,13 +100,12 @@ class _Reading:
         sources = {"exif": self._exif, "container": self._container, "name": self._name, "file": self._file}
         for origin in self.clock.order:
             found = sources[origin]()
-            if found is None:
+            if found is None or not is_plausible(found):
                 continue
             instant = (
                 found.astimezone(timezone.utc) if found.tzinfo else instant_of(found, self.clock.zone, self.modified)
             )
-            if instant.year >= FIRST_YEAR:
-                return CaptureTime(instant, origin, "; ".join(self.notes))
+            return CaptureTime(instant, origin, "; ".join(self.notes))
         return CaptureTime(note="; ".join(self.notes))
 
     def _exif(self) -> datetime | None:
@@ -127,7 +127,7 @@ class _Reading:
         if self.modified > self.now + timedelta(days=1):
             self.notes.append("the file's time lies in the future")
             return None
-        start = self.modified - self.length
+        start = self.modified - min(self.length, timedelta(days=366))  # a damaged header may tell of millennia
         day = self.name.day if self.name else None
         days = {moment.astimezone(self.clock.zone).date() for moment in (start, self.modified)}
         if day is not None and day not in days:
@@ -199,6 +199,10 @@ def creation_time(tags: dict[str, str]) -> datetime | None:
             time = time.replace(microsecond=round(float(match[3] or 0) * 1e6), tzinfo=offset(match[4] or "Z"))
         except ValueError:
             continue
-        if time.year >= FIRST_YEAR:
+        if is_plausible(time):
             return time
     return None
+
+
+def is_plausible(time: datetime) -> bool:
+    return FIRST_YEAR <= time.year <= LAST_YEAR

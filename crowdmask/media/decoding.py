@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from crowdmask.records import Gap
 
 _MOST_FAILED_READS = 100  # in a row: a demuxer that gives nothing but errors has no more to give
 _TELLS_DURATION = ("matroska", "flv", "asf", "mxf")  # containers whose header says how long they ought to be
-_SHORT_S = 0.5  # less may be the sound's last packet, or rounding
+_SHORT_S = 0.2  # less may be the sound's last packet, or rounding
 
 Opener = Callable[[], av.container.InputContainer]
 
@@ -35,7 +36,13 @@ class Decoding:
         self._last_dts: int | None = None
         self._reached_s = 0.0
         self._broken_off = False
-        self._account = LossAccount(self.seconds_of, exact=one_packet_one_frame(self._stream))
+        # AVI has one time for each packet, and FFmpeg's guess at when it is shown is a frame late. Pictures that are
+        # stored out of order come out in their order: the first has the first packet's time
+        self._one_time = "avi" in container.format.name
+        self.by_order = self._one_time and bool(self._stream.codec_context.has_b_frames)
+        self._stamps: deque[int] = deque()
+        exact = one_packet_one_frame(self._stream) and not self.by_order
+        self._account = LossAccount(self.seconds_of, exact=exact)
         # MP4 keeps each frame's length, AVI leaves out frames that repeat, and streams stutter: no holes in these
         self._constant_rate = (
             reopen is not None
@@ -72,8 +79,12 @@ class Decoding:
                         continue  # PyAV's sign to flush, which `frames` does itself
                     self._note_reach(packet)
                     if packet.stream_index == self._stream.index:
+                        packet.pts = packet.dts if self._one_time else packet.pts
                         self._last_dts = packet.dts if packet.dts is not None else self._last_dts
-                        if not packet.is_discard:
+                        if self.by_order:
+                            if packet.dts is not None:
+                                self._stamps.append(packet.dts)
+                        elif not packet.is_discard:
                             self._account.fed(packet.pts)
                         yield packet
                 return
@@ -104,8 +115,10 @@ class Decoding:
 
     def _arrived(self, frames: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         for frame in frames:
+            if self.by_order:
+                frame.pts = self._stamps.popleft() if self._stamps else None
             stamp = frame.pts if frame.pts is not None else frame.dts
-            lost = self._account.came(frame.pts, self.last_index)
+            lost = self._account.came(None if self.by_order else frame.pts, self.last_index)
             self.gaps += lost
             if not lost:
                 self._note_hole(stamp)
@@ -167,7 +180,8 @@ class Decoding:
             late = _entries_after(stream, self._last_dts)
             missing = f"{late} frames are" if late > 1 else "1 frame is" if late else ""
         elif any(word in name for word in _TELLS_DURATION) and container.duration:
-            short = ((container.start_time or 0) + container.duration) / av.time_base - self._reached_s
+            # files cut out of a longer one begin late, and some say when they end and not how long they are
+            short = container.duration / av.time_base - self._reached_s
             missing = f"{short:.2f} s are" if short > _SHORT_S else ""
         elif name == "avi" and stream.average_rate:
             # AVI counts frames in its header; encoders that drop one or two count them as well

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import av
@@ -13,10 +13,16 @@ import av.container
 import av.error
 
 from crowdmask.errors import SourceError
+from crowdmask.media.picture_kinds import is_heic
 from crowdmask.records import SourceKind
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 30.0  # of addresses: a camera that is silent for longer has gone
 _ADDRESS = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
+_USER = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]+://)(?P<user>\S*)@")
+_SECRET = re.compile(
+    r"(?i)([?&;/,]|\b)((?:\w*(?:passw(?:or)?d|passwd|pwd|passphrase|secret|token|api_?key|auth|signature)\w*|pass|psw|key|sig)=)"
+    r"[^&#;/\s'\"]*"
+)
 _NOT_VIDEO = {"tty", "image2", "lrc", "srt", "webvtt", "ass", "subviewer", "microdvd", "sami", "ffmetadata"}
 
 
@@ -36,14 +42,21 @@ def local_path(source: str) -> Path:
 
 
 def shown(source: str) -> str:
-    """The source as it may appear in messages and results: an address without its password."""
-    if not is_address(source):
-        return source
-    parts = urlsplit(source)
-    if parts.password is None:
-        return source
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+    """The source as it may appear in messages, results and names: an address without its passwords."""
+    return hide_secrets(source) if is_address(source) else source
+
+
+def hide_secrets(text: str) -> str:
+    """Any text with *** for what comes before the last @ of an address after its user, and for passwords in its query.
+
+    Rather too much is hidden than too little: a password may hold /, # and ? as they are.
+    """
+    return _SECRET.sub(r"\1\2***", _USER.sub(_user_alone, text))
+
+
+def _user_alone(match: re.Match[str]) -> str:
+    user, colon, _ = match["user"].partition(":")
+    return f"{match['scheme']}{user}:***@" if colon else match[0]
 
 
 def open_container(source: str) -> tuple[av.container.InputContainer, SourceKind]:
@@ -75,6 +88,9 @@ def check_file(path: Path) -> None:
 
 def _open_file(path: Path) -> av.container.InputContainer:
     check_file(path)
+    with path.open("rb") as file:
+        if is_heic(file.read(16)):
+            raise SourceError(f"{path} is a HEIF picture, in tiles that cannot be put together here: save it as JPEG")
     try:
         # "file:" keeps FFmpeg from taking a colon in the name for a protocol
         container = av.open(f"file:{path}", "r", metadata_errors="replace")

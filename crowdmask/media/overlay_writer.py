@@ -29,7 +29,7 @@ from typing_extensions import Self
 from crowdmask.errors import OutputError
 from crowdmask.media.describing import pick_stream
 from crowdmask.media.opening import open_container
-from crowdmask.media.parts import as_output_error, commit, part_of, refuse_own_input
+from crowdmask.media.parts import as_output_error, commit, forget_link, part_of, refuse_own_input
 from crowdmask.records import Frame, VideoInfo
 
 MILLISECOND = Fraction(1, 1000)
@@ -69,6 +69,7 @@ class OverlayWriter:
             with self._as_output_errors():
                 if self._path.is_dir():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+                forget_link(part_of(path))
                 part_of(path).open("wb").close()
                 self._out = av.open(f"file:{part_of(path)}", "w", format="matroska")
                 self._tracks, self._events = _tracks(self._out, [self._video, *self._sounds], header)

@@ -11,6 +11,11 @@ from typing import Any, Protocol
 
 from crowdmask.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:  # Windows, which keeps a second writer out by itself
+    fcntl = None  # type: ignore[assignment]
+
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up: free some space or choose another folder",
@@ -70,12 +75,39 @@ def ensure_writable(path: str | os.PathLike[str], *, overwrite: bool = False) ->
         if not overwrite and path.exists():
             raise OutputError(f"{path} exists already: give another path, or --overwrite to replace it")
         part = part_of(path)
+        forget_link(part)
         was_there = part.exists()
         with open(part, "ab"):
             pass
         if not was_there:
             part.unlink()
     return path
+
+
+def forget_link(part: Path) -> None:
+    """Take away a link that has the name of a file to be written: what it points to is somebody else's."""
+    if part.is_symlink():
+        part.unlink()
+
+
+def open_alone(part: Path) -> int:
+    """A handle on an empty file that no other run writes to at the same time; it is given back when it is closed."""
+    forget_link(part)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_size:
+            os.ftruncate(handle, 0)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise OutputError(
+            f"cannot write {part.with_suffix('')}: another run is writing it: wait for that one, or give another name"
+        ) from error
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def refuse_own_input(path: str | os.PathLike[str], source: str | os.PathLike[str] | None) -> None:
@@ -108,6 +140,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
     """Write a small file at once: its name never shows anything but all of it, and a failure leaves nothing."""
     try:
         with writing(path):
+            forget_link(part_of(path))
             part_of(path).write_bytes(data)
         return commit(path)
     except OutputError:

@@ -192,7 +192,7 @@ class VideoSource:
         start_s, base = self._settings.start_s or 0.0, self._stream.time_base
         if self._kind is not SourceKind.VIDEO or start_s <= seeking.SEEK_BEYOND_S or base is None:
             return None
-        if not seeking.one_packet_one_frame(self._stream):
+        if self._decoding.by_order or not seeking.one_packet_one_frame(self._stream):
             return None
         start_pts = self._start + int(Fraction(start_s) / base)
         with open_container(self._path)[0] as counting:

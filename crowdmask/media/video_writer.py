@@ -48,7 +48,7 @@ from crowdmask.media.colour import (
 )
 from crowdmask.media.finishing import finish
 from crowdmask.media.orientation import rotate, rotate_place
-from crowdmask.media.parts import as_output_error, part_of, refuse_own_input
+from crowdmask.media.parts import as_output_error, forget_link, part_of, refuse_own_input
 from crowdmask.media.sound import MP4_OPTIONS, Sound
 from crowdmask.records import Frame, VideoInfo
 
@@ -105,6 +105,7 @@ class VideoWriter:
         with self._as_output_errors():
             if self._path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            forget_link(part_of(path))
             part_of(path).open("wb").close()  # FFmpeg opens it only for the first packet, much too late to complain
             self._out = av.open(
                 f"file:{part_of(path)}",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from crowdmask import __version__
-from crowdmask.errors import WeightsError
+from crowdmask.errors import SettingsError, WeightsError
 from crowdmask.nets.weights import Entry, Manifest, fault_in
 
 try:
@@ -40,7 +40,13 @@ class _BrokeOffError(Exception):
 
 
 def offline() -> bool:
-    return os.environ.get("CROWDMASK_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+    """Whether the variable forbids fetching; what is neither yes nor no is refused: it may have been meant as yes."""
+    word = os.environ.get("CROWDMASK_OFFLINE", "").strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"", "0", "false", "no", "off"}:
+        return False
+    raise SettingsError(f"CROWDMASK_OFFLINE is {word!r}: give 1 to forbid fetching, 0 or nothing to allow it")
 
 
 def fetch(

@@ -48,14 +48,21 @@ class Column(Generic[Row]):
             return decimals(value, self.places)
         if self.kind is Kind.FLAG:
             return "true" if value else "false"
-        return in_full(value)
+        return no_formula(in_full(value)) if self.kind is Kind.TEXT else in_full(value)
 
     def exact(self, row: Row) -> str:
         """The value with every digit, on the way to Parquet."""
         value = self.value(row)
         if value is None:
             return ""
-        return repr(float(value)) if self.kind in (Kind.NUMBER, Kind.SINGLE) else self.text(row)
+        if self.kind in (Kind.NUMBER, Kind.SINGLE):
+            return repr(float(value))
+        return in_full(value) if self.kind is Kind.TEXT else self.text(row)
+
+
+def no_formula(text: str) -> str:
+    """Text that no spreadsheet computes: a name that begins like a formula has an apostrophe before it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 @dataclass(frozen=True)

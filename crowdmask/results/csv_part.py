@@ -12,7 +12,7 @@ from types import TracebackType
 
 from typing_extensions import Self  # in typing from Python 3.11 on
 
-from crowdmask.media.parts import commit, part_of, writing
+from crowdmask.media.parts import commit, open_alone, part_of, writing
 
 SYNC_SECONDS = 5.0
 
@@ -34,7 +34,7 @@ class CsvPart:
 
     def __enter__(self) -> Self:
         with writing(self.path):
-            self._handle = os.open(part_of(self.path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            self._handle = open_alone(part_of(self.path))
         self._synced_at = time.monotonic()
         try:
             self.row(self._columns)

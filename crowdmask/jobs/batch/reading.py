@@ -14,8 +14,9 @@ from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, stream_of
 from crowdmask.jobs.batch.units import Unit, UnitDone, Worked
 from crowdmask.media.opening import check_file
-from crowdmask.media.pictures import decode_picture, is_picture, starts_picture
-from crowdmask.records import Frame
+from crowdmask.media.picture_kinds import starts_picture
+from crowdmask.media.pictures import decode_with_doubts, is_picture
+from crowdmask.records import Frame, Gap
 
 MOST_THREADS = 4  # one decodes as fast as two cores judge; more hide the waiting of slow disks
 
@@ -113,9 +114,10 @@ def _read_picture(entry: Entry, place: Callable[[Entry], Entry]) -> Item:
             return Worked(replace(entry, kind=Kind.VIDEO, state=State.WAITING))  # its files are others
         file.seek(0)
         data = np.fromfile(file, np.uint8)
-    image = decode_picture(data, entry.path)
+    image, doubts = decode_with_doubts(data, entry.path)
     image.flags.writeable = False
-    entry = place(replace(entry, kind=Kind.PICTURE, identity=identity))
+    gaps = tuple(Gap(None, 0.0, doubt) for doubt in doubts)
+    entry = place(replace(entry, kind=Kind.PICTURE, identity=identity, gaps=gaps))
     return Still(entry, Frame(0, 0.0, image, stream=stream_of(entry)))
 
 

@@ -52,6 +52,16 @@ def test_file_addresses_are_paths() -> None:
         ("rtsp://cam.example/s", "rtsp://cam.example/s"),
         ("rtsp://user@cam.example/s", "rtsp://user@cam.example/s"),
         ("C:/user:secret@x.mp4", "C:/user:secret@x.mp4"),
+        ("rtsp://user:se/cr?e#t@cam.example/s", "rtsp://user:***@cam.example/s"),
+        ("rtsp://user:se@cr:et@cam.example/s", "rtsp://user:***@cam.example/s"),
+        ("rtsp://cam.example/s?user=a&password=secret&channel=1", "rtsp://cam.example/s?user=a&password=***&channel=1"),
+        (
+            "rtsp://cam.example/user=admin&password=secret&channel=1",
+            "rtsp://cam.example/user=admin&password=***&channel=1",
+        ),
+        ("http://cam.example/mjpg?pwd=secret", "http://cam.example/mjpg?pwd=***"),
+        ("http://cam.example/mjpg?Access_Token=secret&fps=5", "http://cam.example/mjpg?Access_Token=***&fps=5"),
+        ("http://cam.example/monkey=business", "http://cam.example/monkey=business"),
     ],
 )
 def test_passwords_are_not_shown(source: str, wanted: str) -> None:

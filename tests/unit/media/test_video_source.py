@@ -276,7 +276,7 @@ def test_a_late_start_gives_the_frames_of_a_full_pass(name: str, clips: Path, mo
         assert all(np.array_equal(a.image, b.image) for a, b in zip(frames, wanted, strict=True))
         assert gaps == []
     if hasattr(av.video.codeccontext.VideoCodecContext, "field_order"):  # PyAV before 18 does not tell of fields
-        counted = name not in ("vp8.webm", "fields.ts")  # these are decoded from their beginning
+        counted = name not in ("vp8.webm", "fields.ts", "mpeg4.avi")  # these are decoded from their beginning
         assert sum(isinstance(way, seeking.WayIn) for way in ways) == (4 if counted else 0)
 
 
