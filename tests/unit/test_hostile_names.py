@@ -68,7 +68,7 @@ def test_a_name_of_250_bytes_has_room_for_every_ending(letter: str, tmp_path: Pa
     for name in names:
         (tmp_path / name).write_bytes(b"x")
         sources.append(str(tmp_path / name))
-    named = name_outputs(sources, Destinations(), annotated=True)
+    named = name_outputs(sources, Destinations(), annotated=True, followed=True)
     assert len({outputs.annotated for outputs in named}) == 2
     for outputs in named:
         for path in outputs.paths:
