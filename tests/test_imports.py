@@ -21,15 +21,20 @@ MAY_IMPORT = {
     "words": set(),
     "media": GROUND,
     "nets": GROUND,
+    "runs": GROUND | {"media"},
     "labels": GROUND | {"media"},  # to know the size of a picture whose labels are in parts of it
     "tracking": GROUND,  # arrays and seconds only
     "engine": GROUND | {"media", "nets", "tracking"},
     "results": GROUND | {"media", "nets", "tracking", "engine"},
     "jobs": GROUND | {"media", "nets", "tracking", "engine", "results"},
     # training shares the runtime's way of cutting crops, and nothing else of it
-    "training": GROUND | {"media", "nets", "labels", "engine"},
-    "evaluation": GROUND | {"media", "nets", "tracking", "engine", "results", "labels"},
-    "cli": GROUND | {"media", "nets", "tracking", "engine", "results", "jobs", "labels", "training", "evaluation"},
+    "training": GROUND | {"media", "nets", "labels", "engine", "runs"},
+    "evaluation": GROUND | {"media", "nets", "tracking", "engine", "results", "labels", "runs"},
+    "exporting": GROUND | {"media", "nets", "labels", "runs"},
+    "comparison": GROUND | {"media", "nets", "tracking", "engine", "labels", "runs", "training", "evaluation"},
+    "cli": GROUND
+    | {"media", "nets", "tracking", "engine", "results", "jobs", "labels", "training", "evaluation", "runs"}
+    | {"comparison", "exporting"},
     "__init__": set(),
     "__main__": {"cli"},
     "analyzer": GROUND | {"media", "nets", "tracking", "engine"},

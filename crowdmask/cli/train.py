@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,9 +14,13 @@ import click
 from crowdmask.cli.noise import hush, native_stderr_shut
 from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
 from crowdmask.cli.suggestions import SuggestingGroup
-from crowdmask.errors import SettingsError
+from crowdmask.errors import DatasetError, SettingsError
+from crowdmask.nets import registry
+from crowdmask.nets.registry import CLASSIFIER, names_of
 from crowdmask.settings import AnalysisSettings
+from crowdmask.training.recipes import BELONGS, RECIPES, graph_settings, recipe
 from crowdmask.training.settings import (
+    AugmentSettings,
     ClassifierGraphSettings,
     ClassifierLoopSettings,
     DetectorCropSettings,
@@ -31,8 +36,8 @@ DATA, LOOP, CROPS, GRAPH = "What is trained on", "How it learns", "How crops are
 SHOWN_PROBLEMS = 10
 EPILOG = """\b
 A run that was stopped goes on from its last checkpoint when the same command is given again. The folder then holds
-best.npz (the weights), curves.csv and .png, settings.json and outcome.json; `crowdmask train ship` makes weights of it
-that `crowdmask analyze --weights FOLDER` takes."""
+best.npz (the weights), model-card.md, metrics.jsonl, curves.png, settings.json, data.json, outcome.json and event files
+for TensorBoard. `crowdmask analyze --weights FOLDER` takes it as it is; `crowdmask train ship` makes it smaller."""
 
 
 @click.group(name="train", cls=SuggestingGroup, context_settings={"max_content_width": 110})
@@ -45,6 +50,8 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", cls=SectionOption,
                          section=DATA, help="The run's folder: checkpoint, best weights, curves, settings."),
+            click.option("--country", default="DEU", show_default=True, metavar="CODE", cls=SectionOption, section=DATA,
+                         help="Where the electricity comes from (three letters), for the estimate of energy."),
             click.option("--init", "start", type=click.Path(path_type=Path), metavar="PATH", cls=SectionOption,
                          section=DATA, help="Weights to start from."),
             click.option("--label", "names", multiple=True, metavar="NAME=WORD", cls=SectionOption, section=DATA,
@@ -76,6 +83,7 @@ def detector(
     leave_out: tuple[str, ...],
     shares: str | None,
     quiet: bool,
+    country: str,
     **given: Any,
 ) -> None:
     """Train the face detector on pictures with labelled boxes (Pascal VOC, YOLO, COCO)."""
@@ -84,7 +92,9 @@ def detector(
     loop, crops = _settings(LoopSettings, given), _settings(DetectorCropSettings, given)
     data = _data(folders, names, _settings(SplitSettings, given), crops_too=False, leave_out=leave_out)
     with _Progress(loop.steps, quiet) as report:
-        outcome = train_detector(data, out, loop, crops, start=start, shares=_shares(shares, folders), report=report)
+        outcome = train_detector(
+            data, out, loop, crops, start=start, shares=_shares(shares, folders), country=country, report=report
+        )
     _tell(outcome, out)
 
 
@@ -99,8 +109,41 @@ def detector(
     section=DATA,
     help="A class name to draw more often than it comes, such as wrongly worn masks. Repeatable.",
 )
+@click.option(
+    "--architecture",
+    type=click.Choice(names_of(CLASSIFIER)),
+    default="xception",
+    show_default=True,
+    cls=SectionOption,
+    section=GRAPH,
+    help="The network to train.",
+)
+@click.option(
+    "--recipe",
+    "recipe_name",
+    metavar="NAME",
+    cls=SectionOption,
+    section=LOOP,
+    help=f"Values for all that is not given: {', '.join(RECIPES)}.  [default: the architecture's own]",
+)
+@click.option(
+    "--pretrained",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    cls=SectionOption,
+    section=GRAPH,
+    help="Keras' weights of the backbone without its top (.h5).  [default: those in Keras' cache, or random ones]",
+)
+@click.option(
+    "--download",
+    is_flag=True,
+    cls=SectionOption,
+    section=GRAPH,
+    help="Have Keras download them where they are missing.",
+)
 @setting_options(SplitSettings, DATA)
 @setting_options(ClassifierLoopSettings, LOOP)
+@setting_options(AugmentSettings, CROPS)
 @setting_options(ClassifierGraphSettings, GRAPH)
 def classifier(
     *,
@@ -111,17 +154,37 @@ def classifier(
     leave_out: tuple[str, ...],
     shares: str | None,
     quiet: bool,
+    country: str,
     rare: tuple[str, ...],
+    architecture: str,
+    recipe_name: str | None,
+    pretrained: Path | None,
+    download: bool,
     **given: Any,
 ) -> None:
     """Train the mask classifier on labelled pictures, and on folders of face crops, one folder per class."""
-    train_classifier = _quietly("run").train_classifier
-
-    loop, graph = _settings(ClassifierLoopSettings, given), _settings(ClassifierGraphSettings, given)
-    data = _data(folders, names, _settings(SplitSettings, given), crops_too=True, leave_out=leave_out)
+    run = _quietly("run")
+    told = recipe(recipe_name, architecture)
+    values = {**told, **{k: v for k, v in given.items() if v is not None}}
+    loop, augment = _settings(ClassifierLoopSettings, values), _settings(AugmentSettings, values)
+    given_graph = _settings(ClassifierGraphSettings, given).as_dict()
+    graph = graph_settings(registry.architecture(architecture).graph_type(), told, given_graph, architecture)
+    begin = run.Start(start, None if start else _pretrained(architecture, graph.input_size, pretrained, download))
+    data = _data(folders, names, _settings(SplitSettings, values), crops_too=True, leave_out=leave_out)
     with _Progress(loop.steps, quiet) as report:
-        outcome = train_classifier(
-            data, out, loop, graph, start=start, shares=_shares(shares, folders), rare_names=rare, report=report
+        outcome = run.train_classifier(
+            data,
+            out,
+            loop,
+            graph,
+            name=architecture,
+            start=begin,
+            recipe=recipe_name or BELONGS.get(architecture, "camera"),
+            augment=augment,
+            shares=_shares(shares, folders),
+            rare_names=rare,
+            country=country,
+            report=report,
         )
     _tell(outcome, out)
 
@@ -129,10 +192,7 @@ def classifier(
 @command.command(name="ship")
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--name",
-    required=True,
-    type=click.Choice(["retinaface-mobilenet", "xception"]),
-    help="The network that the run trained.",
+    "--name", required=True, help="What the weights are called: xception and retinaface-mobilenet run unasked."
 )
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder of weights to add it to.")
 @click.option(
@@ -152,7 +212,7 @@ def ship_command(
     calibrate_run, ship = _quietly("calibration").calibrate_run, _quietly("shipping").ship
     calibration, measured = None, {}
     if folders:
-        if name != "xception":
+        if _task_of(run) != CLASSIFIER:
             raise SettingsError("--calibrate-on is for the classifier: the detector's scores are used as they are")
         data = _data(folders, names, _settings(SplitSettings, given), crops_too=True)
         calibration, measured = calibrate_run(run, data, AnalysisSettings())
@@ -160,6 +220,25 @@ def ship_command(
     click.echo(f"{folder / entry.file}: {entry.size} bytes, SHA-256 {entry.sha256}")
     for key, value in measured.items():
         click.echo(f"{key}: {value:.4f}")
+
+
+def _pretrained(architecture: str, input_size: int, file: Path | None, download: bool) -> Path | None:
+    """The file of a backbone's weights: the one that is given, Keras' own where it has it, or None."""
+    if file is not None:
+        return file
+    from crowdmask.nets.keras_backbones import cached_weights, download_weights
+
+    found = cached_weights(architecture, input_size)
+    return download_weights(architecture, input_size) if found is None and download else found
+
+
+def _task_of(run: Path) -> str:
+    path = run / "settings.json"
+    try:
+        network = json.loads(path.read_text(encoding="utf-8"))["network"]
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(f"{run}: holds no training run (settings.json cannot be read: {error})") from error
+    return registry.architecture(network, str(path)).task
 
 
 def _quietly(module: str) -> Any:
@@ -240,4 +319,4 @@ def _tell(outcome: Outcome, out: Path) -> None:
     click.echo(
         f"{outcome.steps} steps{early} in {outcome.seconds / 60:.1f} minutes; best at step {outcome.best_step}: {best}"
     )
-    click.echo(f"weights: {out / 'best.npz'}; curves: {out / 'curves.csv'}")
+    click.echo(f"weights: {out / 'best.npz'}; metrics: {out / 'metrics.jsonl'}; model card: {out / 'model-card.md'}")

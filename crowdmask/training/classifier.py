@@ -37,6 +37,11 @@ class ClassifierTrainee:
         crops, labels, _ = validation.clean()
         self._crops, self._labels = to_rgb(crops), labels
 
+    @property
+    def held_out(self) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """The crops to validate on, RGB, and their labels."""
+        return self._crops, self._labels
+
     def compile(self, optimizer: keras.optimizers.Optimizer) -> keras.Model:
         loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING)
         self.network.compile(optimizer=optimizer, loss=loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +13,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from crowdmask.engine.crops import cut_crops
+from crowdmask.errors import DatasetError
 from crowdmask.geometry import FloatArray, face_sizes
 from crowdmask.labels.records import CropSet, Label, LabelSet
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training import degrade, occlude
+from crowdmask.training.augment import vary
 from crowdmask.training.pictures import Image, PictureStore
+from crowdmask.training.settings import AugmentSettings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,13 @@ class ClassifierCrops:
         weights: Sequence[float] | None = None,
         rare_names: Sequence[str] = (),
         rare_share: float = 0.15,
+        augment: AugmentSettings | None = None,
+        most_per_class: int = 0,
     ) -> None:
         self._store, self._settings, self._size = store, settings, size
         self._rules = rules or SpoilRules()
+        self._augment = augment if augment is not None and augment.augment == "plain" else None
+        self.unreadable: set[Path] = set()
         self._paths: list[Path] = []
         self._pools: list[dict[Label, list[_Face]]] = []
         self._rare: list[list[_Face]] = []
@@ -74,11 +84,20 @@ class ClassifierCrops:
                 pools[Label(face.label)].append(kept)
                 if kept.rare:
                     rare.append(kept)
-            self._pools.append(pools)
+            self._pools.append({label: _some(faces, most_per_class) for label, faces in pools.items()})
             self._rare.append(rare)
         shares = np.ones(len(sets)) if weights is None else np.asarray(weights, float)
         self._shares = shares / shares.sum()
         self._rare_share = rare_share
+
+    def require_both_classes(self) -> None:
+        """Refuses what nothing can be learned from: a class that is empty in every set."""
+        for label in (Label.MASKED, Label.UNMASKED):
+            if not any(pools[label] for pools in self._pools):
+                raise DatasetError(
+                    f"there is no {label.word} face to train on: add pictures that show some, or say with "
+                    f"--label NAME={label.word} which class they are"
+                )
 
     def draw(self, rng: Generator) -> tuple[Image, int]:
         """A spoiled crop (size, size, 3) BGR and its label."""
@@ -90,7 +109,13 @@ class ClassifierCrops:
         if not pool:
             return self.draw(rng)
         face = pool[int(rng.integers(len(pool)))]
-        return self._spoil(self._cut(face, rng), face, rng), face.label
+        try:
+            if self._augment is not None:
+                return vary(self._whole_cut(face)[0], self._augment, rng), face.label
+            return self._spoil(self._cut(face, rng), face, rng), face.label
+        except DatasetError:
+            self._leave_out(face)
+            return self.draw(rng)
 
     def clean(self) -> tuple[NDArray[np.uint8], NDArray[np.int8], FloatArray]:
         """Every face once, unspoiled: crops (n, size, size, 3), labels (n,), face sizes (n,; 0 for ready crops)."""
@@ -98,13 +123,40 @@ class ClassifierCrops:
         for pools in self._pools:
             for faces in pools.values():
                 for face in faces:
-                    image = self._store[self._paths[face.picture]]
-                    box = _whole(image) if face.box is None else face.box[None]
-                    settings = _uncropped(self._settings) if face.box is None else self._settings
-                    crops.append(cut_crops(image, box, settings, self._size)[0])
+                    try:
+                        crop, size = self._whole_cut(face)
+                    except DatasetError:
+                        self._leave_out(face)
+                        continue
+                    crops.append(crop)
                     labels.append(face.label)
-                    sizes.append(0.0 if face.box is None else float(face_sizes(box)[0]))
+                    sizes.append(size)
+        if not crops:
+            raise DatasetError("none of the pictures to validate on can be read: give other ones")
         return np.stack(crops), np.array(labels, np.int8), np.array(sizes, np.float32)
+
+    @property
+    def files(self) -> list[Path]:
+        """Every picture that has a face to draw, once."""
+        used = {face.picture for pools in self._pools for faces in pools.values() for face in faces}
+        return [self._paths[i] for i in sorted(used)]
+
+    def _leave_out(self, face: _Face) -> None:
+        """A picture that is none: said once, and another one drawn."""
+        path = self._paths[face.picture]
+        if path not in self.unreadable:
+            self.unreadable.add(path)
+            log.warning("%s: the picture cannot be decoded and is left out", path)
+        if len(self.unreadable) == len(self._paths):
+            raise DatasetError(f"{path}: none of {len(self._paths)} pictures can be decoded: give other ones")
+
+    def _whole_cut(self, face: _Face) -> tuple[Image, float]:
+        """The runtime's own cut and the face's size; 0 for a crop that was ready."""
+        image = self._store[self._paths[face.picture]]
+        box = _whole(image) if face.box is None else face.box[None]
+        settings = _uncropped(self._settings) if face.box is None else self._settings
+        size = 0.0 if face.box is None else float(face_sizes(box)[0])
+        return np.asarray(cut_crops(image, box, settings, self._size)[0], np.uint8), size
 
     def _cut(self, face: _Face, rng: Generator) -> Image:
         """The runtime's cut with the box moved, grown and its margin changed a little."""
@@ -158,6 +210,13 @@ def _faces_of(each: LabelSet | CropSet, paths: list[Path]) -> Iterator[tuple[_Fa
         for i in np.flatnonzero(picture.faces):
             yield _Face(len(paths), picture.boxes[i], int(picture.labels[i])), picture.class_names[i]
         paths.append(picture.path)
+
+
+def _some(faces: list[_Face], most: int) -> list[_Face]:
+    """At most so many of them, spread over all; 0 is all."""
+    if not most or len(faces) <= most:
+        return faces
+    return [faces[i * len(faces) // most] for i in range(most)]
 
 
 def _whole(image: Image) -> FloatArray:

@@ -1,32 +1,32 @@
-"""Draws a run's learning curves from its CSV."""
+"""Draws a run's learning curves from its metrics."""
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
+from crowdmask.runs.record import read_metrics
 
-def draw_curves(table: Path) -> Path | None:
-    """A PNG beside the CSV: losses left, all else right; None where matplotlib or the CSV is missing."""
+
+def draw_curves(folder: Path) -> Path | None:
+    """`curves.png` in the run's folder: losses left, all else right; None without matplotlib or metrics."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         return None
-    if not table.exists():
+    rows = read_metrics(folder)
+    if not rows:
         return None
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    steps = [int(row["step"]) for row in rows]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     losses, others = figure.subplots(1, 2)
-    for name in rows[0] if rows else ():
-        if name != "step":
+    for name in rows[0]:
+        if name not in ("step", "trained_s"):
             axis = losses if name.endswith("loss") else others
-            axis.plot(steps, [float(row[name]) for row in rows], marker=".", label=name.replace("_", " "))
+            shown = [row for row in rows if name in row]
+            axis.plot([r["step"] for r in shown], [r[name] for r in shown], marker=".", label=name.replace("_", " "))
     for axis in (losses, others):
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
-    path = table.with_suffix(".png")
+    path = folder / "curves.png"
     figure.savefig(path, dpi=120)
     return path

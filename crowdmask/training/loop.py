@@ -1,4 +1,4 @@
-"""The training loop of both networks: seeded, resumable after a kill, averaging weights, keeping the best."""
+"""The training loop of all networks: seeded, resumable after a kill, averaging weights, keeping the best."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.errors import SettingsError
+from crowdmask.media.parts import writing
 from crowdmask.nets.checkpoint import arrays_of, assign_arrays, read_arrays, save_weights
+from crowdmask.runs.record import RunRecord, agree_on
 from crowdmask.training.settings import LoopSettings
 
 Batch = tuple[Any, Any]
+Report = Callable[[int, dict[str, float]], None]
 
 
 class Trainee(Protocol):
@@ -47,25 +49,27 @@ class Outcome:
     stopped_early: bool
 
 
-class RunFolder:
-    """The files of one training run."""
+class RunFolder(RunRecord):
+    """The record of a training run, with its weights and its checkpoint."""
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        super().__init__(path)
         self.best = path / "best.npz"
         self.checkpoint = path / "checkpoint.npz"
-        self.curves = path / "curves.csv"
-        self.settings = path / "settings.json"
+        _take_over_curves(path / "curves.csv", self)
 
-    def agree_on(self, settings: dict[str, Any]) -> None:
-        """Write the run's settings down; resuming with others is refused."""
-        text = json.dumps(settings, indent=2, sort_keys=True, default=str)
-        if self.checkpoint.exists() and self.settings.exists() and self.settings.read_text() != text:
-            raise SettingsError(
-                f"{self.settings}: this run was begun with other settings: "
-                "give those again to go on, or another --out to begin anew"
-            )
-        self.settings.write_text(text)
+    def agree_on(self, settings: dict[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
+        """Write the run's settings down; going on from a checkpoint with others is refused."""
+        agree_on(self.settings, settings, begun=self.checkpoint.exists(), defaults=defaults or {})
+
+
+def _take_over_curves(table: Path, record: RunRecord) -> None:
+    """Runs of earlier versions kept their validations in a CSV."""
+    if table.exists() and not record.metrics.exists():
+        with table.open(newline="") as file:
+            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        for row in rows:
+            record.note(int(row.pop("step")), row)
 
 
 class WeightAverage:
@@ -89,41 +93,108 @@ def train(
     trainee: Trainee,
     folder: RunFolder,
     settings: LoopSettings,
-    report: Callable[[int, dict[str, float]], None] = lambda step, values: None,
+    report: Report = lambda step, values: None,
+    *,
+    backbone: int = 0,
 ) -> Outcome:
-    """Train to the end, or on from the folder's checkpoint; `best.npz` holds the average that validated best."""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate * 0.01,
-        max(1, settings.steps - settings.warmup),
-        alpha=0.01,
-        warmup_target=settings.learning_rate,
-        warmup_steps=settings.warmup,
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay, clipnorm=5.0)
-    model = trainee.compile(optimizer)
-    optimizer.build(model.trainable_variables)
-    state = _State(trainee.network, optimizer, settings.average)
+    """Train to the end, or on from the folder's checkpoint; `best.npz` holds the average that validated best.
+
+    With `head_share`, the network's first `backbone` layers stand still for that share of the run, and then its last
+    `unfrozen` ones learn too, at a lower rate.
+    """
+    state = _State(trainee.network, settings.average)
     state.resume(folder.checkpoint)
+    lesson = _Lesson(trainee, settings, backbone)
+    lesson.begin(state)
     began = saved = time.monotonic()
     losses: list[float] = []
-    step = state.step
-    for step, (x, y) in _batches(trainee, state.step, settings):
-        losses.append(float(model.train_on_batch(x, y)))
-        if (step + 1) % state.average.every == 0:
+    ahead = () if state.waited_enough(settings) else _batches(trainee, state.step, settings)
+    for step, (x, y) in ahead:
+        if settings.budget_s and state.trained_s >= settings.budget_s:
+            break
+        lesson.move_on(state)
+        started = time.monotonic()
+        losses.append(float(lesson.model.train_on_batch(x, y)))
+        state.trained_s += time.monotonic() - started
+        if settings.average and (step + 1) % state.average.every == 0:
             state.average.update(trainee.network)
         state.step = step + 1
-        report(state.step, {"loss": losses[-1]})
-        if state.step % settings.validate_every == 0 or state.step == settings.steps:
-            state.note(_validate_average(trainee, state.average), float(np.mean(losses)), folder)
-            losses.clear()
-            if state.waited(settings.validate_every) >= settings.patience > 0 and state.step >= settings.least_steps:
+        report(state.step, {"loss": losses[-1], "trained_s": state.trained_s})
+        if state.due(settings):
+            state.note(_validate_average(trainee, state.average), losses, folder, settings.least_gain)
+            if state.waited_enough(settings):
                 break
         if time.monotonic() - saved > settings.checkpoint_every:
             state.save(folder.checkpoint)
             saved = time.monotonic()
+    if losses:  # a time that ran out between two validations
+        state.note(_validate_average(trainee, state.average), losses, folder, settings.least_gain)
     state.save(folder.checkpoint)
     seconds = state.seconds_before + time.monotonic() - began
-    return Outcome(state.step, state.best_step, state.best, seconds, state.step < settings.steps)
+    out_of_time = bool(settings.budget_s) and state.trained_s >= settings.budget_s
+    return Outcome(state.step, state.best_step, state.best, seconds, state.step < settings.steps and not out_of_time)
+
+
+class _Lesson:
+    """The compiled model with its optimizer: which layers learn at which stage of the run, and how fast."""
+
+    def __init__(self, trainee: Trainee, settings: LoopSettings, backbone: int) -> None:
+        self._trainee, self._settings, self._backbone = trainee, settings, backbone
+        self.model: keras.Model = None
+        self.optimizer: keras.optimizers.Optimizer = None
+
+    def begin(self, state: _State) -> None:
+        """Compile for the stage that the run is in, with the optimizer where it was."""
+        self._set_out(state.stage)
+        state.resume_optimizer(self.optimizer)
+
+    def move_on(self, state: _State) -> None:
+        """Begin the second stage when its time has come; bring the rate to where a time budget wants it."""
+        settings = self._settings
+        progress = state.step / settings.steps
+        if settings.budget_s:
+            progress = max(progress, state.trained_s / settings.budget_s)
+        if state.stage == 0 and settings.head_share and progress >= settings.head_share:
+            state.stage = 1
+            self._set_out(1)
+            state.optimizer = self.optimizer
+        if settings.budget_s and settings.schedule == "cosine":
+            self.optimizer.learning_rate.assign(_cosine(settings, state.step, progress))
+
+    def _set_out(self, stage: int) -> None:
+        settings = self._settings
+        if settings.head_share:
+            layers = self._trainee.network.layers[: self._backbone]
+            still = len(layers) if stage == 0 else len(layers) - settings.unfrozen if settings.unfrozen else 0
+            for place, layer in enumerate(layers):
+                layer.trainable = place >= still
+        self.optimizer = _optimizer(settings, settings.fine_rate if stage else 1.0)
+        self.model = self._trainee.compile(self.optimizer)
+        self.optimizer.build(self.model.trainable_variables)
+
+
+def _optimizer(settings: LoopSettings, factor: float) -> keras.optimizers.Optimizer:
+    rate: Any = settings.learning_rate * factor
+    if settings.schedule == "cosine" and not settings.budget_s:
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate * 0.01,
+            max(1, settings.steps - settings.warmup),
+            alpha=0.01,
+            warmup_target=rate,
+            warmup_steps=settings.warmup,
+        )
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(rate)
+    if settings.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(rate)
+    return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=5.0)
+
+
+def _cosine(settings: LoopSettings, step: int, progress: float) -> float:
+    """The rate where seconds and not steps say how far the run is: up over the warming up, down as a cosine."""
+    rising = min(1.0, 0.01 + step / max(1, settings.warmup))
+    falling = 0.01 + 0.99 * (1 + np.cos(np.pi * min(1.0, progress))) / 2
+    return float(settings.learning_rate * min(rising, falling))
 
 
 def _batches(trainee: Trainee, first: int, settings: LoopSettings) -> Iterator[tuple[int, Batch]]:
@@ -154,39 +225,55 @@ def _validate_average(trainee: Trainee, average: WeightAverage) -> dict[str, flo
 class _State:
     """All that a resumed run needs: weights, optimizer, average, the best so far."""
 
-    def __init__(self, network: keras.Model, optimizer: keras.optimizers.Optimizer, decay: float) -> None:
-        self._network, self._optimizer = network, optimizer
+    def __init__(self, network: keras.Model, decay: float) -> None:
+        self._network = network
+        self.optimizer: keras.optimizers.Optimizer = None
+        self._stored: dict[str, NDArray[Any]] = {}
         self.average = WeightAverage(decay)
-        self.step = self.best_step = 0
+        self.step = self.best_step = self.stage = 0
         self.best: dict[str, float] = {}
         self.seconds_before = 0.0
+        self.trained_s = 0.0  # in steps alone, without validating and saving
+        self._validated = 0  # with a budget: of how many parts
         self._began = time.monotonic()
 
-    def waited(self, validate_every: int) -> int:
-        return (self.step - self.best_step) // validate_every
+    def due(self, settings: LoopSettings) -> bool:
+        """Whether to validate now."""
+        if self.step == settings.steps:
+            return True
+        if not (settings.budget_s and settings.validations):
+            return self.step % settings.validate_every == 0
+        reached = int(self.trained_s / settings.budget_s * settings.validations)
+        due, self._validated = reached > self._validated, max(reached, self._validated)
+        return due and reached < settings.validations  # the last one comes when the time is over
 
-    def note(self, measures: dict[str, float], train_loss: float, folder: RunFolder) -> None:
-        """A validation's row in the curves, and the weights if it is the best so far."""
-        if not self.best or measures["loss"] < self.best["loss"]:
+    def waited_enough(self, settings: LoopSettings) -> bool:
+        """Whether there was no better validation for so long that it stops early."""
+        waited = (self.step - self.best_step) // settings.validate_every
+        return waited >= settings.patience > 0 and self.step >= settings.least_steps
+
+    def note(self, measures: dict[str, float], losses: list[float], folder: RunFolder, least_gain: float) -> None:
+        """A validation's line in the metrics, and the weights if it is the best so far; the losses begin anew."""
+        if not self.best or measures["loss"] < self.best["loss"] - least_gain:
             self.best, self.best_step = measures, self.step
             arrays = self.average.arrays() if self.average.total else arrays_of(self._network)
-            save_weights(folder.best, arrays, half=False)
-        row = {"step": self.step, "train_loss": train_loss, **{f"val_{k}": v for k, v in measures.items()}}
-        fresh = not folder.curves.exists()
-        with folder.curves.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow({k: v if k == "step" else f"{v:.6g}" for k, v in row.items()})
+            with writing(folder.best):
+                save_weights(folder.best, arrays, half=False)
+        row = {"train_loss": float(np.mean(losses)), **{f"val_{k}": v for k, v in measures.items()}}
+        folder.note(self.step, {**row, "trained_s": self.trained_s})
+        losses.clear()
 
     def save(self, path: Path) -> None:
         seconds = self.seconds_before + time.monotonic() - self._began
         progress = {"step": self.step, "best_step": self.best_step, "best": self.best, "seconds": seconds}
+        progress |= {"stage": self.stage, "trained_s": self.trained_s, "average_total": self.average.total}
         arrays = {f"network/{k}": v for k, v in arrays_of(self._network).items()}
         arrays |= {f"average/{k}": v for k, v in self.average.sums.items()}
-        arrays |= {f"optimizer/{i}": np.asarray(v) for i, v in enumerate(self._optimizer_values())}
-        arrays["progress"] = np.array(json.dumps(progress | {"average_total": self.average.total}))
-        save_weights(path, arrays, half=False)
+        values = [keras.ops.convert_to_numpy(v) for v in self.optimizer.variables]
+        arrays |= {f"optimizer/{i}": np.asarray(v) for i, v in enumerate(values)}
+        arrays["progress"] = np.array(json.dumps(progress))
+        with writing(path):
+            save_weights(path, arrays, half=False)
 
     def resume(self, path: Path) -> None:
         if not path.exists():
@@ -195,13 +282,16 @@ class _State:
         progress = json.loads(str(arrays["progress"]))
         self.step, self.best_step, self.best = progress["step"], progress["best_step"], progress["best"]
         self.seconds_before, self.average.total = progress["seconds"], progress["average_total"]
+        self.stage, self.trained_s = progress.get("stage", 0), progress.get("trained_s", progress["seconds"])
         assign_arrays(self._network, _part(arrays, "network/"), str(path))
         self.average.sums = _part(arrays, "average/")
-        for i, variable in enumerate(self._optimizer.variables):
-            variable.assign(arrays[f"optimizer/{i}"])
+        self._stored = _part(arrays, "optimizer/")
 
-    def _optimizer_values(self) -> list[NDArray[Any]]:
-        return [keras.ops.convert_to_numpy(v) for v in self._optimizer.variables]
+    def resume_optimizer(self, optimizer: keras.optimizers.Optimizer) -> None:
+        self.optimizer = optimizer
+        for i, variable in enumerate(optimizer.variables if self._stored else ()):
+            variable.assign(self._stored[str(i)])
+        self._stored = {}
 
 
 def _part(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -1,9 +1,8 @@
-"""One training run, from folders of pictures to a folder of results: read, split, train, draw the curves."""
+"""One training run, from folders of pictures to a folder of results: read, split, train, and leave a record."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,19 +13,31 @@ from typing import Any
 from crowdmask.errors import DatasetError
 from crowdmask.labels.folders import read_class_folders
 from crowdmask.labels.reading import read_labels
-from crowdmask.labels.records import CropSet, LabelSet, Problem
+from crowdmask.labels.records import CropSet, Label, LabelSet, Problem
 from crowdmask.labels.split import split
 from crowdmask.labels.table import LabelTable
-from crowdmask.nets.registry import architecture
+from crowdmask.nets.checkpoint import load_weights
+from crowdmask.nets.registry import Architecture, architecture
+from crowdmask.nets.weights import update_entry
+from crowdmask.runs import energy
+from crowdmask.runs.fingerprint import copies, fingerprint
+from crowdmask.runs.record import code_version, write_json
 from crowdmask.settings import AnalysisSettings
-from crowdmask.training.classifier import ClassifierTrainee
+from crowdmask.training.classifier import ClassifierTrainee, predict, to_rgb
 from crowdmask.training.classifier_crops import ClassifierCrops
 from crowdmask.training.curves import draw_curves
 from crowdmask.training.detector import DetectorTrainee
 from crowdmask.training.detector_crops import DetectorCrops
 from crowdmask.training.loop import Outcome, RunFolder, Trainee, train
+from crowdmask.training.model_card import model_card
 from crowdmask.training.pictures import PictureStore
-from crowdmask.training.settings import ClassifierGraphSettings, DetectorCropSettings, LoopSettings, SplitSettings
+from crowdmask.training.settings import (
+    AugmentSettings,
+    DetectorCropSettings,
+    LoopSettings,
+    SplitSettings,
+)
+from crowdmask.training.shipping import calibrate
 
 log = logging.getLogger(__name__)
 Report = Callable[[int, dict[str, float]], None]
@@ -40,6 +51,7 @@ class Data:
     training: tuple[AnySet, ...]
     validation: tuple[AnySet, ...]
     problems: tuple[Problem, ...]
+    test: tuple[AnySet, ...] = ()  # held out too, and looked at once, at the end
 
 
 def read_data(
@@ -57,17 +69,21 @@ def read_data(
     only_crops = all(isinstance(s, CropSet) for s in sets)
     training: list[AnySet] = []
     validation: list[AnySet] = []
+    test: list[AnySet] = []
     for each in sets:
         if isinstance(each, LabelSet):
             each.require_both_classes()
         if isinstance(each, CropSet) and not only_crops:
             training.append(each)
             continue
-        rest, held_out = _halves(each, splitting)
+        rest, held_out = _halves(each, splitting.validation_share, splitting)
+        if splitting.test_share:
+            held_out, last = _halves(held_out, splitting.test_share, splitting)
+            test.append(last)
         unwanted = (leave_out or {}).get(each.root, ())
         training.append(rest.without(unwanted) if isinstance(rest, LabelSet) else rest)
         validation.append(held_out)
-    return Data(tuple(training), tuple(validation), tuple(p for s in sets for p in s.problems))
+    return Data(tuple(training), tuple(validation), tuple(p for s in sets for p in s.problems), tuple(test))
 
 
 def _read(folder: Path, table: LabelTable, *, crops_too: bool) -> AnySet:
@@ -81,17 +97,39 @@ def _read(folder: Path, table: LabelTable, *, crops_too: bool) -> AnySet:
         raise
 
 
-def _halves(each: AnySet, splitting: SplitSettings) -> tuple[AnySet, AnySet]:
-    share, seed = splitting.validation_share, splitting.split_seed
+def _halves(each: AnySet, share: float, splitting: SplitSettings) -> tuple[AnySet, AnySet]:
+    """The rest and the share that is held out of it; stratified, of each class (what a photograph shows)."""
     if isinstance(each, LabelSet):
-        _, held_out = split([p.name for p in each.pictures], share, seed)
+        groups: dict[Any, list[str]] = {}
+        for picture in each.pictures:
+            shown = frozenset(picture.labels[picture.faces].tolist()) if splitting.stratified else None
+            groups.setdefault(shown, []).append(picture.name)
+        held_out = {name for names in groups.values() for name in split(names, share, splitting.split_seed)[1]}
         return each.without(held_out), each.only(held_out)
-    _, names = split([str(c.path) for c in each.crops], share, seed)
-    chosen = set(names)
+    groups = {}
+    for crop in each.crops:
+        groups.setdefault(crop.label if splitting.stratified else None, []).append(str(crop.path))
+    chosen = {name for names in groups.values() for name in split(names, share, splitting.split_seed)[1]}
     return tuple(  # type: ignore[return-value]
         dataclasses.replace(each, crops=tuple(c for c in each.crops if (str(c.path) in chosen) == wanted))
         for wanted in (False, True)
     )
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the weights are before the first step: random, our own (`init`), or a backbone pre-trained elsewhere."""
+
+    init: Path | None = None
+    pretrained: Path | None = None
+
+    @property
+    def words(self) -> str:
+        if self.init is not None:
+            return f"weights of the same graph, {self.init.name}"
+        if self.pretrained is not None:
+            return f"a backbone pre-trained elsewhere, {self.pretrained.name}"
+        return "random weights"
 
 
 def train_detector(
@@ -104,6 +142,7 @@ def train_detector(
     shares: Sequence[float] | None = None,
     name: str = "retinaface",
     graph: Any = None,
+    country: str = "DEU",
     report: Report = lambda step, values: None,
 ) -> Outcome:
     kind = architecture(name)
@@ -122,28 +161,58 @@ def train_detector(
         seed=loop.seed,
     )
     settings = {"network": name, "graph": dataclasses.asdict(graph), "crops": crops.as_dict(), "shares": shares}
-    return _run(trainee, out, loop, settings | {"start": str(start) if start else None}, report)
+    run = _Run(kind, "retinaface-mobilenet", out, Start(start), {**settings, "start": str(start) if start else None})
+    files = {
+        "training": [p.path for s in pictures for p in s.pictures],
+        "validation": [p.path for s in held_out for p in s.pictures],
+    }
+    return run.through(trainee, loop, files, country, report)
 
 
 def train_classifier(
     data: Data,
     out: Path,
     loop: LoopSettings,
-    graph_settings: ClassifierGraphSettings,
+    graph: Any,
     *,
-    start: Path | None,
-    shares: Sequence[float] | None = None,
     name: str = "xception",
+    start: Start | None = None,
+    recipe: str = "camera",
+    augment: AugmentSettings | None = None,
+    shares: Sequence[float] | None = None,
     rare_names: Sequence[str] = (),
     analysis: AnalysisSettings | None = None,
+    country: str = "DEU",
     report: Report = lambda step, values: None,
 ) -> Outcome:
-    kind = architecture(name)
-    graph = kind.graph_type()(**graph_settings.as_dict())
-    store, analysis = PictureStore(), analysis or AnalysisSettings()
-    training = ClassifierCrops(data.training, store, analysis, graph.input_size, weights=shares, rare_names=rare_names)
-    validation = ClassifierCrops(data.validation, store, analysis, graph.input_size)
-    trainee = ClassifierTrainee(kind, graph, training, validation, batch=loop.batch, seed=loop.seed, start=start)
+    """`graph` is of the architecture's own type. Freezing needs something worth keeping: a backbone of random weights
+    learns from the first step on, whatever the recipe says."""
+    kind, start = architecture(name), start or Start()
+    if start.pretrained is None and loop.head_share:
+        log.info("%s starts from random weights: all of it learns from the first step on", name)
+        loop = dataclasses.replace(loop, head_share=0.0)
+    store, analysis, augment = PictureStore(), analysis or AnalysisSettings(), augment or AugmentSettings()
+    size = graph.input_size
+    training = ClassifierCrops(
+        data.training,
+        store,
+        analysis,
+        size,
+        weights=shares,
+        rare_names=rare_names,
+        augment=augment,
+        most_per_class=augment.train_faces,
+    )
+    training.require_both_classes()
+    validation = ClassifierCrops(data.validation, store, analysis, size, most_per_class=augment.validation_faces)
+    test = ClassifierCrops(data.test, store, analysis, size, most_per_class=augment.test_faces) if data.test else None
+    trainee = ClassifierTrainee(kind, graph, training, validation, batch=loop.batch, seed=loop.seed, start=start.init)
+    backbone = 0
+    if start.pretrained is not None:
+        from crowdmask.nets.keras_backbones import backbone_layers, load_pretrained
+
+        load_pretrained(trainee.network, start.pretrained)
+        backbone = len(backbone_layers(trainee.network))
     cut = {"crop_margin", "undersized_below", "undersized_margin"}
     settings = {
         "network": name,
@@ -151,37 +220,117 @@ def train_classifier(
         "crops": {k: v for k, v in analysis.as_dict().items() if k in cut},
         "rare_names": list(rare_names),
         "shares": shares,
+        "start": str(start.init) if start.init else None,
+        "pretrained": str(start.pretrained) if start.pretrained else None,
+        "recipe": recipe,
+        "augment": augment.as_dict(),
     }
-    return _run(trainee, out, loop, settings | {"start": str(start) if start else None}, report)
+    files = {"training": training.files, "validation": validation.files, **({"test": test.files} if test else {})}
+    run = _Run(kind, name, out, start, settings)
+    return run.through(trainee, loop, files, country, report, backbone=backbone, test=test)
 
 
-def _run(trainee: Trainee, out: Path, loop: LoopSettings, settings: dict[str, Any], report: Report) -> Outcome:
-    folder = RunFolder(out)
-    folder.agree_on({**settings, "loop": loop.as_dict()})
-    with _energy(out) as energy:
-        outcome = train(trainee, folder, loop, report)
-    draw_curves(folder.curves)
-    result = {**dataclasses.asdict(outcome), "energy_kwh": energy()}
-    (out / "outcome.json").write_text(json.dumps(result, indent=2))
-    return outcome
+@dataclass
+class _Run:
+    """A training and its folder: what was agreed on, what came of it, weights for `--weights FOLDER`."""
+
+    kind: Architecture
+    weights_name: str
+    out: Path
+    start: Start
+    settings: dict[str, Any]
+
+    def through(
+        self,
+        trainee: Trainee,
+        loop: LoopSettings,
+        files: Mapping[str, Sequence[Path]],
+        country: str,
+        report: Report,
+        *,
+        backbone: int = 0,
+        test: ClassifierCrops | None = None,
+    ) -> Outcome:
+        folder = RunFolder(self.out)
+        defaults = {"loop": LoopSettings().as_dict(), "augment": AugmentSettings().as_dict(), "recipe": "camera"}
+        folder.agree_on({**self.settings, "loop": loop.as_dict()}, defaults)
+        data = _fingerprint(folder, files)
+        about = {"network": self.settings["network"], "task": self.kind.task, "recipe": self.settings.get("recipe")}
+        folder.begin("training", {**about, "data": data["digest"]})
+        with _energy(country) as used:
+            outcome = train(trainee, folder, loop, report, backbone=backbone)
+        draw_curves(folder.folder)
+        result = {**dataclasses.asdict(outcome), "energy": used.as_dict() if used else None}
+        if not folder.best.exists():
+            folder.end(result, "ended before its first validation")
+            return outcome
+        load_weights(trainee.network, folder.best)
+        graph = dict(self.settings["graph"])
+        if isinstance(trainee, ClassifierTrainee):
+            result |= _judged(trainee, test, graph)
+        entry = update_entry(
+            self.weights_name,
+            folder.best,
+            folder=self.out,
+            architecture=self.kind.name,
+            graph=graph,
+            source=f"trained here, from {self.start.words}",
+            trained={"network": self.kind.name, "recipe": self.settings.get("recipe"), "data": data["digest"]},
+            measured=outcome.best,
+        )
+        card = {
+            "settings": self.settings,
+            "data": data,
+            "result": result,
+            "started_from": self.start.words,
+            "parameters": trainee.network.count_params(),
+            "file": entry.file,
+            "bytes": entry.size,
+            "sha256": entry.sha256,
+            "code": code_version(),
+        }
+        (self.out / "model-card.md").write_text(model_card(card), encoding="utf-8")
+        write_json(self.out / "outcome.json", result)
+        folder.end(result)
+        return outcome
+
+
+def _judged(trainee: ClassifierTrainee, test: ClassifierCrops | None, graph: dict[str, Any]) -> dict[str, Any]:
+    """The calibration, which goes into the graph's settings, and the measures on the last test."""
+    crops, labels = trainee.held_out
+    logits = predict(trainee.network, crops)
+    if logits.ndim == 1 and len(set(labels.tolist())) == 2:
+        graph["calibration"] = dataclasses.asdict(calibrate(logits, labels == Label.UNMASKED))
+    if test is None:
+        return {}
+    crops_bgr, labels, _ = test.clean()
+    right = (predict(trainee.network, to_rgb(crops_bgr)) > 0) == (labels == Label.UNMASKED)
+    return {"test": {"faces": len(labels), "accuracy": float(right.mean())}}
+
+
+def _fingerprint(folder: RunFolder, files: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
+    """The data of the run, written beside it; pictures that are on both sides of the split are named."""
+    told = fingerprint(files)
+    found = copies(files["training"], [p for name, paths in files.items() if name != "training" for p in paths])
+    told["copies"] = [{"held_out": str(c.held_out), "training": str(c.training), "bits": c.bits} for c in found]
+    if found:
+        log.warning(
+            "%d held-out picture(s) are copies of ones to train on, as %s of %s: %s lists them, for --leave-out",
+            len(found),
+            found[0].held_out,
+            found[0].training,
+            folder.data,
+        )
+    write_json(folder.data, told)
+    return told
 
 
 @contextmanager
-def _energy(out: Path) -> Iterator[Callable[[], float | None]]:
-    """Measures the energy used where codecarbon is installed; its estimate needs no network."""
-    try:
-        from codecarbon import OfflineEmissionsTracker
-    except ImportError:
-        log.info("codecarbon is not installed: the energy used is not measured (pip install 'crowdmask[energy]')")
-        yield lambda: None
+def _energy(country: str) -> Iterator[energy.Energy | None]:
+    """Estimates the energy used where codecarbon is installed."""
+    if not energy.available():
+        log.info("codecarbon is not installed: the energy used is not estimated (pip install 'crowdmask[energy]')")
+        yield None
         return
-    tracker = OfflineEmissionsTracker(
-        country_iso_code="FRA", output_dir=str(out), log_level="error", save_to_file=True, tracking_mode="process"
-    )
-    tracker.start()
-    used: list[float] = []
-    try:
-        yield lambda: used[0] if used else None
-    finally:
-        tracker.stop()
-        used.append(float(tracker.final_emissions_data.energy_consumed))
+    with energy.measured(country) as used:
+        yield used

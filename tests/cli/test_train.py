@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from click.testing import CliRunner
 
 from crowdmask.cli.train import command
 from crowdmask.errors import DatasetError, SettingsError
+from crowdmask.runs.record import read_metrics
 
 VOC = "<annotation><size><width>96</width><height>64</height><depth>3</depth></size>{}</annotation>"
 OBJECT = (
@@ -48,8 +48,7 @@ def run(*arguments: str | Path) -> str:
 
 
 def steps_of(folder: Path) -> list[int]:
-    with (folder / "curves.csv").open() as file:
-        return [int(row["step"]) for row in csv.DictReader(file)]
+    return [row["step"] for row in read_metrics(folder)]
 
 
 def test_classifier_trains_goes_on_ships_and_judges(labelled: Path, tmp_path: Path) -> None:
@@ -80,6 +79,51 @@ def test_classifier_trains_goes_on_ships_and_judges(labelled: Path, tmp_path: Pa
     together = classifier.probabilities(crops)
     assert together.shape == (5, 4)
     assert np.array_equal(together, np.concatenate([classifier.probabilities(c[None]) for c in crops]))
+
+
+def test_another_architecture_leaves_a_run_that_analysis_can_use(labelled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    told = run(
+        "classifier", labelled, "--out", out, "--architecture", "cnn4", "--input-size", "32", "--dense", "4",
+        "--steps", "2", "--batch", "2", "--validate-every", "1", "--test-share", "0.4", "-q",
+    )  # fmt: skip
+    assert "model card" in told
+    entry = json.loads((out / "manifest.json").read_text())["networks"]["cnn4"]
+    assert (entry["architecture"], entry["graph"]["input_size"]) == ("cnn4", 32)
+    settings = json.loads((out / "settings.json").read_text())
+    assert (settings["recipe"], settings["loop"]["optimizer"], settings["augment"]["augment"]) == (
+        "cnn4",
+        "rmsprop",
+        "plain",
+    )
+    data = json.loads((out / "data.json").read_text())
+    # of 12 pictures 2 of 5 are held out, and 2 of 5 of those kept for the test
+    assert {name: split["files"] for name, split in data["splits"].items()} == {
+        "training": 7,
+        "validation": 3,
+        "test": 2,
+    }
+    card = (out / "model-card.md").read_text()
+    assert "random weights" in card
+    assert "test: accuracy" in card
+    record = json.loads((out / "run.json").read_text())
+    assert (record["what"], record["state"], record["network"]) == ("training", "finished", "cnn4")
+    assert list(out.glob("events.out.tfevents.*"))
+
+
+def test_pictures_that_are_none_are_said_once_and_left_out(
+    labelled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    crops = tmp_path / "crops"
+    for name, value in (("with_mask", 30), ("without_mask", 220)):
+        (crops / name).mkdir(parents=True)
+        for i in range(6):
+            cv2.imwrite(str(crops / name / f"{i}.png"), np.full((40, 40, 3), value + i, np.uint8))
+    (crops / "with_mask" / "junk.png").write_bytes(b"no picture")
+    (crops / "with_mask" / "empty.png").touch()
+    run("classifier", crops, "--out", tmp_path / "run", "--architecture", "cnn3", "--input-size", "16", "--dense", "2",
+        "--steps", "8", "--batch", "4", "--validate-every", "4", "--stratified", "-q")  # fmt: skip
+    assert sum("junk.png" in line for line in caplog.text.splitlines()) == 1
 
 
 def test_detector_trains_and_ships(labelled: Path, tmp_path: Path) -> None:
