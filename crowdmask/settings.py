@@ -86,6 +86,10 @@ class Checked:
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
 
 
+# ours, and those to compare with: crowdmask/engine/detectors
+DETECTORS = ("retinaface-mobilenet", "retinaface-resnet50", "yunet", "mtcnn", "haar", "ssd-caffe")
+
+
 @dataclass(frozen=True)
 class FollowSettings(Checked):
     """How faces are followed from frame to frame; these decide what the results are, too."""
@@ -118,9 +122,9 @@ class FollowSettings(Checked):
 class AnalysisSettings(FollowSettings):
     """All that decides what the results are: two runs that agree in these give the same CSV."""
 
-    detector: str = setting(
-        "retinaface-mobilenet", "Face detector.", choices=("retinaface-mobilenet", "retinaface-resnet50")
-    )
+    detector: str = setting("retinaface-mobilenet", "Face detector.", choices=DETECTORS)
+    classifier: str = setting("xception", "Mask classifier: its name among the weights.")
+    haar_quarter: bool = setting(False, "haar: look at a picture with a quarter of the sides, for speed.")
     weights: str | None = setting(
         None, "Folder with other weights and their manifest, such as those of your own training.", path="dir"
     )

@@ -7,67 +7,74 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from crowdmask.engine import detectors
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
-from crowdmask.engine.runtimes.choosing import TENSORFLOW, Chosen, choose, compiler
+from crowdmask.engine.runtimes.choosing import OPENVINO, TENSORFLOW, Chosen, choose, compiler
 from crowdmask.engine.runtimes.network import Network, Wanted
+from crowdmask.errors import SettingsError
 from crowdmask.nets.anchors import AnchorGrid
 from crowdmask.nets.facts import Calibration
-from crowdmask.nets.registry import CLASSIFIER as CLASSIFIES
-from crowdmask.nets.registry import DETECTOR as DETECTS
-from crowdmask.nets.weights import Manifest
+from crowdmask.nets.registry import CLASSIFIER, DETECTOR
+from crowdmask.nets.weights import Entry, Manifest
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
-DETECTOR, CLASSIFIER = "retinaface-mobilenet", "xception"
+
+def manifest_of(name: str, settings: AnalysisSettings) -> Manifest:
+    """The manifest that has this network: that of the folder of other weights, or else the shipped one."""
+    if settings.weights is None:
+        return Manifest.load()
+    own = Manifest.load(Path(settings.weights))
+    if not {settings.detector, settings.classifier} & own.entries.keys():
+        raise SettingsError(
+            f"{own.folder} holds {', '.join(own.entries) or 'nothing'}, and neither {settings.detector} nor "
+            f"{settings.classifier}: name what to take from it with --classifier or --detector"
+        )
+    return own if name in own.entries else Manifest.load()
 
 
-def weights_folder(settings: AnalysisSettings) -> Path | None:
-    return Path(settings.weights) if settings.weights else None
+def entries_of(settings: AnalysisSettings) -> list[tuple[Entry, str]]:
+    """The weights that these settings run with and their task; a detector whose package carries its own has none."""
+    own = (settings.detector,) if settings.detector not in detectors.LOADERS else ()
+    finding = [(name, DETECTOR) for name in (*own, *detectors.WEIGHTS.get(settings.detector, ()))]
+    return [(manifest_of(name, settings).entry(name), task) for name, task in (*finding, (settings.classifier, CLASSIFIER))]
 
 
 def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceDetector:
-    if settings.detector == "retinaface-resnet50":
-        from crowdmask.engine.retinaface_resnet50 import load_resnet50
-
-        return load_resnet50(settings, runtime)
+    if settings.detector in detectors.LOADERS:
+        return detectors.load(settings.detector, settings, runtime)
     from crowdmask.engine.detector import RetinaFaceDetector
 
-    network = _compiled(DETECTOR, DETECTS, settings, runtime)
+    network, origin = _compiled(settings.detector, DETECTOR, settings, runtime)
     anchors = network.facts.anchors or AnchorGrid()
-    return RetinaFaceDetector(network, anchors, settings, workers=runtime.cores, origin=_path(DETECTOR, settings))
+    return RetinaFaceDetector(network, anchors, settings, workers=runtime.cores, origin=origin)
 
 
 def load_classifier(settings: AnalysisSettings, runtime: RuntimeSettings) -> MaskClassifier:
     from crowdmask.engine.classifier import XceptionClassifier
 
-    network = _compiled(CLASSIFIER, CLASSIFIES, settings, runtime)
+    network, origin = _compiled(settings.classifier, CLASSIFIER, settings, runtime)
+    entry = manifest_of(settings.classifier, settings).entry(settings.classifier)
     return XceptionClassifier(
-        network,
-        Calibration.of(Manifest.load(weights_folder(settings)).entry(CLASSIFIER).graph),
-        batch=runtime.batch,
-        workers=runtime.cores,
-        origin=_path(CLASSIFIER, settings),
+        network, Calibration.of(entry.graph), batch=runtime.batch, workers=runtime.cores, origin=origin
     )
 
 
-def _path(name: str, settings: AnalysisSettings) -> str:
-    manifest = Manifest.load(weights_folder(settings))
-    return str(manifest.folder / manifest.entry(name).file)
-
-
 def chosen_for(task: str, settings: AnalysisSettings, runtime: RuntimeSettings) -> Chosen:
-    """The runtime and the arithmetic of the network for this task."""
-    if (
-        task == DETECTS and settings.detector == "retinaface-resnet50"
-    ):  # another library's model: only TensorFlow has it
-        settings = replace(settings, runtime=TENSORFLOW)
+    """The runtime and the arithmetic of the network for this task; some detectors run in one runtime alone."""
+    only = {"retinaface-resnet50": TENSORFLOW, "yunet": OPENVINO}.get(settings.detector)
+    if task == DETECTOR and only is not None:
+        settings = replace(settings, runtime=only)
     return choose(settings, runtime)
 
 
-def _compiled(name: str, task: str, settings: AnalysisSettings, runtime: RuntimeSettings) -> Network:
+def _compiled(name: str, task: str, settings: AnalysisSettings, runtime: RuntimeSettings) -> tuple[Network, str]:
+    """The network, and the path of its weights, for messages."""
     chosen = chosen_for(task, settings, runtime)
-    manifest = Manifest.load(weights_folder(settings))
-    entry = json.dumps(manifest.entry(name).as_dict(), sort_keys=True)
-    return _kept(_Key(str(manifest.folder), name, task, entry, chosen, runtime.device, runtime.cores))
+    manifest = manifest_of(name, settings)
+    entry = manifest.entry(name)
+    told = json.dumps(entry.as_dict(), sort_keys=True)
+    network = _kept(_Key(str(manifest.folder), name, task, told, chosen, runtime.device, runtime.cores))
+    return network, str(manifest.folder / entry.file)
 
 
 @dataclass(frozen=True)

@@ -29,16 +29,11 @@ Networks = Callable[[AnalysisSettings, RuntimeSettings], Pair]
 
 def weights_used(analysis: AnalysisSettings, runtime: RuntimeSettings) -> tuple[WeightsUsed, ...]:
     """The networks' files under these settings, and what runs them; needs no network to be loaded."""
-    from crowdmask.engine.load import CLASSIFIER, chosen_for, weights_folder
+    from crowdmask.engine.load import chosen_for, entries_of
     from crowdmask.nets.ir import form_of, listed_sha256
-    from crowdmask.nets.registry import CLASSIFIER as CLASSIFIES
-    from crowdmask.nets.registry import DETECTOR as DETECTS
-    from crowdmask.nets.weights import Manifest
 
-    own, shipped = Manifest.load(weights_folder(analysis)), Manifest.load()
     used = []
-    for name, task in ((analysis.detector, DETECTS), (CLASSIFIER, CLASSIFIES)):
-        entry = (own if name in own.entries else shipped).entry(name)
+    for entry, task in entries_of(analysis):
         chosen = chosen_for(task, analysis, runtime)
         listed = listed_sha256(entry, form_of(chosen.precision)) if chosen.runtime == "openvino" else None
         ran = listed or entry.sha256
