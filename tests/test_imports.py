@@ -30,11 +30,10 @@ MAY_IMPORT = {
     # training shares the runtime's way of cutting crops, and nothing else of it
     "training": GROUND | {"media", "nets", "labels", "engine", "runs"},
     "evaluation": GROUND | {"media", "nets", "tracking", "engine", "results", "labels", "runs"},
-    "exporting": GROUND | {"media", "nets", "labels", "runs"},
     "comparison": GROUND | {"media", "nets", "tracking", "engine", "labels", "runs", "training", "evaluation"},
     "cli": GROUND
     | {"media", "nets", "tracking", "engine", "results", "jobs", "labels", "training", "evaluation", "runs"}
-    | {"comparison", "exporting"},
+    | {"comparison"},
     "__init__": set(),
     "__main__": {"cli"},
     "analyzer": GROUND | {"media", "nets", "tracking", "engine"},

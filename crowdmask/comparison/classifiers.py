@@ -120,7 +120,7 @@ class Bench:
             "measures": measures(prob, labels == 1, sizes),
             "parameters": found.model.count_params(),
             "file_bytes": (folder / "best.npz").stat().st_size,
-            "ms_a_crop": milliseconds_a_crop(found.model, self.settings.input_size, self.settings.repeats),
+            "ms_a_crop": milliseconds_a_crop(folder, name, self.settings.input_size, self.settings.repeats),
             "training": {**outcome, "energy": record["result"].get("energy")},
             "curve": [
                 {k: r[k] for k in ("step", "trained_s", "val_loss", "val_accuracy")} for r in read_metrics(folder)

@@ -17,6 +17,7 @@ from crowdmask.evaluation.scoring import score
 from crowdmask.labels.boxes import within
 from crowdmask.labels.records import LabelledPicture, LabelSet
 from crowdmask.media.pictures import read_picture
+from crowdmask.nets.registry import DETECTOR
 from crowdmask.runs.record import write_json
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
@@ -77,7 +78,7 @@ class DetectorBench:
             predictions.append(Judged.unasked(faces))
             report(name, (i + 1) / len(self.pictures))
         told = score(predictions, truths, confidence=confidence)
-        files = [entry for entry in entries_of(settings) if entry.name != settings.classifier]
+        files = [entry for entry, task in entries_of(settings) if task == DETECTOR]
         return {
             "name": name,
             "pictures": len(truths),

@@ -36,7 +36,9 @@ def entries_of(settings: AnalysisSettings) -> list[tuple[Entry, str]]:
     """The weights that these settings run with and their task; a detector whose package carries its own has none."""
     own = (settings.detector,) if settings.detector not in detectors.LOADERS else ()
     finding = [(name, DETECTOR) for name in (*own, *detectors.WEIGHTS.get(settings.detector, ()))]
-    return [(manifest_of(name, settings).entry(name), task) for name, task in (*finding, (settings.classifier, CLASSIFIER))]
+    return [
+        (manifest_of(name, settings).entry(name), task) for name, task in (*finding, (settings.classifier, CLASSIFIER))
+    ]
 
 
 def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceDetector:
