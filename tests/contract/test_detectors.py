@@ -23,7 +23,7 @@ from crowdmask.settings import DETECTORS, AnalysisSettings, RuntimeSettings
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 RUNTIME = RuntimeSettings(threads=1)
-SMALL = {"detection_size": 320, "precision": "float32", "confidence": 0.3}
+SMALL = {"detection_size": 320, "precision": "float32", "confidence": 0.3, "follow": False}
 
 
 def why_not(name: str) -> str:
