@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier, Source
-from crowdmask.records import FrameResult
+from crowdmask.errors import SourceError
+from crowdmask.records import Frame, FrameResult, SourceKind, Stream
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
+
+Given = str | os.PathLike[str] | int | NDArray[np.uint8]
+
+
+def checked_picture(image: object) -> NDArray[np.uint8]:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        shape = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise SourceError(f"a frame must be an array (height, width, 3) of uint8 in BGR, it is {shape}: convert it")
+    return image
 
 
 class Analyzer:
@@ -29,11 +43,48 @@ class Analyzer:
         self._detector = detector
         self._classifier = classifier
 
-    def stream(self, source: str | os.PathLike[str] | int) -> Iterator[FrameResult]:
-        """One result for every frame of a video, picture, camera (its number) or stream address, in order.
+    def __repr__(self) -> str:
+        return f"Analyzer({self.settings.detector}, {'loaded' if self._detector else 'not loaded yet'})"
 
-        A generator: closing it, or leaving the loop and letting go of it, ends its threads and closes the source.
+    def stream(self, source: Given | Iterable[Given], *, fps: float = 25.0) -> Iterator[FrameResult]:
+        """One result for every frame, in order.
+
+        `source` is a video, a picture, a camera (its number) or a stream's address; or one picture as an array (BGR,
+        uint8); or an iterable, which may be an open generator: of paths, which are taken one after another, or of
+        arrays, which are the frames of one video at `fps`.
+
+        A generator: closing it, or leaving the loop, ends its threads and closes the source.
         """
+        if isinstance(source, np.ndarray):
+            yield from self._frames(iter([source]), Stream("array", SourceKind.PICTURE), fps)
+        elif isinstance(source, (str, os.PathLike, int)):
+            yield from self._file(source)
+        else:
+            coming = iter(source)
+            for first in coming:
+                if isinstance(first, np.ndarray):
+                    yield from self._frames(chain([first], coming), Stream("arrays"), fps)
+                else:
+                    yield from self._file(first)
+
+    def _frames(self, images: Iterator[Given], stream: Stream, fps: float) -> Iterator[FrameResult]:
+        """Following waits for what comes after a frame, so the pictures of what it holds back are kept until then."""
+        from crowdmask.engine.judging import Judge
+        from crowdmask.engine.spine import analyse
+
+        kept: dict[int, Frame] = {}
+
+        def frames() -> Iterator[Frame]:
+            for index, image in enumerate(images):
+                kept[index] = Frame(index, index / fps, checked_picture(image), 1 / fps, stream)
+                yield kept[index]
+
+        detector, classifier = self._networks()
+        for result in analyse(frames(), Judge(detector, classifier, self.settings, self.runtime)):
+            frame = kept.pop(result.frame.index)
+            yield result if result.frame.has_picture else result.with_picture(frame)
+
+    def _file(self, source: str | os.PathLike[str] | int) -> Iterator[FrameResult]:
         from crowdmask.engine.judging import Judge
         from crowdmask.engine.pictures_again import PicturesAgain
         from crowdmask.engine.spine import analyse

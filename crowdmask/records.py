@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,6 +201,30 @@ class FrameResult:
         if (frame.index, frame.size_wh) != (self.frame.index, self.frame.size_wh):
             raise ValueError(f"frame {frame.index} is not frame {self.frame.index}, of which the result is")
         return replace(self, frame=replace(frame, stream=self.frame.stream))
+
+    def __repr__(self) -> str:
+        return f"FrameResult(frame={self.frame.index}, seconds={self.frame.seconds:g}, {self.counts.in_words})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and words, ready for JSON; a probability that is not known is None."""
+        faces = [
+            {
+                "box_xyxy": [round(float(edge), 2) for edge in box],
+                "score": None if np.isnan(score) else round(float(score), 4),
+                "unmasked_prob": None if np.isnan(probability) else round(float(probability), 4),
+                "verdict": Verdict(verdict).word,
+            }
+            for box, score, probability, verdict in zip(
+                self.faces.boxes, self.faces.scores, self.unmasked_prob, self.verdicts, strict=True
+            )
+        ]
+        return {
+            "source": self.frame.stream.source,
+            "frame": self.frame.index,
+            "time_s": round(self.frame.seconds, 6),
+            "counts": self.counts.by_word,
+            "faces": faces,
+        }
 
     @property
     def counts(self) -> Counts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 import subprocess
 import sys
 import threading
@@ -14,9 +16,11 @@ import cv2
 import numpy as np
 import pytest
 
+import crowdmask
 from crowdmask import Analyzer
 from crowdmask.errors import SourceError
-from crowdmask.settings import AnalysisSettings, RuntimeSettings
+from crowdmask.jobs.networks import Pair
+from crowdmask.settings import AnalysisSettings, BatchSettings, RuntimeSettings
 from tests.factories import FakeClassifier, FakeDetector, make_image, write_clip
 
 
@@ -104,3 +108,77 @@ def test_the_package_says_what_it_lacks() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = crowdmask.nonsense
+
+
+def test_arrays_lists_and_open_generators_are_taken(video: Path) -> None:
+    images = [make_image(i, (192, 128)) for i in range(7)]
+    expected = [result.counts for result in fake().stream(images)]
+    assert [counts.faces for counts in expected] == [i % 3 + 1 for i in range(7)]
+    assert [result.counts for result in fake().stream(image for image in images)] == expected
+    (one,) = fake().stream(images[2])
+    assert one.counts == expected[2] and one.frame.seconds == 0.0
+    times = [result.frame.seconds for result in fake().stream(images, fps=10.0)]
+    assert times == pytest.approx([i / 10 for i in range(7)])
+    both = list(fake().stream([video, str(video)]))
+    assert len(both) == 80 and both[40].frame.index == 0
+
+
+def test_followed_arrays_have_their_pictures() -> None:
+    images = [make_image(i, (192, 128)) for i in range(30)]
+    analyzer = Analyzer(detector=FakeDetector(), classifier=FakeClassifier())
+    results = list(analyzer.stream(iter(images)))
+    assert [result.frame.index for result in results] == list(range(30))
+    assert all(np.array_equal(result.frame.image, image) for result, image in zip(results, images, strict=True))
+
+
+def test_what_is_no_picture_is_named() -> None:
+    with pytest.raises(SourceError, match=r"uint8 in BGR, it is float64 \(4, 4\)"):
+        next(fake().stream(np.zeros((4, 4))))  # type: ignore[arg-type]
+
+
+def test_what_a_result_says_of_itself(video: Path) -> None:
+    result = next(fake().stream(video))
+    found = result.to_dict()
+    assert found["frame"] == 0 and len(found["faces"]) == sum(found["counts"].values()) == 1
+    assert found["faces"][0]["verdict"] == "masked" and len(found["faces"][0]["box_xyxy"]) == 4
+    assert repr(result).startswith("FrameResult(frame=0, seconds=0, 1 masked, ") and len(repr(result)) < 120
+    json.dumps(found)
+    assert repr(fake()) == "Analyzer(retinaface-mobilenet, loaded)"
+    drawn = crowdmask.draw(result)
+    assert drawn.shape == result.frame.image.shape and not np.array_equal(drawn, result.frame.image)
+    assert set(dir(crowdmask)) == {"Analyzer", "__version__", "analyze_folder", "draw", "faces_frame"}
+
+
+def test_faces_as_a_table(video: Path) -> None:
+    pytest.importorskip("pandas")
+    table = crowdmask.faces_frame(fake().stream(video))
+    assert len(table) == sum(i % 3 + 1 for i in range(40)) and set(table["verdict"]) == {"masked", "unmasked"}
+
+
+def test_a_folder_is_a_batch_with_a_callback(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_clip(tmp_path / "in" / "a.mp4", frames=3)
+    heard: list[tuple[int, int, int]] = []
+    summary = crowdmask.analyze_folder(
+        tmp_path / "in",
+        tmp_path / "run",
+        callback=lambda *numbers: heard.append(numbers),
+        networks=lambda analysis, runtime: Pair(FakeDetector(), FakeClassifier()),
+        batch=BatchSettings(settle_s=0.0),
+    )
+    assert summary["counts"]["frames"] == 3 and heard[-1][0] == 1
+    assert (tmp_path / "run" / "frames.csv").is_file()
+
+
+@pytest.mark.parametrize("name", ["frames", "table", "night"])
+def test_the_examples_run(
+    name: str, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("crowdmask.engine.load.load_detector", lambda analysis, runtime: FakeDetector())
+    monkeypatch.setattr("crowdmask.engine.load.load_classifier", lambda analysis, runtime: FakeClassifier())
+    monkeypatch.setattr("crowdmask.jobs.networks.own_networks", lambda a, r: Pair(FakeDetector(), FakeClassifier()))
+    monkeypatch.chdir(tmp_path)
+    given = tmp_path if name == "night" else video
+    monkeypatch.setattr(sys, "argv", [name, str(given), str(tmp_path / "out")])
+    runpy.run_path(str(Path(__file__).parents[2] / "examples" / f"{name}.py"))
+    assert capsys.readouterr().out.strip()
