@@ -172,6 +172,9 @@ class AnalysisSettings(FollowSettings):
     undersized_margin: float = setting(
         0.3, "Further margin for undersized faces, in parts of their size.", low=0.0, high=4.0
     )
+    every_frame: bool = setting(
+        False, "Of a live stream every frame, in line where they come too fast; without it the newest, and a count."
+    )
     every: int = setting(1, "Analyse every Nth frame.", low=1, high=1_000_000)
     start_s: float | None = setting(None, "Begin at this time of the video.", low=0.0)
     end_s: float | None = setting(None, "Stop at this time of the video.", low=0.0)

@@ -166,4 +166,6 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
         return EXIT_INTERRUPTED
     if failed:
         return EXIT_FAILED if failed == len(outcomes) else EXIT_SOME_FAILED
+    if any(outcome.state == "ended early" for outcome in outcomes):
+        return EXIT_SOME_FAILED  # a part of what was asked for is missing
     return 0

@@ -68,6 +68,8 @@ def _print_one(outcome: Outcome) -> None:
         return
     if outcome.state is State.INTERRUPTED:
         _line("interrupted", f"at {clock(outcome.until_s)}; the files are whole as far as they go")
+    if outcome.state is State.ENDED_EARLY:
+        _line("ended early", f"at {clock(outcome.until_s)}; the files are whole as far as they go")
     _print_counts(stats, outcome.wall_s, outcome.people)
     peak = stats.peak
     if peak is not None and stats.frames > 1:
@@ -98,7 +100,9 @@ def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_beg
         if outcome.state is State.DONE:
             click.echo(f"{click.style('✓', fg='green')} {name}: {found}")
         else:
-            click.echo(f"{click.style('…', fg='yellow')} {name}: {found}; interrupted, whole as far as it goes")
+            click.echo(
+                f"{click.style('…', fg='yellow')} {name}: {found}; {outcome.state.value}, whole as far as it goes"
+            )
     if not_begun:
         click.echo(f"{click.style('…', fg='yellow')} {plural(not_begun, 'more input')} not begun")
     if not good:

@@ -57,7 +57,7 @@ def analyse_file(
         log.debug("%s: failed", task.name, exc_info=True)
         work.remove_empty_parts()
         return work.outcome(State.FAILED, work.told(error))
-    return work.outcome(State.INTERRUPTED if work.interrupted else State.DONE)
+    return work.outcome(work.state)
 
 
 @dataclass
@@ -77,6 +77,13 @@ class _Work:
     interrupted: bool = False
     summary: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()  # what of the input could not be kept or was done otherwise
+
+    @property
+    def state(self) -> State:
+        """How an analysis ended that did not fail."""
+        if self.interrupted:
+            return State.INTERRUPTED
+        return State.ENDED_EARLY if getattr(self.source, "ended_early", False) else State.DONE
 
     def do(self) -> None:
         task = self.task
@@ -148,7 +155,8 @@ class _Work:
         detector, classifier = TimedDetector(pair.detector, times), TimedClassifier(pair.classifier, times)
         judge = Judge(detector, classifier, task.analysis, task.runtime)
         timed = [TimedSink(sink, times) for sink in sinks]
-        with ahead(times.over("decode", source), task.runtime.window) as frames:
+        break_off = getattr(source, "break_off", lambda: None)  # of a live stream, which may be silent for long
+        with ahead(times.over("decode", source), task.runtime.window, break_off) as frames:
             waited_for = times.over("wait_for_frames", frames)
             yield from analyse(waited_for, judge, sinks=timed, people=people, waiting=self.stop.breakable)
 
@@ -187,7 +195,15 @@ class _Work:
         outputs = self.task.outputs
         named = {"annotated": outputs.annotated, "frames_csv": outputs.frames_csv, "persons_csv": outputs.persons}
         gaps = self.source.gaps if self.source is not None else ()
-        went = summary.Work(self.times.analysis_s, self.times.busy_s, gaps, self.interrupted, self.until_s, self.notes)
+        went = summary.Work(
+            self.times.analysis_s,
+            self.times.busy_s,
+            gaps,
+            self.interrupted,
+            self.until_s,
+            self.notes,
+            self.state is State.ENDED_EARLY,
+        )
         return summary.summarise(
             info,
             self.stats,

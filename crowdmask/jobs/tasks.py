@@ -39,6 +39,7 @@ class Task:
 class State(str, Enum):
     DONE = "done"
     INTERRUPTED = "interrupted"  # ended early on request; its files are whole as far as they go
+    ENDED_EARLY = "ended early"  # a stream, by itself; its files are whole as far as they go
     FAILED = "failed"
 
 

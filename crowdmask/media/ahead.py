@@ -58,12 +58,15 @@ class _Channel(Generic[T]):
 
 
 @contextmanager
-def ahead(iterable: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
+def ahead(
+    iterable: Iterable[T], depth: int = 8, break_off: Callable[[], object] = lambda: None
+) -> Iterator[Iterator[T]]:
     """Run `iterable` on its own thread, at most `depth` items in advance of whoever reads the iterator given.
 
     An error of the iterable is raised where the item would have come. One that lies ahead of a reader who stopped
     early is not raised: without the thread it would never have happened. Leaving the context stops and joins the
-    thread, and closes a generator on the thread it ran on.
+    thread, and closes a generator on the thread it ran on; `break_off` is called first, to wake one that waits for
+    something outside.
     """
     channel: _Channel[T] = _Channel(depth)
     closing_error: list[BaseException] = []
@@ -106,6 +109,7 @@ def ahead(iterable: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
         yield read()
     finally:
         channel.call_off()
+        break_off()
         thread.join()
     for error in closing_error:
         if error not in delivered:

@@ -13,11 +13,13 @@ import av.packet
 import av.video.stream
 
 from crowdmask.media.losses import LossAccount
+from crowdmask.media.opening import READ_TIMEOUT_S
 from crowdmask.media.seeking import one_packet_one_frame
 from crowdmask.records import Gap
 
 _MOST_FAILED_READS = 100  # in a row: a demuxer that gives nothing but errors has no more to give
 _TELLS_DURATION = ("matroska", "flv", "asf", "mxf")  # containers whose header says how long they ought to be
+BROKE_OFF = "reading broke off: "
 _SHORT_S = 0.2  # less may be the sound's last packet, or rounding
 
 Opener = Callable[[], av.container.InputContainer]
@@ -95,7 +97,9 @@ class Decoding:
                     return
             except av.error.FFmpegError as error:
                 seconds = self.seconds_of(self._last_stamp) if self._last_stamp is not None else None
-                self.gaps.append(Gap(self.last_index, seconds, f"reading broke off: {error.strerror}"))
+                silent = isinstance(error, av.error.ExitError)  # FFmpeg's word for it is that an exit was requested
+                why = f"nothing came for {READ_TIMEOUT_S:g} s" if silent else str(error.strerror)
+                self.gaps.append(Gap(self.last_index, seconds, f"{BROKE_OFF}{why}"))
                 self._broken_off = True
                 return
 

@@ -37,12 +37,12 @@ def span_of(settings: AnalysisSettings) -> tuple[float, float | None]:
     return start_s, settings.end_s
 
 
-def start_stamp(stream: av.video.stream.VideoStream, first: av.VideoFrame, kind: SourceKind) -> int:
-    """Where the stream's clock stands at second zero: a file's own start, or what is first seen of a stream."""
+def start_stamp(stream: av.video.stream.VideoStream, first: av.VideoFrame) -> int:
+    """Where the stream's clock stands at second zero of a file."""
     stamp = first.pts if first.pts is not None else first.dts
     if stamp is None:
         return stream.start_time or 0
-    if kind is SourceKind.STREAM or stream.start_time is None:
+    if stream.start_time is None:
         return stamp
     return min(stamp, stream.start_time)
 

@@ -16,7 +16,7 @@ from crowdmask.errors import SourceError
 from crowdmask.media.picture_kinds import is_heic
 from crowdmask.records import SourceKind
 
-OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 30.0  # of addresses: a camera that is silent for longer has gone
+OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 10.0  # of addresses: a camera that is silent for longer has gone
 _ADDRESS = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 _USER = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]+://)(?P<user>\S*)@")
 _SECRET = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crowdmask.media.live_source import LiveSource
 from crowdmask.media.opening import check_file, is_address, is_camera, local_path
 from crowdmask.media.pictures import PictureSource, is_picture
 from crowdmask.media.segments import Span
@@ -18,17 +19,17 @@ def open_source(
     stream: Stream | None = None,
     keep_stored: bool = False,
     span: Span | None = None,
-) -> VideoSource | PictureSource:
+) -> VideoSource | PictureSource | LiveSource:
     """Open whatever `path` names: a picture or video (by content, not by name), a camera (`0`), or an address.
 
     `threads` is for decoding, 0 is all cores. `stream` is what the frames know of their origin, by default the path and
     the kind alone. With `keep_stored`, frames carry their decoded picture for a VideoWriter. With `span`, only the
     frames of that segment come, see segments.py. Raises SourceError where there is nothing to analyse.
     """
-    if not is_camera(path) and not is_address(path):
-        file = local_path(path)
-        check_file(file)
-        if is_picture(file):
-            return PictureSource(str(file), stream=stream)
-        path = str(file)
-    return VideoSource(path, settings, threads=threads, stream=stream, keep_stored=keep_stored, span=span)
+    if is_camera(path) or is_address(path):
+        return LiveSource(path, settings, threads=threads, stream=stream, keep_stored=keep_stored)
+    file = local_path(path)
+    check_file(file)
+    if is_picture(file):
+        return PictureSource(str(file), stream=stream)
+    return VideoSource(str(file), settings, threads=threads, stream=stream, keep_stored=keep_stored, span=span)

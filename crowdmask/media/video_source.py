@@ -1,4 +1,4 @@
-"""Gives the frames of a video, stream or camera: upright, in BGR, with true times and indexes, whatever the file does.
+"""Gives the frames of a video file: upright, in BGR, with true times and indexes, whatever the file does.
 
 The index counts every frame the file shows, from its first, in the order they are shown; frames that are damaged
 beyond decoding are not counted when the video is read from its start. The time is the stream's own stamp, from the
@@ -23,21 +23,16 @@ import av
 import av.container
 import av.error
 import av.video.stream
-import cv2
-import numpy as np
-from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 from typing_extensions import Self
 
 from crowdmask.errors import SourceError
 from crowdmask.media import seeking
 from crowdmask.media.clock import StreamClock
-from crowdmask.media.colour import to_bgr
 from crowdmask.media.decoding import Decoding
 from crowdmask.media.describing import describe, pick_stream, span_of, start_stamp
 from crowdmask.media.opening import open_container, shown
-from crowdmask.media.orientation import orientation_of
 from crowdmask.media.segments import WHOLE, Cut, Span, cut
+from crowdmask.media.upright import Upright
 from crowdmask.records import Frame, Gap, SourceKind, Stream, VideoInfo
 from crowdmask.settings import AnalysisSettings
 
@@ -45,7 +40,7 @@ _EPSILON_S = 1e-7  # far less than a tick, far more than a float's rounding
 
 
 class VideoSource:
-    """A video file, stream or camera as a `Source`; opened, and its first frame decoded, when it is made."""
+    """A video file as a `Source`; opened, and its first frame decoded, when it is made."""
 
     def __init__(
         self,
@@ -61,34 +56,29 @@ class VideoSource:
         self._span = span or WHOLE
         self._settings = settings
         self._threads = threads
-        self._keep_stored = keep_stored
         self._gaps: list[Gap] = []
         self._closed = False
         self._gaps_taken = 0
-        self._reformatter = VideoReformatter()
-        self._container, self._kind = open_container(path)
-        self._origin = stream or Stream(shown(path), self._kind)
+        self._container, _ = open_container(path)
+        self._origin = stream or Stream(shown(path), SourceKind.VIDEO)
         try:
             self._stream_index = pick_stream(self._container, shown(path))
             self._open_decoding()
             first = next(self._frames, None)
             if first is None:
-                served = self._kind is SourceKind.STREAM
-                advice = "if it is a file there, download and analyse that" if served else "play it or copy it again"
-                raise SourceError(f"{shown(path)}: no frame of its video can be decoded: {advice}")
+                raise SourceError(f"{shown(path)}: no frame of its video can be decoded: play it or copy it again")
             self._first: av.VideoFrame | None = first
-            self._orientation = orientation_of(first)
-            self._start = self._decoding.start = start_stamp(self._stream, first, self._kind)
+            self._start = self._decoding.start = start_stamp(self._stream, first)
             self._info = describe(
                 shown(path),
-                self._kind,
+                SourceKind.VIDEO,
                 container=self._container,
                 stream=self._stream,
                 first=first,
                 start=self._start,
                 settings=settings,
             )
-            self._size_before = (self._info.width, self._info.height)
+            self._upright = Upright(self._info, first, self._origin, self._gaps, keep_stored=keep_stored)
         except BaseException:
             self._container.close()
             raise
@@ -129,11 +119,7 @@ class VideoSource:
             self._decoding.last_index = index
             if index % chosen.every == 0 and seconds >= start_s - _EPSILON_S:
                 lasts_s = float(decoded.duration * base) if decoded.duration else None
-                frame = self._frame(decoded, index, seconds, lasts_s)
-                if self._kind is SourceKind.VIDEO:
-                    held = frame
-                else:
-                    yield frame  # who waits for a camera's next frame is a frame late
+                held = self._upright.frame(decoded, index, seconds, lasts_s)
         if held is not None and not self._closed:
             yield held
         self._keep_gaps(start_s, end_s)
@@ -167,8 +153,9 @@ class VideoSource:
         return stream
 
     def _open_decoding(self) -> None:
-        reopen = (lambda: open_container(self._path)[0]) if self._kind is SourceKind.VIDEO else None
-        self._decoding = Decoding(self._container, self._stream_index, self._threads, reopen)
+        self._decoding = Decoding(
+            self._container, self._stream_index, self._threads, lambda: open_container(self._path)[0]
+        )
         self._frames = self._decoding.frames()
         self._gaps_taken = 0
 
@@ -190,7 +177,7 @@ class VideoSource:
     def _sought(self) -> Iterator[tuple[int, av.VideoFrame]] | None:
         """Frames from the keyframe before a late start; None where the way there cannot be counted."""
         start_s, base = self._settings.start_s or 0.0, self._stream.time_base
-        if self._kind is not SourceKind.VIDEO or start_s <= seeking.SEEK_BEYOND_S or base is None:
+        if start_s <= seeking.SEEK_BEYOND_S or base is None:
             return None
         if self._decoding.by_order or not seeking.one_packet_one_frame(self._stream):
             return None
@@ -248,26 +235,6 @@ class VideoSource:
         self._decoding.start = self._start
         return enumerate(self._frames)
 
-    def _frame(self, decoded: av.VideoFrame, index: int, seconds: float, lasts_s: float | None) -> Frame:
-        image = self._picture(decoded, index, seconds)
-        # what was mirrored, or fitted into another size, cannot be had from the stored picture
-        as_stored = self._orientation.is_rotation and self._size_before == (self._info.width, self._info.height)
-        stored = decoded if self._keep_stored and as_stored else None
-        return Frame(index, seconds, image, lasts_s, self._origin, stored)
-
-    def _picture(self, decoded: av.VideoFrame, index: int, seconds: float) -> NDArray[np.uint8]:
-        image = self._orientation.upright(to_bgr(decoded, self._reformatter))
-        size, has = (self._info.width, self._info.height), (image.shape[1], image.shape[0])
-        if has != self._size_before:
-            words = "{}x{} to {}x{}".format(*self._size_before, *has)
-            fitted = "" if has == size else ": frames are fitted into {}x{} from here on".format(*size)
-            self._gaps.append(Gap(index - 1, seconds, f"the frame size changes from {words}{fitted}"))
-            self._size_before = has
-        if has != size:
-            image = fit(image, size)
-        image.flags.writeable = False
-        return image
-
     def _keep_gaps(self, start_s: float, end_s: float | None) -> None:
         """Take over what the decoder noted, but for what lies outside the part that is analysed."""
         for gap in self._decoding.gaps[self._gaps_taken :]:
@@ -275,15 +242,3 @@ class VideoSource:
             if at is None or (at >= start_s - _EPSILON_S and (end_s is None or at < end_s - _EPSILON_S)):
                 self._gaps.append(gap)
         self._gaps_taken = len(self._decoding.gaps)
-
-
-def fit(image: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """The picture scaled into a size without changing its shape, centred on black."""
-    width, height = size_wh
-    scale = min(width / image.shape[1], height / image.shape[0])
-    new_w, new_h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = np.zeros((height, width, 3), np.uint8)
-    x, y = (width - new_w) // 2, (height - new_h) // 2
-    canvas[y : y + new_h, x : x + new_w] = cv2.resize(image, (new_w, new_h), interpolation=method)
-    return canvas

@@ -4,7 +4,8 @@ Its fields:
 
 - `schema_version`: of this file; rises when a field changes its meaning or goes. `schemas` has those of the CSVs.
 - `created_at`: when it was written, UTC, ISO 8601.
-- `state`: `whole`, or `interrupted` where the work was ended early on request; `until_s` is then the last frame's time.
+- `state`: `whole`, `interrupted` where the work was ended on request, or `ended early` where a stream broke off;
+  `until_s` is the last frame's time.
 - `source`: what the input says of itself. Sizes are upright; `rotation` is what was applied to make it so, in degrees
   counter-clockwise; `frames_expected` is the container's word or an estimate.
 - `people`: where faces were followed, `appearances` by verdict: one is a face followed through this recording, so that
@@ -93,6 +94,7 @@ class Work:
     interrupted: bool = False
     until_s: float | None = None  # time of the last frame analysed
     notes: Sequence[str] = ()
+    ended_early: bool = False
 
 
 def summarise(
@@ -112,7 +114,7 @@ def summarise(
         "schema_version": SCHEMA_VERSION,
         "schemas": {"frames_csv": FRAMES.version, "detections": DETECTIONS.version, "persons": PERSONS.version},
         "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "state": "interrupted" if work.interrupted else "whole",
+        "state": "interrupted" if work.interrupted else "ended early" if work.ended_early else "whole",
         "until_s": _rounded(work.until_s, 6),
         "source": _source(info),
         "people": None if people is None else people.as_dict(),

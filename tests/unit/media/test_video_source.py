@@ -14,7 +14,7 @@ import pytest
 from crowdmask.media import seeking
 from crowdmask.media.orientation import Orientation, rotate
 from crowdmask.media.sources import open_source
-from crowdmask.media.video_source import fit
+from crowdmask.media.upright import fit
 from crowdmask.records import Frame, Gap, VideoInfo
 from crowdmask.settings import AnalysisSettings
 from tests.factories import make_image, read_index, write_clip
