@@ -5,10 +5,12 @@ Read without being told: dates in the order year, month, day, with the time of d
 (Hikvision), `NVR_ch1_main_20261120231501_20261120232000.mp4` (Dahua; the earlier one is the start),
 `RLC-410_00_20261120231501.jpg` (Reolink), `image2026-11-20_23-15-01-12.jpg` (Axis), `2026-11-20 at 11.15.01 PM`;
 a time of day alone under a folder that is a date, as in `2026-11-20/001/jpg/23.15.01[M][0@0][0].jpg` (Dahua) and
-`2026-11-20/23-15-01.jpg` (Motion); and Unix seconds or milliseconds.
+`2026-11-20/23-15-01.jpg` (Motion); hour and minute as folders, as in `2026-11-20/001/jpg/22/05/13[M][0@0][0].jpg`
+(Dahua); `20.11.2026_23-15-01`, as only those write it who put the day first; `Gate 11-20-2026, 11.15.01 PM GMT+1`, as
+UniFi exports it, month first; `261120_231501`, year first; and Unix seconds or milliseconds.
 
-Refused, because two people would read them differently: day or month first (`20-11-2026`), two-digit years,
-twelve digits in a row, `20261120_2315` (a time or a counter?), a number that is Unix seconds and a date as well, an
+Refused, because two people would read them differently: day or month first with dashes (`20-11-2026`), twelve digits
+in a row, `20261120_2315` (a time or a counter?), a number that is Unix seconds and a date as well, an
 end before its start. `--time-format` reads those. A date without a time of day (`VID-20261120-WA0012`) only says
 which day it was.
 """
@@ -34,6 +36,19 @@ STAMP = re.compile(
 TO_THE_MINUTE = re.compile(rf"(?<!\d){_DATE}[-_\sT](?P<hour>\d\d)[-.:h](?P<minute>\d\d)(?![\dm+Z]|[-_.:]\d\d(?!\d))")
 DAY = re.compile(rf"(?<!\d){_DATE}(?!\d)")
 CLOCK_FIRST = re.compile(rf"{_CLOCK}{_FRACTION}(?![\dA-Za-z])")
+DOTTED = re.compile(
+    rf"(?<!\d)(?P<day>\d\d)\.(?P<month>\d\d)\.(?P<year>(?:19|20)\d\d)[-_\sT,]+{_CLOCK}{_FRACTION}(?!\d)"
+)
+US_STYLE = re.compile(
+    r"(?<!\d)(?P<month>\d{1,2})-(?P<day>\d{1,2})-(?P<year>20\d\d),?[\s_]+"
+    r"(?P<hour>\d{1,2})[.:](?P<minute>\d\d)[.:](?P<second>\d\d)[\s_]?(?P<half>[AaPp])\.?[Mm]\b"
+    r"(?:[\s_]+(?:GMT|UTC)(?P<ahead>[+-](?:\d|1[0-4]))?(?!\d))?"
+)
+SHORT_YEAR = re.compile(
+    rf"(?<!\d)(?P<year>\d\d)(?P<dash>[-_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)[-_\sT]{_CLOCK}(?!\d)"
+)
+HOUR_AND_MINUTE = re.compile(r"(?:^|/)(?P<hour>[01]\d|2[0-3])/(?P<minute>[0-5]\d)$")
+SECOND_FIRST = re.compile(r"(?P<second>[0-5]\d)(?=\[|$)")
 UNIX = re.compile(r"(?<!\d)(?:(?P<seconds>[12]\d{9})|(?P<millis>[12]\d{12}))(?!\d)")
 DAY_FOLDER = re.compile(rf"(?:^|/){_DATE}(?=/|$)")
 DATE_TREE = re.compile(r"(?:^|/)(?P<year>(?:19|20)\d\d)/(?P<month>\d\d)/(?P<day>\d\d)(?=/|$)")
@@ -52,7 +67,7 @@ def name_time(source: str, now: datetime) -> NameTime:
     """Read the name of `source`, a path with `/`; Unix time after `now` is taken for some other number."""
     path = PurePosixPath(source)
     stem = path.name if path.suffix[1:].isdigit() else path.stem
-    for read in (_stamps, _to_the_minute, _clock_under_a_day, _unix):
+    for read in _READERS:
         found = read(stem, path, now)
         if found.time is not None or found.refused:
             return found
@@ -118,6 +133,52 @@ def _clock_under_a_day(stem: str, path: PurePosixPath, now: datetime) -> NameTim
     return NameTime(datetime(day.year, day.month, day.day, hour, minute, second, int(match["milli"] or 0) * 1000))
 
 
+def _clock_in_folders(stem: str, path: PurePosixPath, now: datetime) -> NameTime:
+    """Hour and minute as the last two folders, and the seconds that begin the name."""
+    second, clock = SECOND_FIRST.match(stem), HOUR_AND_MINUTE.search(path.parent.as_posix())
+    day = folder_day(path.parent.as_posix())
+    if second is None or clock is None or day is None:
+        return NameTime()
+    return NameTime(
+        datetime(day.year, day.month, day.day, int(clock["hour"]), int(clock["minute"]), int(second["second"]))
+    )
+
+
+def _dotted(stem: str, path: PurePosixPath, now: datetime) -> NameTime:
+    """Day first, as nobody who writes dots puts it otherwise."""
+    found = (_at(match, int(match["year"]), int(match["hour"])) for match in DOTTED.finditer(stem))
+    return _start_of([time for time in found if time is not None])
+
+
+def _us_style(stem: str, path: PurePosixPath, now: datetime) -> NameTime:
+    """Month first before a clock of twelve hours, which is written so in one country; with the offset it may have."""
+    times = []
+    for match in US_STYLE.finditer(stem):
+        hour = int(match["hour"])
+        if not 1 <= hour <= 12:
+            continue
+        time = _at(match, int(match["year"]), hour % 12 + (12 if match["half"] in "pP" else 0))
+        if time is not None:
+            ahead = match["ahead"]
+            times.append(time.replace(tzinfo=timezone(timedelta(hours=int(ahead)))) if ahead else time)
+    return _start_of(times)
+
+
+def _short_year(stem: str, path: PurePosixPath, now: datetime) -> NameTime:
+    """Year, month, day with two digits each before a time of day; a time to come is none."""
+    found = (_at(match, 2000 + int(match["year"]), int(match["hour"])) for match in SHORT_YEAR.finditer(stem))
+    latest = now.replace(tzinfo=None) + timedelta(days=2)
+    return _start_of([time for time in found if time is not None and time <= latest])
+
+
+def _at(match: re.Match[str], year: int, hour: int) -> datetime | None:
+    try:
+        time = datetime(year, int(match["month"]), int(match["day"]), hour, int(match["minute"]), int(match["second"]))
+    except ValueError:
+        return None
+    return time if year in YEARS else None
+
+
 def folder_day(folders: str) -> date | None:
     """The date that one of the folders is, or three of them are: `2026-11-20`, `2026/11/20`; None where two differ."""
     found = (_day(match) for pattern in (DATE_TREE, DAY_FOLDER) for match in pattern.finditer(folders))
@@ -155,6 +216,18 @@ def _day(match: re.Match[str]) -> date | None:
     except ValueError:
         return None
     return day if day.year in YEARS else None
+
+
+_READERS = (
+    _stamps,
+    _dotted,
+    _us_style,
+    _to_the_minute,
+    _clock_under_a_day,
+    _clock_in_folders,
+    _short_year,
+    _unix,
+)
 
 
 def offset(text: str) -> timezone:

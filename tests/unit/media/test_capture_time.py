@@ -199,7 +199,11 @@ def test_names_of_common_cameras_are_read(name: str, expected: str) -> None:
         "frame_000123.jpg",
         "20-11-2026_23-15-01.jpg",  # day first or month first
         "11-05-2026 23.15.01.jpg",
-        "26-11-20_23-15-01.jpg",  # a two-digit year
+        "27-11-20_23-15-01.jpg",  # a two-digit year that is still to come
+        "31-11-20_23-15-01.jpg",
+        "13-13-2026, 11.15.01 PM.mp4",
+        "2026-11-20/001/jpg/25/05/13[M].jpg",
+        "001/jpg/22/05/13[M].jpg",
         "20112026_231501.jpg",
         "202611202315.jpg",  # twelve digits
         "20261320_231501.jpg",  # month 13
@@ -337,3 +341,22 @@ def test_a_pattern_that_matches_nothing_is_told() -> None:
     assert camera_warning("x", 5, 5) is None
     assert "none of the 5" in (camera_warning("x", 0, 5) or "")
     assert "2 of the 5" in (camera_warning("x", 3, 5) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "time"),
+    [
+        ("2026-11-20/001/jpg/22/05/13[M][0@0][0].jpg", "2026-11-20T22:05:13"),
+        ("cam/2026/11/20/jpg/00/59/00.jpg", "2026-11-20T00:59:00"),
+        ("20.11.2026_23-15-01.jpg", "2026-11-20T23:15:01"),
+        ("Tor 01.02.2026 23.15.01.mp4", "2026-02-01T23:15:01"),
+        ("Gate 11-20-2026, 11.15.01 PM GMT+1.mp4", "2026-11-20T23:15:01+01:00"),
+        ("G4 Bullet 2-8-2026, 12.05.09am.mp4", "2026-02-08T00:05:09"),
+        ("Gate 11-20-2026, 11.15.01 PM - 11-20-2026, 11.20.00 PM.mp4", "2026-11-20T23:15:01"),
+        ("cam1_261120_231501.jpg", "2026-11-20T23:15:01"),
+        ("26-11-20 23-15-01.jpg", "2026-11-20T23:15:01"),
+    ],
+)
+def test_names_of_further_makers(name: str, time: str) -> None:
+    found = name_time(name, NOW)
+    assert found.time is not None and found.time.isoformat() == time
