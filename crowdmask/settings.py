@@ -96,7 +96,7 @@ class FollowSettings(Checked):
 
     follow: bool = setting(True, "Follow each face, judge it steadily and count people, not boxes.")
     detect_every: int = setting(
-        1, "Look for faces in every Nth frame and fill in between where that is safe.", low=1, high=25
+        3, "Look for faces in every Nth frame and fill in between where that is safe.", low=1, high=25
     )
     weak_confidence: float = setting(
         0.2, "Least detector score of a find that may only go on with a face already followed.", low=0.01, high=0.99

@@ -23,6 +23,7 @@ COMMANDS = {  # name: (module, one-line help), so that `--help` imports none of 
     "merge": ("crowdmask.cli.merge", "Join the runs of a batch that was split between machines."),
     "stats": ("crowdmask.cli.stats", "Compliance statistics over time from finished runs."),
     "report": ("crowdmask.cli.report", "One HTML page about a run."),
+    "draw": ("crowdmask.cli.draw", "Draw a video anew from the faces that were kept."),
     "purge": ("crowdmask.cli.purge", "Delete what can show a person, keep the counts."),
     "weights": ("crowdmask.cli.weights", "List, verify and fetch the networks' weights."),
     "evaluate": ("crowdmask.cli.evaluate", "Judge the networks on labelled pictures."),

@@ -21,6 +21,8 @@ from crowdmask.records import Faces, Frame, Look
 from crowdmask.tracking.observations import Finds
 from crowdmask.tracking.schedule import Schedule, look_again
 
+# Between two looks. Measured: of a street camera's 19 people of 17 frames a second one was lost with 0.17 s.
+LONGEST_BLIND_S = 0.125
 Motion = NDArray[np.float64]
 
 
@@ -32,18 +34,26 @@ class Looking:
         self._schedule = Schedule(rules_of(judge.settings), sure_score=judge.settings.confidence)
         self._camera = CameraMotion()
         self._waiting: list[Frame] = []  # after the last look
-        self._taken = 0
+        self._passed = 0  # frames since the last look
+        self._due_s: float | None = None  # when the next one is due at the latest
         self._before: tuple[Frame, Faces] | None = None  # the last look, without its picture
 
     def take(self, frames: Sequence[Frame]) -> Iterator[Look]:
         """The looks that are settled by these frames: all up to the last one that is looked at."""
-        every = self._judge.settings.detect_every
-        first = self._taken - len(self._waiting)
+        first = len(self._waiting)
         self._waiting += frames
-        self._taken += len(frames)
-        at = [i for i in range(len(self._waiting)) if (first + i) % every == 0]
+        at = [i for i, frame in enumerate(frames, start=first) if self._is_due(frame)]
         if at:
             yield from self._settle(at)
+
+    def _is_due(self, frame: Frame) -> bool:
+        """Whether the detector looks at this frame whatever is in it; asked of every frame in order."""
+        self._passed += 1
+        due = self._passed >= self._judge.settings.detect_every
+        due |= self._due_s is None or frame.seconds >= self._due_s
+        if due:
+            self._passed, self._due_s = 0, frame.seconds + LONGEST_BLIND_S - 1e-6
+        return due
 
     def finish(self) -> Iterator[Look]:
         """The stream has ended: its last frame is always looked at."""

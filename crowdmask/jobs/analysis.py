@@ -193,7 +193,12 @@ class _Work:
 
     def _summarise(self, info: VideoInfo, pair: Pair) -> dict[str, Any]:
         outputs = self.task.outputs
-        named = {"annotated": outputs.annotated, "frames_csv": outputs.frames_csv, "persons_csv": outputs.persons}
+        named = {
+            "annotated": outputs.annotated,
+            "frames_csv": outputs.frames_csv,
+            "persons_csv": outputs.persons,
+            "detections": self.task.detections,
+        }
         gaps = self.source.gaps if self.source is not None else ()
         went = summary.Work(
             self.times.analysis_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 from crowdmask.jobs.analysis import analyse_file
 from crowdmask.jobs.networks import Networks, own_networks
@@ -31,7 +32,11 @@ def run(
                 ensure_writable(detections, overwrite=task.output.overwrite)
                 faces = stack.enter_context(DetectionsFile(detections))
             outcome = analyse_file(
-                task, networks=networks, watch=watch, stop=stop, also=[] if faces is None else [faces]
+                replace(task, detections=detections),
+                networks=networks,
+                watch=watch,
+                stop=stop,
+                also=[] if faces is None else [faces],
             )
             watch.ended(outcome)
             yield outcome

@@ -25,6 +25,7 @@ class Task:
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     of_run: Stream | None = None  # what its frames know of their origin where it is part of a run
+    detections: str | None = None  # the file that all inputs of its call share, for the summary to name it
 
     @property
     def name(self) -> str:

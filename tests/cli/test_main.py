@@ -115,7 +115,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         (["anlayze"], "did you mean `crowdmask analyze`?"),
         (["Stats"], "did you mean `crowdmask stats`?"),
         (["train", "detectr"], "did you mean `crowdmask train detector`?"),
-        (["analyze", "a.mp4", "--conf", "0.5"], "did you mean --config or --confidence?"),
+        (["analyze", "a.mp4", "--conf", "0.5"], "did you mean --config or --confidence or --confirm-frames?"),
         (["analyze", "a.mp4", "--maskthreshold", "0.5"], "did you mean --mask-threshold?"),
         (["stats", "run", "--timezon", "UTC"], "did you mean --timezone?"),
     ],

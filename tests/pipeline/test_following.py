@@ -105,7 +105,7 @@ def test_nobody_is_followed_into_another_stream() -> None:
             yield other
 
     taken = Taken()
-    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=3))
+    judge = Judge(FakeDetector(), FakeClassifier(), replace(SETTINGS, detect_every=1), RuntimeSettings(window=3))
     results = list(analyse(mixed(), judge, people=[taken]))  # type: ignore[arg-type]
     _, alone = follow(SCENE, 40, stream=Stream("a"))
     for name in ("a", "b"):
@@ -145,6 +145,13 @@ def test_the_detector_looks_at_a_part_of_the_frames_and_every_frame_has_its_peop
             assert min(np.abs(box - w.box(result.frame.index)).max() for w in mine) < 2.5
 
 
+def test_where_frames_are_far_apart_the_detector_looks_at_each() -> None:
+    detector = FakeDetector()
+    judge = Judge(detector, FakeClassifier(), replace(SETTINGS, detect_every=5), RuntimeSettings())
+    list(analyse(frames_of(SCENE, 20, rate=5.0), judge))
+    assert sum(detector.calls) == 20
+
+
 def test_a_source_that_fails_between_two_looks_loses_no_frame() -> None:
     def broken() -> object:
         yield from frames_of(SCENE, 11)
@@ -178,7 +185,7 @@ def test_looks_made_in_pieces_are_of_the_same_people(cut: int) -> None:
 
 def test_live_results_come_at_once_with_their_pictures() -> None:
     stream = Stream("0", SourceKind.STREAM)
-    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings(window=1))
+    judge = Judge(FakeDetector(), FakeClassifier(), replace(SETTINGS, detect_every=1), RuntimeSettings(window=1))
     given_out = 0
     frames = frames_of(SCENE, 30, stream=stream)
 

@@ -1,0 +1,164 @@
+"""Draws an input anew from what was kept of its analysis: its summary and its detections. No network runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crowdmask.engine.protocols import Sink
+from crowdmask.errors import SettingsError, SourceError
+from crowdmask.jobs.stopping import Stop
+from crowdmask.media.ahead import ahead
+from crowdmask.media.parts import ensure_writable, refuse_own_input
+from crowdmask.media.pictures import SUFFIXES
+from crowdmask.media.sources import open_source
+from crowdmask.records import SourceKind, Stream
+from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
+from crowdmask.results.kept_detections import KeptDetections, sources_in
+from crowdmask.results.run_folder import RunFolder
+from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+
+FRAMES_AHEAD = 4
+ENDINGS = (".persons.csv", ".csv", ".json", ".mp4")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was kept of one input."""
+
+    path: str  # where the input lies
+    source: str  # as the detections name it
+    kind: SourceKind
+    analysis: AnalysisSettings
+    detections: Path
+    faces: int
+    until_s: float | None
+
+    @classmethod
+    def of(cls, result: Path, detections: Path | None = None, path: str | None = None) -> Kept:
+        """From any of the files that the analysis of an input left, of which the summary is read."""
+        summary = summary_of(result)
+        told = _read(summary)
+        try:
+            kind, source = SourceKind(told["source"]["kind"]), str(told["source"]["path"])
+            faces, until_s = int(told["counts"]["faces"]), told.get("until_s")
+            analysis = _analysis(told["settings"]["analysis"])
+            named = told["outputs"].get("detections")
+        except (KeyError, TypeError, ValueError) as error:
+            raise SourceError(
+                f"{summary}: it is no summary of an analysis ({error!r}): give NAME.crowdmask.json"
+            ) from error
+        if kind is SourceKind.STREAM:
+            raise SettingsError(f"{source}: a stream is gone and cannot be drawn on anew: record it and analyse that")
+        run = _run_of(summary)
+        if run is not None:
+            source, named = _name_in_run(run, source), _existing(run.detections)
+        chosen = detections or (Path(named) if named else None)
+        if chosen is None:
+            raise SettingsError(
+                f"{summary}: no detections were kept of it: analyse with --detections, or name the file that has them "
+                "with --detections"
+            )
+        return cls(path or told["source"]["path"], source, kind, analysis, chosen, faces, until_s)
+
+
+def draw(
+    kept: Kept,
+    out: Path,
+    output: OutputSettings,
+    runtime: RuntimeSettings,
+    *,
+    stop: Stop | None = None,
+    seen: Callable[[int | None], None] = lambda expected: None,
+) -> int:
+    """Writes the annotated copy; how many frames it has. `seen` is called for each with how many are expected."""
+    refuse_own_input(out, Path(kept.path))
+    refuse_own_input(out, kept.detections)
+    ensure_writable(out, overwrite=output.overwrite)
+    stop = stop or Stop()
+    stream = Stream(kept.source, kept.kind)
+    still = kept.kind is SourceKind.PICTURE
+    frames = 0
+    with ExitStack() as stack:
+        source = open_source(kept.path, kept.analysis, threads=runtime.threads, stream=stream, keep_stored=not still)
+        stack.enter_context(source)
+        faces = KeptDetections(kept.detections, kept.source)
+        if faces.is_empty and kept.faces:
+            raise SourceError(_not_in(kept))
+        sound = kept.path if source.info.has_audio else None
+        sink: Sink = AnnotatedPicture(out, output)
+        if not still:
+            sink = AnnotatedVideo(out, source.info, output, audio_from=sound, threads=runtime.cores)
+        written = stack.enter_context(sink)
+        for frame in stack.enter_context(ahead(source, FRAMES_AHEAD)):
+            if kept.until_s is not None and frame.seconds > kept.until_s + 1e-6:
+                break
+            with stop.breakable():
+                written.write(faces.of(frame))
+            frames += 1
+            seen(source.info.frames_expected)
+    return frames
+
+
+def beside(result: Path, kept: Kept) -> Path:
+    """Where the copy goes that nobody named another place for."""
+    summary = summary_of(result)
+    if _run_of(summary) is not None:
+        raise SettingsError(f"{result}: the copies in a run folder belong to its batch: name another file with --out")
+    suffix = Path(kept.path).suffix.lower() if kept.kind is SourceKind.PICTURE else ".mp4"
+    ending = suffix if suffix in (*SUFFIXES, ".mp4") else ".jpg"
+    return summary.with_name(summary.name.removesuffix(".json") + ending)
+
+
+def summary_of(result: Path) -> Path:
+    """The summary of the input that one of its results belongs to."""
+    for ending in ENDINGS:
+        if result.name.endswith(ending):
+            summary = result.with_name(result.name.removesuffix(ending) + ".json")
+            if summary.is_file():
+                return summary
+    raise SourceError(f"{result}: there is no summary beside it: give the NAME.crowdmask.json of an analysis")
+
+
+def _read(summary: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{summary}: it cannot be read ({error}): analyse the input again") from error
+    return told if isinstance(told, dict) else {}
+
+
+def _analysis(kept: dict[str, Any]) -> AnalysisSettings:
+    """As far as they decide which frames there are; the rest needs not be known any more."""
+    chosen = ("every", "start_s", "end_s", "duration_s")
+    known = {f.name for f in dataclasses.fields(AnalysisSettings)}
+    return AnalysisSettings(**{name: kept[name] for name in chosen if name in known and name in kept})
+
+
+def _run_of(summary: Path) -> RunFolder | None:
+    for folder in summary.absolute().parents:
+        run = RunFolder(folder)
+        if run.is_one and run.videos in summary.absolute().parents:
+            return run
+    return None
+
+
+def _name_in_run(run: RunFolder, path: str) -> str:
+    root = run.read_summary().get("input_root")
+    inside = root and Path(path).is_relative_to(root)
+    return Path(path).relative_to(str(root)).as_posix() if inside else path
+
+
+def _existing(paths: tuple[Path, ...]) -> str | None:
+    return next((str(path) for path in paths if path.is_file()), None)
+
+
+def _not_in(kept: Kept) -> str:
+    others = sources_in(kept.detections)
+    there = f"it has those of {', '.join(others[:3])}" if others else "it is empty"
+    return f"{kept.detections}: it has no face of {kept.source}, in which {kept.faces} were found: {there}"

@@ -1,0 +1,93 @@
+"""`crowdmask draw`: what was kept gives the very picture that the analysis drew, and others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Crowdmask
+from tests.factories import write_clip
+from tests.people import LENGTH, SCENE, picture
+
+
+@pytest.fixture(autouse=True)
+def clip(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CROWDMASK_FOLLOW")
+    frames = [picture(SCENE, i) for i in range(LENGTH)]
+    write_clip("walk.mp4", size_wh=(256, 160), frames=frames, audio="aac")
+
+
+def pictures(path: str) -> list[np.ndarray]:
+    with av.open(path) as made:
+        return [frame.to_ndarray(format="bgr24") for frame in made.decode(video=0)]
+
+
+@pytest.mark.parametrize("faces", ["faces.csv", "faces.parquet"])
+@pytest.mark.parametrize("how", [(), ("--every", 3, "--start", 1, "--no-follow")])
+def test_the_same_settings_give_the_same_pictures(faces: str, how: tuple[object, ...], crowdmask: Crowdmask) -> None:
+    assert crowdmask("analyze", "walk.mp4", "--detections", faces, "--crf", 5, *how).code == 0
+    ran = crowdmask("draw", "walk.crowdmask.json", "--out", "again.mp4", "--crf", 5)
+    assert (ran.code, ran.out) == (0, "")
+    once, again = pictures("walk.crowdmask.mp4"), pictures("again.mp4")
+    assert len(once) == len(again) == (80 if not how else 18)
+    for one, other in zip(once, again, strict=True):
+        # the encoder alone is between them: its threads may differ
+        assert np.abs(one.astype(int) - other).mean() < 0.5
+    with av.open("again.mp4") as made:
+        assert len(made.streams.audio) == 1
+
+
+def test_other_colours_blur_and_numbers(crowdmask: Crowdmask) -> None:
+    crowdmask("analyze", "walk.mp4", "--detections", "faces.csv", "--no-video")
+    assert crowdmask("draw", "walk.crowdmask.persons.csv", "--palette", "classic", "--blur", "--show-numbers").code == 0
+    drawn, plain = pictures("walk.crowdmask.mp4"), pictures("walk.mp4")
+    assert len(drawn) == LENGTH
+    inside = np.s_[105:123, 105:123]  # of the one who stands, also while the detector has lost it
+    for i in (20, 41):
+        assert np.abs(drawn[i][inside].astype(int) - plain[i][inside]).mean() > 2
+
+
+def test_nothing_is_replaced_unasked(crowdmask: Crowdmask) -> None:
+    crowdmask("analyze", "walk.mp4", "--detections", "faces.csv")
+    before = Path("walk.crowdmask.mp4").read_bytes()
+    ran = crowdmask("draw", "walk.crowdmask.json")
+    assert ran.code == 1 and "--overwrite" in ran.err and len(ran.lines) == 1
+    assert Path("walk.crowdmask.mp4").read_bytes() == before
+    ran = crowdmask("draw", "walk.crowdmask.json", "--out", "walk.mp4", "--overwrite")
+    assert ran.code == 1 and "is the input itself" in ran.err
+
+
+def test_a_still(crowdmask: Crowdmask) -> None:
+    cv2.imwrite("still.png", picture(SCENE, 25))
+    crowdmask("analyze", "still.png", "--detections", "faces.csv")
+    once = cv2.imread("still.crowdmask.png")
+    assert crowdmask("draw", "still.crowdmask.json", "--overwrite").code == 0
+    assert np.array_equal(cv2.imread("still.crowdmask.png"), once)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("nothing.json",), "there is no summary beside it"),
+        (("walk.mp4",), "there is no summary beside it"),
+        (("other.json",), "it is no summary of an analysis"),
+        (("walk.crowdmask.json",), "no detections were kept of it"),
+        (("walk.crowdmask.json", "--detections", "no.csv"), "there is no such detections file"),
+        (("walk.crowdmask.json", "--detections", "walk.crowdmask.csv"), "the column 'source' is missing"),
+        (("walk.crowdmask.json", "--detections", "empty.csv"), "it has no face of walk.mp4"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said_in_one_line(given: tuple[str, ...], said: str, crowdmask: Crowdmask) -> None:
+    crowdmask("analyze", "walk.mp4", "--no-video")
+    Path("other.json").write_text(json.dumps({"a": 1}))
+    crowdmask("analyze", "walk.mp4", "--no-video", "--overwrite", "--detections", "faces.csv", "--end", 0.01)
+    Path("empty.csv").write_text(Path("faces.csv").read_text().splitlines()[0] + "\n")
+    crowdmask("analyze", "walk.mp4", "--no-video", "--overwrite")
+    ran = crowdmask("draw", *given, "--out", "x.mp4")
+    assert ran.code in (1, 2) and len(ran.lines) == 1 and said in ran.err
+    assert not Path("x.mp4").exists() and not Path("x.mp4.part").exists()
