@@ -18,7 +18,7 @@ from crowdmask.tracking.motion import Motion
 from crowdmask.tracking.observations import Floats, boxes_of, sizes_of
 from crowdmask.tracking.rows import Rows
 
-GATE = 14.0  # squared deviations, of place and size together, up to which a find may belong to a chain
+GATE = 20.0  # squared deviations, of place and size together, up to which a find may belong to a chain
 FARTHEST = 3.0  # face sizes beyond which it never does, however unsure the chain's place is
 SIZE_APART = 0.75  # nor with log sizes farther apart
 WEAK_AFTER_S = 0.5  # weak finds go on only with chains seen this shortly ago,
@@ -91,12 +91,13 @@ class Chains:
         sure = scores >= self._sure
         doubt = np.where(sure, 1.0, 2.0)
         costs = self._costs(states, doubt)
-        every = np.ones(len(self), bool)
-        self._pair(rows, costs, every, sure)
-        recent = (seconds - self.chain.last_s <= WEAK_AFTER_S) | (self._look - self.chain.last_look <= WEAK_AFTER_LOOKS)
-        recent &= (seconds - self.chain.sure_s <= WEAK_FOR_S) & (self.chain.finds > 1)
-        recent[rows[rows >= 0]] = False
-        self._pair(rows, costs, recent, ~sure)
+        self._pair(rows, costs, np.ones(len(self), bool), sure)
+        if not sure.all():
+            recent = seconds - self.chain.last_s <= WEAK_AFTER_S
+            recent |= self._look - self.chain.last_look <= WEAK_AFTER_LOOKS
+            recent &= (seconds - self.chain.sure_s <= WEAK_FOR_S) & (self.chain.finds > 1)
+            recent[rows[rows >= 0]] = False
+            self._pair(rows, costs, recent, ~sure)
         linked = rows >= 0
         self._go_on(rows[linked], seconds, states[linked], doubt[linked])
         self.chain.sure_s[rows[linked & sure]] = seconds
@@ -128,7 +129,7 @@ class Chains:
         some_chains, some_finds = np.flatnonzero(chains), np.flatnonzero(finds)
         if not len(some_chains) or not len(some_finds):
             return
-        part = costs[np.ix_(some_chains, some_finds)]
+        part = costs[some_chains[:, None], some_finds]
         possible = np.isfinite(part)
         if not possible.any():
             return

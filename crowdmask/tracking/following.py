@@ -261,7 +261,7 @@ class Follower:
             observed=observed,
             finds=finds,
             verdicts=verdicts,
-            verdict_prob=self._rules.probability(self._evidence)[here].astype(np.float32),
+            verdict_prob=self._rules.probability(self._evidence, here).astype(np.float32),
         )
 
     def _is_in(self, frame: _Pending, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -323,15 +323,15 @@ class Follower:
     def _part(self, seconds: float, *, everybody: bool) -> None:
         """Whoever can no longer come back becomes an appearance, or a flash."""
         people = self._people
-        if not len(people):
-            return
+        if len(people) == len(self._chains) and not everybody:
+            return  # each still has its chain
         gone = ~np.isin(people.chain, self._chains.chain.serial) | everybody
         confirmed = people.number != NOBODY
         past = seconds - people.last_look_s > self._settings.stitch_s
         over = gone & confirmed & (past | people.left) & (people.cursor == people.last_sighting)
         flash = gone & ~confirmed
         self.flashes += int(np.count_nonzero(flash))
-        probability = self._rules.probability(self._evidence)
+        probability = self._rules.probability(self._evidence) if over.any() else np.zeros(0)
         for row in np.flatnonzero(over).tolist():
             number = int(people.number[row])
             if self._sums.frames[row]:

@@ -10,10 +10,10 @@ from crowdmask.tracking.observations import Floats, sizes_of
 from crowdmask.tracking.rows import Rows
 
 # Deviations, for places in face sizes, for log sizes as they are; per second where they are of motion.
-PLACE_NOISE, SIZE_NOISE = 0.10, 0.10  # of a find
+PLACE_NOISE, SIZE_NOISE = 0.14, 0.10  # of a find
 FIRST_SPEED, FIRST_GROWTH = 2.5, 0.4  # of a face of which only one find is known
 PLACE_DRIFT, SIZE_DRIFT = 1.6, 0.25  # of the speed, after one second
-TREMBLES_S = 0.2  # finds closer in time than this err alike, and several of them say no more than one
+TREMBLES_S = 0.4  # finds closer in time than this err alike, and several of them say no more than one
 GROWTH_FADES_S = 1.0  # nobody grows steadily for long: the growth that was seen dies away in this time
 
 

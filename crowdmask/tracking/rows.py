@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,13 @@ class Rows:
     """Every field is an array whose first axis is the row."""
 
     def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))
+        return len(next(iter(vars(self).values())))
 
     def keep(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> None:
-        for f in fields(self):
-            setattr(self, f.name, getattr(self, f.name)[rows])
+        for name, column in list(vars(self).items()):
+            setattr(self, name, column[rows])
 
     def add(self, more: Self) -> None:
         if len(more):
-            for f in fields(self):
-                setattr(self, f.name, np.concatenate([getattr(self, f.name), getattr(more, f.name)]))
+            for name, column in list(vars(self).items()):
+                setattr(self, name, np.concatenate([column, getattr(more, name)]))

@@ -114,7 +114,7 @@ class Schedule:
             return asked
         rows = rows[linked]
         evidence = self._evidence
-        probability = np.nan_to_num(self._rules.probability(evidence)[rows]).max(axis=1)
+        probability = np.nan_to_num(self._rules.probability(evidence, rows)).max(axis=1)
         sure = (evidence.current[rows] != UNDECIDED) & np.isnan(evidence.turned_s[rows])
         sure &= (evidence.weight[rows] >= SURE_WEIGHT) & (probability >= SURE_PROB)
         waited = seconds - self._asked.seconds[rows] + 1e-6

@@ -90,6 +90,7 @@ class VerdictRules:
         self.outcomes = tuple(int(outcome) for outcome in outcomes)
         group = np.array(counts_as if counts_as is not None else range(len(self.outcomes)))
         self._alike = group[:, None] == group[None, :]  # (K, K)
+        self._apart = len(set(group.tolist())) == len(group)
         self._offset = np.zeros(len(self.outcomes))
         self._offset[list(against)] = np.log(threshold / (1.0 - threshold))
         self._sure = 0.5 + unsure_band / 2.0
@@ -115,10 +116,10 @@ class VerdictRules:
         evidence.last_s[rows] = seconds
         self._decide(evidence, rows, seconds)
 
-    def probability(self, evidence: Evidence) -> Floats:
-        """Of each outcome (n, K); NaN before the first vote."""
-        shares = self._shares(evidence.level)
-        shares[evidence.votes == 0] = np.nan
+    def probability(self, evidence: Evidence, rows: NDArray[np.intp] | slice = slice(None)) -> Floats:
+        """Of each outcome (n, K), of all rows or of some; NaN before the first vote."""
+        shares = self._shares(evidence.level[rows])
+        shares[evidence.votes[rows] == 0] = np.nan
         return shares
 
     def leading(self, evidence: Evidence, rows: NDArray[np.intp]) -> NDArray[np.int64]:
@@ -139,6 +140,9 @@ class VerdictRules:
     def _shares(self, level: Floats) -> Floats:
         """Probabilities (n, K) of log evidence: between groups by the best of each, inside by what speaks for each."""
         odds = np.exp(level)
+        if self._apart:
+            apart: Floats = odds / odds.sum(axis=1, keepdims=True)
+            return apart
         best = np.where(self._alike[None], odds[:, None, :], 0.0).max(axis=2)  # of each outcome's group
         share = odds / (odds @ self._alike)
         groups = (best / self._alike.sum(axis=0)).sum(axis=1, keepdims=True)
