@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from samples.making import cast
 from samples.making.files import write_clip, write_still, write_truth
@@ -25,23 +28,41 @@ from samples.making.stage import Pose, SeenFace, render
 HERE = Path(__file__).parent
 
 
-def clip_frames(people: dict[str, Person], truth: list[tuple[object, list[SeenFace]]]) -> Iterator[Bytes]:
+def clip_frames(
+    clip: cast.Clip, people: dict[str, Person], truth: list[tuple[object, list[SeenFace]]]
+) -> Iterator[Bytes]:
     """The clip's frames; `truth` grows along with them."""
-    camera = Camera()
-    hall = empty_hall(camera)
-    for index in range(round(cast.SECONDS * cast.RATE)):
-        poses = [(people[walk.look], walk.pose(index / cast.RATE)) for walk in cast.CLIP]
-        picture, faces = render(hall, camera, [(person, pose) for person, pose in poses if pose is not None])
-        truth.append((index, faces))
-        yield picture
+    hall = empty_hall(clip.camera)
+    for index in range(round(clip.seconds * clip.rate)):
+        seconds = index / clip.rate
+        poses = [(who, people[walk.look], walk.pose(seconds)) for who, walk in enumerate(clip.people)]
+        there = [(who, person, pose) for who, person, pose in poses if pose is not None]
+        picture, faces = render(hall, clip.camera, [(person, pose) for _, person, pose in there])
+        faces = [replace(face, person=there[face.person][0]) for face in faces]
+        corner = clip.corner(seconds)
+        truth.append((index, [face for face in (shown(f, corner, clip.size_wh) for f in faces) if face]))
+        x, y = corner
+        yield np.ascontiguousarray(picture[y : y + clip.size_wh[1], x : x + clip.size_wh[0]])
 
 
-def make_clip(people: dict[str, Person], folder: Path) -> None:
+def shown(face: SeenFace, corner: tuple[int, int], size_wh: tuple[int, int]) -> SeenFace | None:
+    """The face in the part of the scene that the camera looks at."""
+    x1, y1, x2, y2 = face.box_xyxy
+    low_x, low_y = max(0.0, x1 - corner[0]), max(0.0, y1 - corner[1])
+    high_x, high_y = min(float(size_wh[0]), x2 - corner[0]), min(float(size_wh[1]), y2 - corner[1])
+    if high_x - low_x < 1 or high_y - low_y < 1:
+        return None
+    part = (high_x - low_x) * (high_y - low_y) / ((x2 - x1) * (y2 - y1))
+    return replace(face, box_xyxy=(low_x, low_y, high_x, high_y), visible=face.visible * part)
+
+
+def make_clip(clip: cast.Clip, people: dict[str, Person], folder: Path) -> None:
     truth: list[tuple[object, list[SeenFace]]] = []
-    frames = clip_frames(people, truth)
-    write_clip(folder / "crowd.mp4", frames, cast.RATE, Camera().size_wh, hall_sound(cast.SECONDS))
-    rows = write_truth(folder / "truth.csv", "frame", truth)
-    print(f"crowd.mp4: {len(truth)} frames, {rows} faces, {(folder / 'crowd.mp4').stat().st_size / 1e6:.2f} MB")
+    frames = clip_frames(clip, people, truth)
+    write_clip(folder / clip.file, frames, clip.rate, clip.size_wh, hall_sound(clip.seconds))
+    rows = write_truth(folder / clip.truth, "frame", truth)
+    size = (folder / clip.file).stat().st_size / 1e6
+    print(f"{clip.file}: {len(truth)} frames, {rows} faces, {size:.2f} MB")
 
 
 def make_stills(people: dict[str, Person], folder: Path) -> None:
@@ -57,17 +78,19 @@ def make_stills(people: dict[str, Person], folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the demonstration clip, the stills and their ground truth.")
+    parser = argparse.ArgumentParser(description="Make the demonstration clips, the stills and their ground truth.")
     parser.add_argument("--folder", type=Path, default=HERE, help="where to write (default: samples/)")
-    parser.add_argument("--only", choices=("clip", "stills"), help="make only this part")
+    names = [clip.file.removesuffix(".mp4") for clip in cast.CLIPS]
+    parser.add_argument("--only", choices=(*names, "stills"), help="make only this part")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     heads = both_heads()
     people = {name: dressed(heads, look) for name, look in cast.LOOKS.items()}
-    if given.only != "clip":
+    if given.only in (None, "stills"):
         make_stills(people, given.folder)
-    if given.only != "stills":
-        make_clip(people, given.folder)
+    for clip in cast.CLIPS:
+        if given.only in (None, clip.file.removesuffix(".mp4")):
+            make_clip(clip, people, given.folder)
 
 
 if __name__ == "__main__":

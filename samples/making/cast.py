@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from samples.making.clothes import Outfit
 from samples.making.facemasks import Mask
+from samples.making.hall import Camera
 from samples.making.people import Look
 from samples.making.stage import Pose
 
@@ -125,7 +126,7 @@ class Walk:
         return Pose(x + still, z, self.size, turn, lean, math.pi * gone / 0.7, self.light)
 
 
-CLIP = (
+CROWD = (
     Walk("fair", ((0, -1.05, 2.9), (10, -1.05, 2.9)), size=0.98, turn_swing=9),
     Walk("officer", ((0, 0.55, 7.5), (10, 0.30, 1.35)), size=0.96),
     Walk("green", ((0, -0.9, 8.0), (10, -0.50, 2.3)), size=1.03),
@@ -139,7 +140,77 @@ CLIP = (
     Walk("blue", ((0, 0.22, 1.5), (2.8, 1.0, 1.35)), size=0.97, turn=6),
     Walk("late", ((2.0, 3.2, 6.0), (4.0, 2.6, 5.6), (10, 1.75, 4.0)), size=1.04),
 )
-SECONDS, RATE = 10.0, 25
+
+CROSSING = (
+    Walk("fair", ((0.3, -1.7, 3.4), (4.4, 1.75, 3.4)), turn=8),
+    Walk("officer", ((0.8, 1.65, 2.9), (5.2, -1.65, 2.9)), turn=-8),
+    Walk("green", ((0, 0.1, 4.2), (8, 0.1, 4.2)), size=1.03),
+    Walk("redcap", ((0, -0.75, 6.0), (8, -0.6, 2.3))),
+    Walk("grey", ((1.0, -2.3, 4.9), (7.6, 2.3, 4.9)), size=1.05, turn=8),
+    Walk("brown", ((1.3, -2.3, 4.7), (7.9, 2.3, 4.7)), turn=8),
+    Walk("nurse", ((0, 0.85, 3.8), (8, 0.85, 3.8)), size=1.06),
+    Walk("late", ((4.6, -1.45, 2.6), (6.6, -0.2, 2.6), (8, -0.2, 2.5)), turn=6),
+    Walk("fair", ((6.0, 1.7, 3.4), (8, 0.55, 3.2)), turn=-8),  # back again: another appearance
+    Walk("blue", ((0, -1.3, 3.6), (1.6, -1.3, 3.6), (3.2, -2.1, 3.6)), turn=-6),
+    Walk("blue", ((6.2, -2.1, 3.7), (8, -1.1, 3.7)), turn=6),
+)
+PANNED = (
+    Walk("auburn", ((0, -0.9, 3.0), (8, -0.9, 3.0)), size=0.97),
+    Walk("officer", ((0, -0.35, 3.6), (8, 1.9, 3.4)), turn=6),
+    Walk("green", ((0.5, 2.3, 3.9), (7.5, -0.4, 3.7)), size=1.03, turn=-6),
+    Walk("blue", ((0, 0.62, 3.2), (8, 0.62, 3.2)), turn_swing=8),
+    Walk("far", ((0, 1.75, 4.6), (8, 1.75, 4.6))),
+    Walk("late", ((2.4, 2.9, 4.2), (8, 0.9, 3.0)), size=1.04, turn=-5),
+    Walk("redcap", ((0, 0.2, 5.4), (8, 0.25, 4.6)), size=1.02),
+)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A film: its file, the table of its truth, who walks in it, and how the camera looks around.
+
+    `look` gives the upper left corner of what is shown, in parts of the scene's width over time, as (seconds, part);
+    what is shown is `size_wh` of the scene.
+    """
+
+    file: str
+    truth: str
+    people: tuple[Walk, ...]
+    seconds: float
+    rate: int
+    size_wh: tuple[int, int]
+    camera: Camera
+    look: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    shake: float = 0.0  # pixels
+
+    def corner(self, seconds: float) -> tuple[int, int]:
+        """Upper left corner of what is shown, in whole pixels of the scene."""
+        if self.camera.size_wh == self.size_wh:
+            return 0, 0
+        at = self.look[0][1]
+        for (t0, p0), (t1, p1) in zip(self.look, self.look[1:], strict=False):
+            share = min(1.0, max(0.0, (seconds - t0) / (t1 - t0)))
+            at = p0 + (p1 - p0) * share * share * (3 - 2 * share) if seconds >= t0 else at
+        x = at * self.camera.size_wh[0] + self.shake * math.sin(5.1 * seconds)
+        y = (self.camera.size_wh[1] - self.size_wh[1]) / 2 + self.shake * math.sin(3.7 * seconds + 1)
+        return round(x), round(y)
+
+
+CLIPS = (
+    Clip("crowd.mp4", "truth.csv", CROWD, 10.0, 25, (1280, 720), Camera()),
+    Clip("crossing.mp4", "truth-crossing.csv", CROSSING, 8.0, 25, (640, 360), Camera((640, 360), 760, 90)),
+    Clip(
+        "pan.mp4",
+        "truth-pan.csv",
+        PANNED,
+        8.0,
+        25,
+        (640, 360),
+        Camera((1100, 368), 760, 94),
+        look=((2.0, 0.09), (4.2, 0.37), (5.4, 0.37), (6.6, 0.30)),
+        shake=1.6,
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -60,15 +60,18 @@ def write_still(path: Path, upright: Bytes) -> None:
 
 
 def write_truth(path: Path, key: str, seen: Iterable[tuple[object, list[SeenFace]]]) -> int:
-    """One row for each face that can be seen; boxes in pixels of the upright picture."""
+    """One row for each face that can be seen; boxes in pixels of the upright picture. Of clips also who it is."""
     rows = 0
     with path.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow([key, "x1", "y1", "x2", "y2", "verdict", "visible"])
+        whose = ["person"] if key == "frame" else []
+        table.writerow([key, "x1", "y1", "x2", "y2", "verdict", "visible", *whose])
         for name, faces in seen:
             for face in faces:
                 if face.visible >= LEAST_VISIBLE:
                     box = [f"{v:.1f}" for v in face.box_xyxy]
-                    table.writerow([name, *box, "masked" if face.masked else "unmasked", f"{face.visible:.2f}"])
+                    number = [face.person + 1] if whose else []
+                    verdict = "masked" if face.masked else "unmasked"
+                    table.writerow([name, *box, verdict, f"{face.visible:.2f}", *number])
                     rows += 1
     return rows

@@ -35,11 +35,12 @@ class Pose:
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A face's box in the picture, whether it is masked, and the part of it that nothing hides."""
+    """A face's box in the picture, whether it is masked, the part of it that nothing hides, and whose it is."""
 
     box_xyxy: tuple[float, float, float, float]
     masked: bool
     visible: float
+    person: int = 0  # position in the cast that was rendered
 
 
 def turned_x(x: Floats, y: Floats, degrees: float) -> Floats:
@@ -149,5 +150,5 @@ def render(hall: Bytes, camera: Camera, cast: list[tuple[Person, Pose]]) -> tupl
         x1, y1 = np.clip(low, 0, (width, height))
         x2, y2 = np.clip(high, 0, (width, height))
         if x2 - x1 >= 1 and y2 - y1 >= 1:
-            faces.append(SeenFace((float(x1), float(y1), float(x2), float(y2)), person.masked, min(1.0, seen)))
+            faces.append(SeenFace((float(x1), float(y1), float(x2), float(y2)), person.masked, min(1.0, seen), who))
     return np.clip(picture, 0, 255).astype(np.uint8), faces

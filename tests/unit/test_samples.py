@@ -76,6 +76,34 @@ def test_clip_shows_both_verdicts_at_all_times_and_many_sizes() -> None:
     assert min(counts) >= 7 and max(counts) >= 10 and len(counts) > 2  # people come and go
 
 
+@pytest.mark.parametrize(
+    ("name", "people", "most_frames"),
+    [("truth.csv", 12, 250), ("truth-crossing.csv", 11, 200), ("truth-pan.csv", 7, 200)],
+)
+def test_truth_of_clips_says_who_is_who(name: str, people: int, most_frames: int) -> None:
+    frames = truth(name, "frame")
+    assert len(frames) <= most_frames
+    places: dict[str, tuple[int, np.ndarray]] = {}
+    for number, rows in frames.items():
+        assert len({row["person"] for row in rows}) == len(rows)
+        for row, box in zip(rows, boxes(rows), strict=True):
+            frame, before = places.get(row["person"], (-2, box))
+            if frame == int(number) - 1:  # nobody jumps, but for what the camera itself does
+                assert np.abs(box - before).max() < max(14, 0.5 * (box[2] - box[0]))
+            places[row["person"]] = (int(number), box)
+    assert len(places) == people
+
+
+@pytest.mark.parametrize("name", ["crossing.mp4", "pan.mp4"])
+def test_further_clips_are_small_and_whole(name: str) -> None:
+    path = SAMPLES / name
+    assert path.stat().st_size < 1_000_000
+    with av.open(str(path)) as clip:
+        video = clip.streams.video[0]
+        assert (video.codec_context.name, video.width, video.height, video.average_rate) == ("h264", 640, 360, 25)
+        assert sum(1 for _ in clip.decode(video)) == 200
+
+
 def test_stills_have_their_sizes_upright() -> None:
     faces = truth("truth-stills.csv", "picture")
     assert faces.keys() == STILLS.keys()

@@ -1,0 +1,204 @@
+"""How well people are followed and counted: HOTA, IDF1, identity switches and the error of the count, and the cost.
+
+`python -m benchmarks.tracking` follows the people of the sample clips, seen by a simulated detector with faults (with
+`--networks` also by the shipped networks). `--heads CSV` does the same with the heads of a real camera
+(`frame,person,x1,y1,x2,y2`, 1920×1080, 25 frames a second). `--cost` measures milliseconds a frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.clips import table
+from benchmarks.simulated_detector import Faults, SimulatedDetector
+from benchmarks.tracking_metrics import Labelled, Scores, score
+from crowdmask.settings import AnalysisSettings, FollowSettings
+from crowdmask.tracking.appearances import FollowedFrame
+from crowdmask.tracking.following import Follower
+from crowdmask.tracking.observations import Finds
+from crowdmask.tracking.schedule import look_again
+from crowdmask.tracking.verdicts import VerdictRules
+from crowdmask.verdicts import Verdict
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+CLIPS = {"crowd": (1280, 720), "crossing": (640, 360), "pan": (640, 360)}
+RATE = 25
+LEAST_VISIBLE = 0.35  # faces hidden more than this are neither asked for nor held against who finds them
+SHORTEST = 5  # frames; people in the truth for fewer are not counted as people
+SURE = AnalysisSettings().confidence
+
+
+def sample(name: str) -> list[Labelled]:
+    """The truth of a sample clip; people are numbered by the maker."""
+    path = SAMPLES / ("truth.csv" if name == "crowd" else f"truth-{name}.csv")
+    with path.open(newline="") as file:
+        rows = [r for r in csv.DictReader(file) if float(r["visible"]) >= LEAST_VISIBLE]
+    return by_frame(
+        np.array([[float(r[k]) for k in ("frame", "person", "x1", "y1", "x2", "y2")] for r in rows]).reshape(-1, 6)
+    )
+
+
+def by_frame(rows: np.ndarray) -> list[Labelled]:
+    """(frame, person, x1, y1, x2, y2) as one entry for each frame, from the first to the last."""
+    frames = rows[:, 0].astype(int)
+    order = np.argsort(frames, kind="stable")
+    frames, rows = frames[order], rows[order]
+    edges = np.searchsorted(frames, np.arange(frames[0], frames[-1] + 2))
+    return [Labelled(rows[a:b, 1].astype(np.int64), rows[a:b, 2:].astype(np.float32)) for a, b in pairwise(edges)]
+
+
+def long_enough(truth: Sequence[Labelled]) -> list[Labelled]:
+    """Without those who are there for a few frames only, at the ends of the recording or its edges."""
+    counts: dict[int, int] = {}
+    for frame in truth:
+        for who in frame.ids.tolist():
+            counts[who] = counts.get(who, 0) + 1
+    keep = [np.array([counts[i] >= SHORTEST for i in f.ids.tolist()], bool) for f in truth]
+    return [Labelled(f.ids[k], f.boxes_xyxy[k]) for f, k in zip(truth, keep, strict=True)]
+
+
+def looked_at(finds: Sequence[Finds], every: int) -> list[Finds | None]:
+    """What is seen if every k-th frame is looked at, and others where something begins, ends or jumps."""
+    looked: list[Finds | None] = [None] * len(finds)
+    if not finds:
+        return looked
+    bases = [*range(0, len(finds) - 1, every), len(finds) - 1]
+    pending = list(pairwise(bases))
+    for base in bases:
+        looked[base] = finds[base]
+    while pending:
+        a, b = pending.pop()
+        times = [k / RATE for k in range(a, b + 1)]
+        for at in look_again(finds[a], finds[b], times, SURE):
+            looked[a + at] = finds[a + at]
+            pending += [(a, a + at), (a + at, b)]
+    return looked
+
+
+def follow(looked: Sequence[Finds | None], size_wh: tuple[int, int], ahead: float) -> list[FollowedFrame]:
+    rules = VerdictRules((Verdict.MASKED, Verdict.UNMASKED))
+    follower = Follower(FollowSettings(look_ahead_s=ahead), size_wh, rules, sure_score=SURE)
+    done = []
+    for k, finds in enumerate(looked):
+        done += follower.frame(k, k / RATE, finds)
+    return done + follower.finish()
+
+
+def scored(truth: Sequence[Labelled], frames: Sequence[FollowedFrame]) -> Scores:
+    return score(truth, [Labelled(f.persons.astype(np.int64), f.boxes_xyxy) for f in frames])
+
+
+def row(name: str, every: int, looks: float, result: Scores) -> tuple[str, ...]:
+    return (
+        name,
+        str(every),
+        f"{looks:.0%}",
+        f"{result.hota:.3f}",
+        f"{result.idf1:.3f}",
+        str(result.switches),
+        f"{result.recall:.3f}",
+        f"{result.precision:.3f}",
+        str(result.people),
+        str(result.counted),
+        f"{result.count_error:+.0%}",
+    )
+
+
+HEAD = (
+    "who", "every", "looked at", "HOTA", "IDF1", "switches", "recall", "precision", "people", "counted", "count error",
+)  # fmt: skip
+
+
+def simulated(name: str, truth: list[Labelled], size_wh: tuple[int, int], given: argparse.Namespace) -> list[tuple]:
+    rows = []
+    for every in given.every:
+        for seed in given.seeds:
+            detector = SimulatedDetector(Faults(), size_wh, RATE, seed)
+            finds = [detector.frame(frame.ids, frame.boxes_xyxy) for frame in truth]
+            looked = looked_at(finds, every)
+            frames = follow(looked, size_wh, given.ahead)
+            share = sum(one is not None for one in looked) / len(looked)
+            rows.append(row(f"{name}, seed {seed}", every, share, scored(long_enough(truth), frames)))
+    return rows
+
+
+def with_networks(name: str, given: argparse.Namespace) -> list[tuple]:
+    """The whole program over a sample clip, read back from the detections that it writes."""
+    import subprocess
+    import sys
+    import tempfile
+
+    rows = []
+    truth = long_enough(sample(name))
+    for every in given.every:
+        with tempfile.TemporaryDirectory() as folder:
+            clip = SAMPLES / f"{name}.mp4"
+            options = ["--no-video", "--detections", "csv", "--quiet", "--detect-every", str(every)]
+            command = [sys.executable, "-m", "crowdmask", "analyze", str(clip), "--out-dir", folder, *options]
+            subprocess.run(command, check=True)
+            (path,) = Path(folder).glob("*detections*.csv")
+            with path.open(newline="") as file:
+                found = [
+                    [float(r[k]) for k in ("frame", "person", "x1", "y1", "x2", "y2")] for r in csv.DictReader(file)
+                ]
+        labelled = by_frame(np.array([[0, -1, 0, 0, 0, 0], *found, [len(truth) - 1, -1, 0, 0, 0, 0]]))
+        labelled = [Labelled(f.ids[f.ids >= 0], f.boxes_xyxy[f.ids >= 0]) for f in labelled]
+        rows.append(row(f"{name}, networks", every, float("nan"), score(truth, labelled)))
+    return rows
+
+
+def cost(faces: int, frames: int = 400) -> tuple[float, float]:
+    """Milliseconds a frame, the tenth percentile and the median, every face judged in every frame."""
+    rng = np.random.default_rng(0)
+    places, speeds = rng.random((faces, 2)) * [1800, 1000], rng.normal(0, 2, (faces, 2))
+    sizes = rng.uniform(20, 60, (faces, 1))
+    rules = VerdictRules((Verdict.MASKED, Verdict.UNMASKED))
+    follower = Follower(FollowSettings(), (1920, 1080), rules, sure_score=SURE)
+    took = []
+    for k in range(frames):
+        centres = (places + speeds * k) % [1800, 1000] + rng.normal(0, 1, (faces, 2))
+        seen = rng.random(faces) < 0.95
+        boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)[seen].astype(np.float32)
+        finds = Finds(boxes, rng.uniform(0.7, 0.95, len(boxes)).astype(np.float32))
+        begun = time.perf_counter()
+        follower.frame(k, k / RATE, finds, np.tile([[0.9, 0.1]], (len(boxes), 1)))
+        took.append(1000 * (time.perf_counter() - begun))
+    return float(np.percentile(took[80:], 10)), float(np.median(took[80:]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--heads", type=Path, help="heads of a real camera")
+    parser.add_argument("--networks", action="store_true", help="also the sample clips with the shipped networks")
+    parser.add_argument("--every", type=int, nargs="*", default=[1, FollowSettings().detect_every])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--ahead", type=float, default=FollowSettings().look_ahead_s, help="seconds of look-ahead")
+    parser.add_argument("--cost", action="store_true", help="milliseconds a frame")
+    given = parser.parse_args()
+    given.every = sorted(set(given.every))
+    rows: list[tuple] = []
+    for name, size_wh in CLIPS.items():
+        rows += simulated(name, sample(name), size_wh, given)
+    if given.heads:
+        heads = by_frame(np.loadtxt(given.heads, delimiter=",", skiprows=1))
+        half = len(heads) // 2
+        rows += simulated(f"heads 0–{half - 1}", heads[:half], (1920, 1080), given)
+        rows += simulated(f"heads {half}–{len(heads) - 1}", heads[half:], (1920, 1080), given)
+    if given.networks:
+        for name in CLIPS:
+            rows += with_networks(name, given)
+    print(table(HEAD, rows))
+    if given.cost:
+        costs = [(str(n), *(f"{ms:.2f}" for ms in cost(n))) for n in (8, 50)]
+        print("\n" + table(("faces", "ms a frame, tenth percentile", "median"), costs))
+
+
+if __name__ == "__main__":
+    main()
