@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.geometry import iou
+from crowdmask.geometry import areas, intersections
 from crowdmask.tracking.assignment import assign
 from crowdmask.tracking.motion import Motion
 from crowdmask.tracking.observations import Floats, boxes_of, sizes_of
@@ -25,7 +25,7 @@ WEAK_AFTER_S = 0.5  # weak finds go on only with chains seen this shortly ago,
 WEAK_AFTER_LOOKS = 2  # or in one of so many looks,
 WEAK_FOR_S = 1.5  # and surely found this shortly ago: what is never sure is a fold or a lamp that a flash began
 UNPROVED_COST = 4.0  # added for chains of a single find, so that they do not take from older ones
-SAME_FACE_IOU = 0.5  # a find that overlaps a linked one so much is that face once more, and begins nothing
+SAME_FACE = 0.4  # a find of which a surer one covers this part is mostly that face once more: it begins nothing
 
 
 @dataclass
@@ -92,16 +92,18 @@ class Chains:
         doubt = np.where(sure, 1.0, 2.0)
         costs = self._costs(states, doubt)
         self._pair(rows, costs, np.ones(len(self), bool), sure)
-        if not sure.all():
+        double = doubles(states, scores, sure)
+        weak = ~sure & ~double
+        if weak.any():
             recent = seconds - self.chain.last_s <= WEAK_AFTER_S
             recent |= self._look - self.chain.last_look <= WEAK_AFTER_LOOKS
             recent &= (seconds - self.chain.sure_s <= WEAK_FOR_S) & (self.chain.finds > 1)
             recent[rows[rows >= 0]] = False
-            self._pair(rows, costs, recent, ~sure)
+            self._pair(rows, costs, recent, weak)
         linked = rows >= 0
         self._go_on(rows[linked], seconds, states[linked], doubt[linked])
         self.chain.sure_s[rows[linked & sure]] = seconds
-        self._begin(rows, seconds, states, sure)
+        self._begin(rows, seconds, states, sure & ~double)
         return rows
 
     def _costs(self, states: Floats, doubt: Floats) -> Floats:
@@ -148,11 +150,16 @@ class Chains:
         new = np.flatnonzero(sure & (rows < 0))
         if not len(new):
             return
-        linked = np.flatnonzero(rows >= 0)
-        if len(linked):
-            again = iou(boxes_of(states[new]), boxes_of(states[linked])).max(axis=1) > SAME_FACE_IOU
-            new = new[~again]
         rows[new] = len(self) + np.arange(len(new))
         self.chain.add(Chain.begun(self._serials, len(new), seconds, self._look))
         self.motion.add(Motion.begun(states[new]))
         self._serials += len(new)
+
+
+def doubles(states: Floats, scores: NDArray[np.floating], sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which finds are mostly covered by a surer one: half a head, or the same face at another size."""
+    boxes = boxes_of(states)
+    smaller = np.minimum(areas(boxes)[:, None], areas(boxes)[None, :])
+    covered = intersections(boxes, boxes) > SAME_FACE * smaller
+    surer = covered & (scores[None, :] > scores[:, None]) & sure[None, :]
+    return np.asarray(surer.any(axis=1), np.bool_)

@@ -110,6 +110,21 @@ def test_boxes_sit_still() -> None:
     assert steps < 0.25  # raw ones tremble by 1.3 pixels from frame to frame
 
 
+def test_a_second_find_on_the_same_face_is_nobody_else() -> None:
+    """Hair and chin found as a face of their own, now and then surely, beside the find of the whole face."""
+    face = Face(300, 200, dx=1, size=60, score=0.95)
+    hair = Face(300, 170, dx=1, size=50, score=lambda k: 0.75 if k % 3 == 0 else 0.4)
+    frames, people, _ = follow([face, hair], 100)
+    assert len(people) == 1 and all(len(f) == 1 for f in frames)
+    assert people[0].median_size == pytest.approx(60, rel=0.05)
+
+
+def test_two_faces_close_together_are_two() -> None:
+    behind = Face(338, 185, dx=1, size=44, score=0.7)
+    _, people, _ = follow([Face(300, 200, dx=1, size=60, score=0.95), behind], 100)
+    assert len(people) == 2
+
+
 def test_without_look_ahead_each_frame_comes_at_once() -> None:
     one = follower(look_ahead_s=0.0)
     for k in range(60):
