@@ -25,6 +25,7 @@ from crowdmask.results.persons import PERSONS
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.timeline.statistics_columns import STATISTICS
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, OutputSettings, RuntimeSettings
+from crowdmask.tracking.zones_file import read_zones
 from tests import docs_tables
 from tests.docs_tables import ROOT, commands, made, makers, options_of, pages
 from tests.factories import FakeClassifier, FakeDetector, write_clip
@@ -210,8 +211,15 @@ def test_every_variable_that_is_named_is_heeded() -> None:
     assert set(OTHER_VARIABLES) < told and all(name.startswith(PREFIX) for name in told)
 
 
+def test_the_example_of_zones_is_read(tmp_path: Path) -> None:
+    (code,) = (code for code in code_of("toml") if "[[camera]]" in code)
+    path = tmp_path / "zones.toml"
+    path.write_text(code)
+    assert read_zones(path).names == (("waiting area",), ("door",))
+
+
 def test_the_config_example_is_read(tmp_path: Path) -> None:
-    (code,) = code_of("toml")
+    (code,) = (code for code in code_of("toml") if "[[camera]]" not in code)
     path = tmp_path / "crowdmask.toml"
     path.write_text(code)
     for command, kinds in {
