@@ -17,7 +17,7 @@ from crowdmask.cli.suggestions import SuggestingGroup
 from crowdmask.errors import SettingsError, WeightsError
 from crowdmask.nets.fetch import fetch as fetch_weights
 from crowdmask.nets.ir import ir_of
-from crowdmask.nets.weights import Manifest, cache_folder
+from crowdmask.nets.weights import Entry, Manifest, cache_folder
 
 
 @click.group(cls=SuggestingGroup)
@@ -96,17 +96,45 @@ def fetch(names: tuple[str, ...], url: str | None, force: bool) -> None:
 @click.option(
     "--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The weights to convert, if others."
 )
-def convert(names: tuple[str, ...], folder: Path | None) -> None:
+@click.option("--int8", is_flag=True, help="Make the int8 form as well; needs NNCF and --calibrate-on.")
+@click.option(
+    "--calibrate-on",
+    "pictures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Labelled pictures, of whose training share int8 takes the ranges of its numbers. Repeatable.",
+)
+@click.option("--label", "labels", multiple=True, metavar="NAME=WORD", help="As in training.")
+def convert(
+    names: tuple[str, ...], folder: Path | None, int8: bool, pictures: tuple[Path, ...], labels: tuple[str, ...]
+) -> None:
     """Make the networks' form for OpenVINO of their .npz, beside it, and enter it in the manifest.
 
-    `crowdmask train ship` does this by itself; it takes TensorFlow.
+    `crowdmask train ship` does this by itself, but for int8; it takes TensorFlow.
     """
+    if int8 != bool(pictures):
+        raise click.UsageError("--int8 and --calibrate-on go together")
     manifest = Manifest.load(folder)
     # what another library builds has no graph of ours to convert
     for name in _known(manifest, names) or [name for name, entry in manifest.entries.items() if entry.architecture]:
         entry = _converting().convert_beside(Manifest.load(folder), name)
-        for file, made in entry.openvino["float"]["files"].items():
-            click.echo(f"{manifest.folder / file}: {made['size']} bytes, SHA-256 {made['sha256']}")
+        if int8:
+            entry = _quantised(Manifest.load(folder), name, pictures, labels)
+        for form in entry.openvino.values():
+            for file, made in form["files"].items():
+                click.echo(f"{manifest.folder / file}: {made['size']} bytes, SHA-256 {made['sha256']}")
+
+
+def _quantised(manifest: Manifest, name: str, folders: tuple[Path, ...], labels: tuple[str, ...]) -> Entry:
+    from crowdmask.labels.records import LabelSet
+    from crowdmask.labels.table import LabelTable
+    from crowdmask.training.int8 import quantise_beside
+    from crowdmask.training.run import read_data
+    from crowdmask.training.settings import SplitSettings
+
+    data = read_data(folders, LabelTable().with_options(labels), SplitSettings(), crops_too=False)
+    return quantise_beside(manifest, name, [one for one in data.training if isinstance(one, LabelSet)])
 
 
 def _converting() -> Any:

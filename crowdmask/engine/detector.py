@@ -86,6 +86,12 @@ class RetinaFaceDetector:
         return Faces(means, scores[best], np.concatenate([p.landmarks for p in parts])[best])
 
 
+def canvases(image: Image, settings: AnalysisSettings) -> list[Image]:
+    """All that the network is given to find the faces of one picture."""
+    views = views_of((image.shape[1], image.shape[0]), settings)
+    return [canvas for _, canvas in _shown(image, views)]
+
+
 def _shown(image: Image, views: Sequence[View]) -> Iterator[tuple[View, Image]]:
     """Each view on its canvas; the smaller views of the whole are made from the larger ones, which is cheaper."""
     smallest = image

@@ -32,6 +32,7 @@ WAYS = {  # window, batch, threads
 CASES = [
     *(("openvino", "float32", way) for way in WAYS),
     *(("openvino", "auto", way) for way in ("as by default", "odd")),  # bfloat16 where the CPU has it
+    *(("openvino", "int8", way) for way in ("as by default", "odd")),
     *(("tensorflow", "float32", way) for way in ("as by default", "odd")),  # slow to load: few
 ]
 first: dict[tuple[str, str], Written] = {}  # what each runtime wrote in its first case

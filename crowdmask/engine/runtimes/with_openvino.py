@@ -115,7 +115,13 @@ class _Compiled:
     """A model compiled for one shape or any, with a request for each thread that asks at the same time."""
 
     def __init__(self, core: Any, model: Any, options: dict[str, Any], outputs: tuple[str, ...]) -> None:
-        self._model = core.compile_model(model, "CPU", options)
+        try:
+            self._model = core.compile_model(model, "CPU", options)
+        except RuntimeError as error:
+            raise WeightsError(
+                f"OpenVINO cannot compile {model.friendly_name} for this CPU ({_first_line(error)}): "
+                "choose another --precision, or --runtime tensorflow"
+            ) from error
         give_memory_back()
         self._outputs = outputs
         self._free: SimpleQueue[Any] = SimpleQueue()
