@@ -21,9 +21,7 @@ from crowdmask.records import Faces, Frame, Look
 from crowdmask.tracking.observations import Finds
 from crowdmask.tracking.schedule import Schedule, look_again
 
-# The next look comes with the first frame that is so much later, at the latest. Measured: of a street camera with 17
-# frames a second, 19 people were found with every second frame and 18 with every third.
-LONGEST_BLIND_S = 0.1
+LONGEST_BLIND_S = 0.1  # the first frame that is so much later than a look is looked at, whatever `detect_every` says
 Motion = NDArray[np.float64]
 
 
@@ -105,6 +103,11 @@ class Looking:
             images = [frames[i].image for i in missing]
             found.update(zip(missing, self._judge.detector.detect(images), strict=True))
 
+    def _may_vote(self, faces: Faces) -> NDArray[np.bool_]:
+        """Faces large enough to be judged, and so surely faces that a verdict on them may count."""
+        settings = self._judge.settings
+        return judgeable(faces.boxes, settings) & (faces.scores >= settings.judge_confidence)
+
     def _judged(
         self, frames: Sequence[Frame], found: dict[int, Faces], motions: Sequence[Motion | None]
     ) -> dict[int, Answers]:
@@ -115,7 +118,7 @@ class Looking:
             asked = []
             for i in some:
                 due = self._schedule.due(frames[i].seconds, _finds(found[i]), composed(motions[since : i + 1]))
-                asked.append(due & judgeable(found[i].boxes, self._judge.settings))
+                asked.append(due & self._may_vote(found[i]))
                 since = i + 1
             mine = judged([frames[i] for i in some], [found[i] for i in some], asked, self._judge, with_sharpness=True)
             for i, answer in zip(some, mine, strict=True):

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import analyse, conclude, look, stages_of
 from crowdmask.errors import SourceError
-from crowdmask.records import FrameResult, SourceKind, Stream
+from crowdmask.records import Faces, FrameResult, SourceKind, Stream
 from crowdmask.results.people import PeopleStats
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 from crowdmask.verdicts import Counts, Verdict
@@ -248,3 +249,14 @@ def test_counts_add_up_between_frames_people_and_summary(scene: list[Walker]) ->
         people.write_person(person)
     assert people.appearances == len(appearances) >= people.most_at_once
     assert people.counts == Counts.of((v, sum(a.verdict == v for a in appearances)) for v in Verdict)
+
+
+def test_what_may_be_no_face_votes_for_nothing() -> None:
+    class Doubtful(FakeDetector):
+        def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+            return [Faces(f.boxes, np.full(len(f), 0.7, np.float32), f.landmarks) for f in super().detect(images)]
+
+    results, taken = follow(SCENE, LENGTH, detector=Doubtful())
+    assert len(taken.people) == PEOPLE
+    assert {person.appearance.verdict for person in taken.people} == {Verdict.UNKNOWN}
+    assert all(np.isnan(result.unmasked_prob).all() for result in results)
