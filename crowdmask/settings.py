@@ -337,5 +337,10 @@ class EvaluationSettings(Checked):
         0.02, "Least detector score of the finds from which the curves are drawn.", low=0.01, high=0.99
     )
     calibration_bins: int = setting(10, "Bins of probability in which calibration is measured.", low=2, high=100)
-    worst: int = setting(12, "How many of the worst pictures of each folder are drawn.", low=0, high=1000)
+    three_class: bool = setting(
+        False, "Also give the average precision of wrongly worn masks as a class of their own, as others publish it."
+    )
+    worst: int = setting(
+        12, "How many pictures and faces of each kind of error are drawn for each folder.", low=0, high=1000
+    )
     overwrite: bool = setting(False, "Replace an evaluation that is already there.")

@@ -38,11 +38,22 @@ Examples:
   crowdmask evaluate yolo-set --label visor=unmasked --label names.toml --confidence 0.4
   crowdmask evaluate --compare outputs/before/evaluation.json outputs/after/evaluation.json
 
-A folder is labelled in Pascal VOC (an .xml for each picture), YOLO (a .txt for each) or COCO (.json)."""
+A folder is labelled in Pascal VOC (an .xml for each picture), YOLO (a .txt for each) or COCO (.json), or holds a
+folder for each class and a boxes.csv (file,x1,y1,x2,y2)."""
 
 
 @click.command(name="evaluate", cls=SectionedCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--faceless",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    cls=SectionOption,
+    section=DATA,
+    help="Pictures known to show no face: whatever is found there is none. --list and --ignore go on with these. "
+    "Repeatable.",
+)
 @click.option(
     "--list",
     "lists",
@@ -73,7 +84,7 @@ A folder is labelled in Pascal VOC (an .xml for each picture), YOLO (a .txt for 
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["voc", "yolo", "coco"]),
+    type=click.Choice(["voc", "yolo", "coco", "boxes"]),
     cls=SectionOption,
     section=DATA,
     help="Format of the labels; without it the files tell.",
@@ -103,6 +114,7 @@ def command(
     /,
     *,
     folders: tuple[Path, ...],
+    faceless: tuple[Path, ...],
     lists: tuple[str, ...],
     regions: tuple[str, ...],
     names: tuple[str, ...],
@@ -116,7 +128,8 @@ def command(
 ) -> int:
     """Judge the networks on labelled pictures: how many faces are found, and how many verdicts are right.
 
-    Faces marked difficult or ignore count for nothing; a wrongly worn mask is unmasked unless --label says otherwise.
+    Faces marked difficult or ignore count for nothing; a wrongly worn mask counts as unmasked, and is also measured
+    apart.
     """
     from crowdmask.cli.config import build, settle
     from crowdmask.cli.noise import hush
@@ -135,12 +148,14 @@ def command(
         from crowdmask.media.parts import ensure_writable
 
         ensure_writable(out / "evaluation.json", overwrite=evaluation.overwrite)
-    sets = _read(folders, lists, regions, names, form)
+    sets = _read(folders, faceless, lists, regions, names=names, form=form)
     for labels in sets.values():
-        labels.require_known_names()
+        if labels.root not in faceless:
+            labels.require_known_names()
     for labels in sets.values():
         _tell_problems(labels, labels.problems, verbose=verbose)
-        _tell_missing_class(labels)
+        if labels.root not in faceless:
+            _tell_missing_class(labels)
     runtime = build(RuntimeSettings, settled)
     results, weights = _judge(
         sets, analysis, runtime, evaluation, networks=ctx.obj or own_networks, bar=not quiet, verbose=verbose
@@ -155,21 +170,28 @@ def command(
 
 
 def _read(
-    folders: Sequence[Path], lists: Sequence[str], regions: Sequence[str], names: Sequence[str], form: str | None
+    labelled: Sequence[Path],
+    faceless: Sequence[Path],
+    lists: Sequence[str],
+    regions: Sequence[str],
+    *,
+    names: Sequence[str],
+    form: str | None,
 ) -> dict[str, LabelSet]:
     """The labelled pictures of each folder by the folder's name, narrowed and completed as the options say."""
-    from crowdmask.labels.reading import read_labels
+    from crowdmask.labels.reading import read_faceless, read_labels
     from crowdmask.labels.regions import read_regions, with_regions
     from crowdmask.labels.split import read_names
     from crowdmask.labels.table import LabelTable
 
+    folders = [*labelled, *faceless]
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise SettingsError("a folder is given twice: give each folder once")
     table = LabelTable().with_options(names)
     sets: dict[str, LabelSet] = {}
     spread = zip(folders, _for_each("--list", lists, folders), _for_each("--ignore", regions, folders), strict=True)
     for folder, listed, ignored in spread:
-        labels = read_labels(folder, table, form)
+        labels = read_faceless(folder) if folder in faceless else read_labels(folder, table, form)
         if ignored is not None:
             labels = with_regions(labels, read_regions(ignored), ignored)
         if listed is not None:
@@ -272,8 +294,9 @@ def _report(
 
     values = [set_values(result) for result in results]
     columns = {v["name"]: v["evaluation"] for v in values}
-    if len(results) > 1:
-        columns["all"] = as_values(pooled(results, analysis, evaluation))
+    with_faces = [result for result in results if any(truth.faces.any() for truth in result.truths)]
+    if len(with_faces) > 1:
+        columns["all"] = as_values(pooled(with_faces, analysis, evaluation))
     if not quiet:
         _print(columns, values)
     if out is not None:
@@ -286,7 +309,7 @@ def _print(columns: dict[str, Any], values: Sequence[dict[str, Any]]) -> None:
 
     click.echo(tables.measures(columns))
     for name, told in columns.items():
-        if name == "all":
+        if name == "all" or not told["class_names"]:
             continue
         click.echo(f"\n{name}: verdicts on the faces found\n\n{tables.confusion(told)}")
         click.echo(f"\n{name}: by the names in the labels\n\n{tables.class_names(told)}")
@@ -312,6 +335,7 @@ def _write(
 ) -> None:
     from crowdmask.cli.progress import say
     from crowdmask.evaluation import plots
+    from crowdmask.evaluation.error_sheets import write_sheets
     from crowdmask.evaluation.saving import write_evaluation
     from crowdmask.evaluation.worst import write_worst
 
@@ -322,8 +346,10 @@ def _write(
     else:
         say("no curves were drawn: they need matplotlib, install it with pip install 'crowdmask[train]'")
     bad = sum(len(write_worst(out / "worst", result, worst)) for result in results)
+    sheets = sum(len(write_sheets(out / "worst", result, worst)) for result in results)
     if not quiet:
-        click.echo(f"\n{out}: evaluation.json, {drawn} plots, and {bad} of the worst pictures in worst/")
+        drawings = f"{bad} of the worst pictures and {sheets} sheets of errors by kind"
+        click.echo(f"\n{out}: evaluation.json, {drawn} plots, and in worst/ {drawings}")
 
 
 def _refuse_beside_compare(ctx: click.Context) -> None:

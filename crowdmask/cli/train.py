@@ -102,14 +102,6 @@ def detector(
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @common_options
 @click.option(
-    "--rare",
-    multiple=True,
-    metavar="NAME",
-    cls=SectionOption,
-    section=DATA,
-    help="A class name to draw more often than it comes, such as wrongly worn masks. Repeatable.",
-)
-@click.option(
     "--architecture",
     type=click.Choice(names_of(CLASSIFIER)),
     default="xception",
@@ -155,7 +147,6 @@ def classifier(
     shares: str | None,
     quiet: bool,
     country: str,
-    rare: tuple[str, ...],
     architecture: str,
     recipe_name: str | None,
     pretrained: Path | None,
@@ -182,7 +173,6 @@ def classifier(
             recipe=recipe_name or BELONGS.get(architecture, "camera"),
             augment=augment,
             shares=_shares(shares, folders),
-            rare_names=rare,
             country=country,
             report=report,
         )

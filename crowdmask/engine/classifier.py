@@ -13,11 +13,14 @@ from crowdmask.engine.runtimes.network import Network, at_once, finite
 from crowdmask.engine.verdicts import of_unmasked
 from crowdmask.nets.facts import Calibration
 
-SURE_LOGIT = 2.5  # a probability under 0.08 or over 0.92
+SURE_LOGIT, SURE_PROB = 2.5, 0.92  # of one logit a probability under 0.08 or over 0.92
 
 
 class XceptionClassifier:
-    """Probability of unmasked, from the logit by the calibration that was fitted on held-out faces."""
+    """Probabilities of the outcomes, from the logits by the calibration that was fitted on held-out finds.
+
+    A network with one logit knows masked and unmasked alone; one with four knows every outcome.
+    """
 
     def __init__(
         self,
@@ -37,20 +40,35 @@ class XceptionClassifier:
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         logits = self._logits(crops)
-        unsure = np.flatnonzero(np.abs(logits) < SURE_LOGIT)
-        logits[unsure] = (logits[unsure] + self._logits(crops[unsure, :, ::-1])) / 2.0
+        unsure = np.flatnonzero(_are_unsure(logits))
+        if len(unsure):
+            logits[unsure] = (logits[unsure] + self._logits(crops[unsure, :, ::-1])) / 2.0
+        if logits.ndim == 2:
+            return np.asarray(np.round(softmax(logits), 4), np.float32)
         return of_unmasked(np.asarray(np.round(1.0 / (1.0 + np.exp(-logits)), 4), np.float32))
 
     def _logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Calibrated logits (n,) of BGR crops."""
+        """Calibrated logits of BGR crops, (n,) or (n, outcomes)."""
+        if not len(crops):
+            return np.zeros(0, np.float32)
         answers = at_once(self._answers, passes(crops, self._batch), self._workers)
-        logits = np.concatenate([*answers, np.zeros(0, np.float32)])[: len(crops)]
-        finite(logits, self._origin)
-        return np.asarray(self._calibration.slope * logits + self._calibration.offset, np.float32)
+        return self._calibration.of_logits(finite(np.concatenate(answers)[: len(crops)], self._origin))
 
     def _answers(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         (answers,) = self._network(crops).values()
         return answers
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities of each row, summing to 1."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def _are_unsure(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
+    if logits.ndim == 2:
+        return np.asarray(softmax(logits).max(axis=1) < SURE_PROB)
+    return np.asarray(np.abs(logits) < SURE_LOGIT)
 
 
 def passes(crops: NDArray[np.uint8], batch: int) -> list[NDArray[np.uint8]]:

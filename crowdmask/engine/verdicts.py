@@ -10,7 +10,8 @@ from crowdmask.settings import AnalysisSettings
 from crowdmask.verdicts import Outcome, Verdict
 
 Probabilities = NDArray[np.float32]  # (n, outcomes)
-NO_FACE_FROM = 0.5
+# chosen on the held-out photographs: a face that is dropped is missed, one that is left unknown is still counted
+NO_FACE_FROM, DOUBTED_FROM = 0.9, 0.4
 
 
 def judgeable(boxes_xyxy: FloatArray, settings: AnalysisSettings) -> NDArray[np.bool_]:
@@ -42,7 +43,8 @@ def against(probabilities: Probabilities) -> NDArray[np.float32]:
 
 
 def decide(probabilities: Probabilities, scores: NDArray[np.float32], settings: AnalysisSettings) -> NDArray[np.int8]:
-    """Verdicts (n,): unknown where a face was not asked about or is inside the unsure band, or the find is unsure.
+    """Verdicts (n,): unknown where a face was not asked about or is inside the unsure band, or the find is unsure, or
+    may well be none.
 
     What is no face at all mostly looks like one without a mask: judged, it would be counted against the crowd.
     """
@@ -54,5 +56,6 @@ def decide(probabilities: Probabilities, scores: NDArray[np.float32], settings: 
         verdicts[wrong & worn] = Verdict.INCORRECT
         verdicts[wrong & ~worn] = Verdict.UNMASKED
         verdicts[unmasked_prob < settings.mask_threshold - half] = Verdict.MASKED
-    verdicts[scores < settings.judge_confidence] = Verdict.UNKNOWN
+    doubted = np.nan_to_num(probabilities[:, Outcome.NO_FACE]) >= DOUBTED_FROM
+    verdicts[doubted | (scores < settings.judge_confidence)] = Verdict.UNKNOWN
     return verdicts

@@ -53,6 +53,7 @@ class FaceEvaluator:
             confidence=self._confidence,
             match_iou=self._settings.match_iou,
             bins=self._settings.calibration_bins,
+            three_class=self._settings.three_class,
         )
 
 
@@ -159,4 +160,5 @@ def pooled(results: Sequence[SetResult], settings: AnalysisSettings, evaluation:
         confidence=settings.confidence,
         match_iou=evaluation.match_iou,
         bins=evaluation.calibration_bins,
+        three_class=evaluation.three_class,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,27 +14,37 @@ from crowdmask.records import Faces, FrameResult, Verdict
 
 @dataclass(frozen=True)
 class Judged:
-    """The faces found in one picture with the classifier's word on each; NaN and UNKNOWN where it was not asked."""
+    """The faces found in one picture with the classifier's word on each; NaN and UNKNOWN where it was not asked.
+
+    `unmasked_prob` is that of a bare face or a wrongly worn mask, `incorrect_prob` that of the latter alone.
+    """
 
     faces: Faces
     unmasked_prob: NDArray[np.float32]
     verdicts: NDArray[np.int8]
+    incorrect_prob: NDArray[np.float32]
 
     @classmethod
     def of(cls, result: FrameResult) -> Judged:
-        # a mask wrongly worn is none where the labels know of two classes
-        verdicts = np.where(result.verdicts == Verdict.INCORRECT, Verdict.UNMASKED, result.verdicts)
-        return cls(result.faces, result.unmasked_prob, verdicts.astype(np.int8))
+        none = np.zeros(len(result.faces), np.float32)
+        worn = np.asarray(result.columns.get("incorrect_prob", none), np.float32)
+        return cls(result.faces, result.unmasked_prob, result.verdicts, worn)
 
     @classmethod
     def unasked(cls, faces: Faces) -> Judged:
         """Faces alone, for measuring a detector without a classifier."""
         n = len(faces)
-        return cls(faces, np.full(n, np.nan, np.float32), np.full(n, Verdict.UNKNOWN, np.int8))
+        nothing = np.full(n, np.nan, np.float32)
+        return cls(faces, nothing, np.full(n, Verdict.UNKNOWN, np.int8), nothing)
+
+    def folded(self) -> Judged:
+        """With every wrongly worn mask called unmasked, as which it counts."""
+        verdicts = np.where(self.verdicts == Label.INCORRECT, Verdict.UNMASKED, self.verdicts).astype(np.int8)
+        return replace(self, verdicts=verdicts)
 
     def above(self, confidence: float) -> Judged:
         kept = self.faces.scores >= confidence
-        return Judged(self.faces.take(kept), self.unmasked_prob[kept], self.verdicts[kept])
+        return Judged(self.faces.take(kept), self.unmasked_prob[kept], self.verdicts[kept], self.incorrect_prob[kept])
 
 
 @dataclass(frozen=True)
@@ -113,11 +123,14 @@ class Evaluation:
     pictures: int
     confidence: float
     match_iou: float
-    labelled: dict[str, int]  # masked, unmasked, ignore
+    labelled: dict[str, int]  # by the words of Label
     ap: AveragePrecisions  # from every find that was made, down to the lowest score
     ap_at_cut: AveragePrecisions  # from the finds above the confidence alone
     faces: Hits
-    unmasked: Hits  # end to end: a verdict of unmasked on a face that is labelled unmasked
+    unmasked: Hits  # end to end: a verdict of unmasked or incorrect on a face that is labelled one of them
+    incorrect: Hits  # end to end likewise, of wrongly worn masks alone
+    judged_false_finds: int  # finds that no label covers and that got a verdict all the same
+    three_class: dict[str, float | None] | None  # average precision of masked, unmasked and incorrect, each its own
     confusion: Confusion
     sizes: tuple[SizeBand, ...]
     class_names: tuple[ClassName, ...]

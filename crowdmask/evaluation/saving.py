@@ -35,6 +35,9 @@ def as_values(evaluation: Evaluation) -> Values:
         "ap_at_cut": _averages(evaluation.ap_at_cut),
         "faces": _hits(evaluation.faces),
         "unmasked": _hits(evaluation.unmasked),
+        "incorrect": _hits(evaluation.incorrect),
+        "judged_false_finds": evaluation.judged_false_finds,
+        "three_class": evaluation.three_class,
         "recall_by_size": [_band(band) for band in evaluation.sizes],
         "verdicts": {
             "confusion": {

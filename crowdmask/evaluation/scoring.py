@@ -80,15 +80,19 @@ def score(
     confidence: float = 0.5,
     match_iou: float = 0.5,
     bins: int = 10,
+    three_class: bool = False,
 ) -> Evaluation:
     """Measures predictions against the labels of the same pictures in the same order.
 
     Give predictions down to a low score (0.02 or so): the curves and average precisions need them; everything else
     looks only at those from `confidence` up. In the lists of the classes a find stands twice, as masked with
     score x P(masked) and as unmasked with score x P(unmasked); where the classifier was not asked, P is 0.5.
+    A wrongly worn mask counts as unmasked in all measures but `incorrect` and `three_class`.
     """
     if len(predictions) != len(truths):
         raise DatasetError(f"{len(predictions)} predictions for {len(truths)} labelled pictures: they must be as many")
+    as_labelled, as_judged = truths, predictions
+    truths, predictions = [t.folded() for t in truths], [p.folded() for p in predictions]
     finds, labelled = _flatten(predictions, truths, match_iou)
     curves = _curves(predictions, truths, finds, labelled, match_iou)
     cut_predictions = [p.above(confidence) for p in predictions]
@@ -104,11 +108,16 @@ def score(
         pictures=n,
         confidence=confidence,
         match_iou=match_iou,
-        labelled={label.word: sum(int(np.count_nonzero(t.labels == label)) for t in truths) for label in Label},
+        labelled={label.word: sum(int(np.count_nonzero(t.labels == label)) for t in as_labelled) for label in Label},
         ap=_averages(curves),
         ap_at_cut=_averages(cut_curves),
         faces=_face_hits(above, labelled),
         unmasked=_unmasked_hits(above, labelled),
+        incorrect=_incorrect_hits(finds, as_judged, as_labelled, confidence),
+        judged_false_finds=int(
+            np.count_nonzero((above.face < 0) & ~above.ignored & (above.verdict != Verdict.UNKNOWN))
+        ),
+        three_class=_three_class(as_judged, as_labelled, finds, match_iou) if three_class else None,
         confusion=Confusion.of(truth, paired.verdict),
         sizes=_by_size(finds, paired, labelled),
         class_names=_by_class_name(paired, labelled),
@@ -202,6 +211,38 @@ def _unmasked_hits(finds: _Finds, labelled: _Labelled) -> Hits:
 def _cut(finds: _Finds, labelled: _Labelled, confidence: float) -> Cut:
     above = finds.take(finds.score >= confidence)
     return Cut(confidence, _face_hits(above, labelled), _unmasked_hits(above, labelled))
+
+
+def _incorrect_hits(finds: _Finds, predictions: Judgements, truths: Truths, confidence: float) -> Hits:
+    """Of wrongly worn masks alone; one that is called plainly unmasked is missed here."""
+    said = np.concatenate([np.zeros(0, bool), *(p.verdicts == Label.INCORRECT for p in predictions)])
+    worn = np.concatenate([np.zeros(0, bool), *(t.labels[t.faces] == Label.INCORRECT for t in truths)])
+    face = finds.face[said & (finds.score >= confidence) & ~finds.ignored]
+    right = int(np.count_nonzero(worn[face[face >= 0]]))
+    return Hits(right, len(face) - right, int(np.count_nonzero(worn)) - right)
+
+
+def _three_class(predictions: Judgements, truths: Truths, finds: _Finds, match_iou: float) -> dict[str, float | None]:
+    """Average precision with a wrongly worn mask as a class of its own, as others publish it; each find stands in
+    each list with score x P(class), and is paired with the faces of that class alone."""
+    known = np.nan_to_num(np.concatenate([p.unmasked_prob for p in predictions]).astype(np.float64), nan=2 / 3)
+    worn = np.nan_to_num(np.concatenate([p.incorrect_prob for p in predictions]).astype(np.float64), nan=1 / 3)
+    chances = {Label.MASKED: 1 - known, Label.UNMASKED: np.maximum(known - worn, 0.0), Label.INCORRECT: worn}
+    averages: dict[str, float | None] = {}
+    for label, chance in chances.items():
+        scores = finds.score * chance
+        right, ends = [], np.cumsum([0, *(len(p.faces) for p in predictions)])
+        for i, (judged, truth) in enumerate(zip(predictions, truths, strict=True)):
+            mine = scores[ends[i] : ends[i + 1]]
+            of_class = truth.boxes[truth.labels == label]
+            right.append(pair(judged.faces.boxes, mine, of_class, truth.boxes[:0], match_iou).right)
+        hit = np.concatenate(right)
+        counted = hit | ~finds.ignored
+        positives = sum(int(np.count_nonzero(t.labels == label)) for t in truths)
+        averages[label.word] = precision_recall(scores[counted], hit[counted], positives).average
+    present = [v for v in averages.values() if v is not None]
+    averages["mean"] = float(np.mean(present)) if len(present) == len(chances) else None
+    return averages
 
 
 def _by_size(finds: _Finds, paired: _Finds, labelled: _Labelled) -> tuple[SizeBand, ...]:

@@ -47,6 +47,7 @@ def _rows(values: Values) -> list[tuple[str, str, Any, Callable[[Any], str]]]:
         ("Labelled", "pictures", values["pictures"], whole),
         ("Labelled", "faces masked", labelled["masked"], whole),
         ("Labelled", "faces unmasked", labelled["unmasked"], whole),
+        ("Labelled", "masks wrongly worn", labelled["incorrect"], whole),
         ("Labelled", "regions ignored", labelled["ignore"], whole),
         ("Setting", "confidence", values["confidence"], _plain),
     ]
@@ -54,8 +55,21 @@ def _rows(values: Values) -> list[tuple[str, str, Any, Callable[[Any], str]]]:
     rows += [(title, name, values["ap"][key], share) for name, key in _AP_NAMES]
     rows += [(f"The same, {cut} and above", name, values["ap_at_cut"][key], share) for name, key in _AP_NAMES]
     rows += [(f"Recall by face size (px), {cut}", b["size"], b["recall"], share) for b in values["recall_by_size"]]
-    for title, key in ((f"Faces, {cut}", "faces"), (f"Unmasked, end to end, {cut}", "unmasked")):
+    if values["three_class"] is not None:
+        title = f"Average precision of three classes at IoU {values['match_iou']:g}"
+        rows += [(title, name, values["three_class"][name], share) for name in ("mean", *_THREE)]
+    for title, key in (
+        (f"Faces, {cut}", "faces"),
+        (f"Unmasked, end to end, {cut}", "unmasked"),
+        (f"Wrongly worn, end to end, {cut}", "incorrect"),
+    ):
         rows += [(title, name, values[key][name], share) for name in ("precision", "recall", "f1")]
+    found = "Finds that no label covers"
+    judged = values["judged_false_finds"]
+    rows.append((found, "with a verdict", judged, whole))
+    rows.append(
+        (found, "with a verdict, per picture", judged / values["pictures"] if values["pictures"] else None, share)
+    )
     title = "Verdicts on the faces found"
     rows += [
         (title, "right", verdicts["accuracy"], share),
@@ -72,6 +86,7 @@ def _rows(values: Values) -> list[tuple[str, str, Any, Callable[[Any], str]]]:
     return rows
 
 
+_THREE = ("masked", "unmasked", "incorrect")
 _AP_NAMES = (
     ("mean of the two", "mean"),
     ("masked", "masked"),

@@ -28,6 +28,7 @@ Marked = tuple[Rectangle, Verdict, Bgr, str]
 
 HALF_WIDTH = 960  # pixels that a half is enlarged to, so that small faces and what is written beside them show
 CAPITALS = 9
+VERDICT_OF = {Label.MASKED: Verdict.MASKED, Label.UNMASKED: Verdict.UNMASKED, Label.INCORRECT: Verdict.INCORRECT}
 FAULT: Bgr = (0, 215, 255)
 PALETTE = PALETTES["safe"]
 
@@ -42,7 +43,7 @@ def write_worst(folder: Path, result: SetResult, most: int) -> list[Path]:
         truth = result.truths[i]
         judged = result.predictions[i].above(result.evaluation.confidence)
         image = side_by_side(read_picture(truth.path), truth, judged, result.evaluation.match_iou)
-        path = folder / f"{_file_name(result.name)}-{rank:03d}-{_file_name(truth.name)}.png"
+        path = folder / f"{file_name(result.name)}-{rank:03d}-{file_name(truth.name)}.png"
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         written.append(write_whole(path, cv2.imencode(".png", image)[1].tobytes()))
@@ -67,7 +68,7 @@ def _labels(faces: LabelledPicture, ignored: FloatArray, found: NDArray[np.intp]
     for box in ignored:
         yield _scaled(box, scale), Verdict.UNKNOWN, PALETTE.of(Verdict.UNKNOWN), "ignored"
     for i, (box, label) in enumerate(zip(faces.boxes, faces.labels.tolist(), strict=True)):
-        verdict = Verdict.UNMASKED if label == Label.UNMASKED else Verdict.MASKED
+        verdict = VERDICT_OF[label]
         fault = i not in found
         colour = FAULT if fault else PALETTE.of(verdict)
         yield _scaled(box, scale), verdict, colour, f"missed: {verdict.word}" if fault else verdict.word
@@ -76,7 +77,7 @@ def _labels(faces: LabelledPicture, ignored: FloatArray, found: NDArray[np.intp]
 def _finds(
     judged: Judged, faces: LabelledPicture, face: NDArray[np.intp], ignored: NDArray[np.bool_], scale: float
 ) -> Iterator[Marked]:
-    scores = judged.faces.scores.tolist()
+    scores, folded, wanted = judged.faces.scores.tolist(), judged.folded().verdicts, faces.folded().labels
     verdicts = [Verdict(v) for v in judged.verdicts.tolist()]
     # best scores last, so that they are drawn on top
     for i in sorted(range(len(scores)), key=lambda i: scores[i]):
@@ -84,7 +85,7 @@ def _finds(
         fault = ""
         if face[i] < 0 and not ignored[i]:
             fault = "false: "
-        elif face[i] >= 0 and verdict not in (Verdict.UNKNOWN, int(faces.labels[face[i]])):
+        elif face[i] >= 0 and verdict is not Verdict.UNKNOWN and folded[i] != wanted[face[i]]:
             fault = "wrong: "
         colour = FAULT if fault else PALETTE.of(Verdict.UNKNOWN) if ignored[i] else PALETTE.of(verdict)
         yield _scaled(judged.faces.boxes[i], scale), verdict, colour, f"{fault}{verdict.word} {scores[i]:.2f}"
@@ -120,12 +121,12 @@ def _write(image: Image, text: str, x: int, y: int, paper: Bgr) -> None:
     image[y : y + shown.shape[0], x : x + shown.shape[1]] = shown
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name)
 
 
 def _clear(folder: Path, name: str) -> None:
-    ours = re.compile(re.escape(_file_name(name)) + r"-\d{3}-.*\.png")
+    ours = re.compile(re.escape(file_name(name)) + r"-\d{3}-.*\.png")
     for path in folder.glob("*.png") if folder.is_dir() else ():
         if ours.fullmatch(path.name):
             with writing(path):

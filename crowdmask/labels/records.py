@@ -20,11 +20,14 @@ MOST_NAMES = 8  # class names listed in an error
 
 
 class Label(IntEnum):
-    """MASKED and UNMASKED agree with `records.Verdict`; IGNORE is neither a face nor background."""
+    """MASKED, UNMASKED and INCORRECT agree with `records.Verdict`; IGNORE is neither a face nor background; NO_FACE is
+    known to be background, which only training asks for."""
 
     MASKED = 0
     UNMASKED = 1
     IGNORE = 2
+    INCORRECT = 3
+    NO_FACE = 4
 
     @property
     def word(self) -> str:
@@ -84,7 +87,12 @@ class LabelledPicture:
     @property
     def faces(self) -> NDArray[np.bool_]:
         """Which boxes are faces to be found, (n,)."""
-        return np.asarray(self.labels != Label.IGNORE)
+        return np.asarray((self.labels != Label.IGNORE) & (self.labels != Label.NO_FACE))
+
+    def folded(self) -> LabelledPicture:
+        """With every wrongly worn mask labelled unmasked, as which it counts."""
+        labels = np.where(self.labels == Label.INCORRECT, Label.UNMASKED, self.labels).astype(np.int8)
+        return replace(self, labels=labels)
 
     def take(self, indices: NDArray[np.intp] | NDArray[np.bool_]) -> LabelledPicture:
         names = tuple(np.asarray(self.class_names, object)[indices].tolist())
@@ -132,29 +140,43 @@ class LabelSet:
         cost = left_out(self.problems)
         return f"{self.root}: left out {cost}" if cost else ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What lists call each picture: its name without suffix, with its folders where two are alike."""
+        short = [p.name for p in self.pictures]
+        if len(set(short)) == len(short):
+            return tuple(short)
+        return tuple(self._inner_name(p.path) for p in self.pictures)
+
+    def _inner_name(self, path: Path) -> str:
+        inner = path.relative_to(self.root) if path.is_relative_to(self.root) else path
+        return inner.with_suffix("").as_posix()
+
     def only(self, names: Iterable[str]) -> LabelSet:
-        """The pictures with these names (without suffix); a name that the folder lacks is an error."""
+        """The pictures with these names, with or without their folders; a name that the folder lacks is an error."""
         wanted = set(names)
-        missing = sorted(wanted - {p.name for p in self.pictures} - {p.path.stem for p in self.problems}, key=natural)
+        known = {name for p in self.pictures for name in (p.name, self._inner_name(p.path))}
+        missing = sorted(wanted - known - {p.path.stem for p in self.problems}, key=natural)
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             raise DatasetError(
                 f"{self.root}: no labelled picture is named {', '.join(missing[:3])}{more}: "
                 "does the list belong to this folder?"
             )
-        pictures = tuple(p for p in self.pictures if p.name in wanted)
-        return LabelSet(self.root, pictures, tuple(p for p in self.problems if p.path.stem in wanted))
+        return self._chosen(wanted, True)
 
     def without(self, names: Iterable[str]) -> LabelSet:
         """The pictures that do not have these names."""
-        unwanted = set(names)
-        pictures = tuple(p for p in self.pictures if p.name not in unwanted)
-        return LabelSet(self.root, pictures, tuple(p for p in self.problems if p.path.stem not in unwanted))
+        return self._chosen(set(names), False)
+
+    def _chosen(self, names: set[str], kept: bool) -> LabelSet:
+        pictures = tuple(p for p in self.pictures if (not names.isdisjoint((p.name, self._inner_name(p.path)))) == kept)
+        return LabelSet(self.root, pictures, tuple(p for p in self.problems if (p.path.stem in names) == kept))
 
     def require_both_classes(self) -> None:
         """Refuses a set that shows only one of masked and unmasked faces: nothing can be learned from it."""
         for label, other in ((Label.MASKED, Label.UNMASKED), (Label.UNMASKED, Label.MASKED)):
-            if not self.count(label):
+            if not self.count(label) and self.count(other):
                 raise DatasetError(
                     f"{self.root}: no {label.word} face among {self.count(other)} {other.word} ones: "
                     "add pictures that show both, or map a class name with --label NAME=" + label.word

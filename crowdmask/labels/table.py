@@ -28,14 +28,17 @@ _UNMASKED = """
 _WRONGLY_WORN = """
     mask_weared_incorrect incorrect_mask mask_incorrect mask_worn_incorrectly incorrectly_worn_mask incorrect
     with_incorrect_mask face_with_mask_incorrect improperly_worn_mask improper_mask wrong_mask mask_wrong partially_worn
-    weared_incorrect incorrectly_masked mask_incorrectly_worn uncovered_nose nose_out
+    weared_incorrect incorrectly_masked mask_incorrectly_worn uncovered_nose nose_out wrong
 """
+_NO_FACE = "no_face noface not_a_face"
 _IGNORED = "ignore ignored difficult dontcare dont_care unknown unsure invalid_face face_other_covering"
 
 
 def _defaults() -> dict[str, Label]:
     table = dict.fromkeys(_MASKED.split(), Label.MASKED)
-    table |= dict.fromkeys((_UNMASKED + _WRONGLY_WORN).split(), Label.UNMASKED)
+    table |= dict.fromkeys(_UNMASKED.split(), Label.UNMASKED)
+    table |= dict.fromkeys(_WRONGLY_WORN.split(), Label.INCORRECT)
+    table |= dict.fromkeys(_NO_FACE.split(), Label.NO_FACE)
     return table | dict.fromkeys(_IGNORED.split(), Label.IGNORE)
 
 
@@ -46,7 +49,7 @@ def normal(name: str) -> str:
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Looks a class name up; a wrongly worn mask is unmasked unless the user says otherwise."""
+    """Looks a class name up; a wrongly worn mask has a label of its own, which counts as unmasked unless one asks."""
 
     labels: Mapping[str, Label] = field(default_factory=lambda: MappingProxyType(_defaults()))
 

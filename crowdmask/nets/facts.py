@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crowdmask.nets.anchors import AnchorGrid
 
 
@@ -39,15 +42,21 @@ class Facts:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Turns the classifier's logit into an honest one: slope x logit + offset."""
+    """Turns the classifier's logits into honest ones: slope x logit + offset, or an offset for each outcome."""
 
     slope: float = 1.0
     offset: float = 0.0
+    offsets: tuple[float, ...] = ()
+
+    def of_logits(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (n,) of a network with one output, or (n, outcomes)."""
+        offset = np.array(self.offsets, np.float32) if self.offsets and logits.ndim == 2 else self.offset
+        return np.asarray(self.slope * logits + offset, np.float32)
 
     @classmethod
     def of(cls, graph: Mapping[str, Any]) -> Calibration:
         """As the `graph` of a weights manifest has it."""
-        return cls(**graph.get("calibration", {}))
+        return cls(**{name: _tuples(value) for name, value in graph.get("calibration", {}).items()})
 
 
 def _tuples(value: Any) -> Any:

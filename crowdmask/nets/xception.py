@@ -1,4 +1,4 @@
-"""The mask classifier's graph: Xception's entry, middle and exit flow to one logit (Keras 3)."""
+"""The mask classifier's graph: Xception's entry, middle and exit flow to the logits (Keras 3)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import keras
 from keras import layers
+
+from crowdmask.nets.heads import verdict_head
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class XceptionGraph:
     width: float = 1.0
     middle_blocks: int = 8
     dropout: float = 0.3
+    outputs: int = 1  # 1: of being unmasked; 4: of every outcome
 
 
 def _norm(x, name: str):  # type: ignore[no-untyped-def]
@@ -40,7 +43,7 @@ def _shrinking_block(x, filters: tuple[int, int], name: str, *, relu_first: bool
 
 
 def build_xception(graph: XceptionGraph | None = None) -> keras.Model:
-    """Graph from RGB crops (n, s, s, 3) in 0..255 to logits (n,) of being unmasked."""
+    """Graph from RGB crops (n, s, s, 3) in 0..255 to logits, as `verdict_head` gives them."""
     graph = graph or XceptionGraph()
 
     def wide(filters: int) -> int:
@@ -67,5 +70,4 @@ def build_xception(graph: XceptionGraph | None = None) -> keras.Model:
         x = layers.ReLU(name=f"{name}_act")(x)
     x = layers.GlobalAveragePooling2D(name="average")(x)
     x = layers.Dropout(graph.dropout, name="dropout")(x)
-    logit = layers.Dense(1, dtype="float32", name="logit")(x)
-    return keras.Model(crop, layers.Reshape((), name="unmasked")(logit), name="xception")
+    return keras.Model(crop, verdict_head(x, graph.outputs), name="xception")

@@ -80,9 +80,11 @@ class ComplianceStats:
     frames_with_faces: int = 0
     counts: Counts = field(default_factory=Counts)
     _worst: list[Moment] = field(default_factory=list)
+    no_faces: int = 0  # finds that the classifier took for no face, which count for nothing
 
     def update(self, result: FrameResult, source: str = "") -> None:
         self.add(result.frame.index, result.frame.seconds, result.counts, source)
+        self.no_faces += result.no_faces
 
     def add(self, frame: int, seconds: float, counts: Counts, source: str = "") -> None:
         """Count one frame of which only the numbers are at hand."""
@@ -100,6 +102,7 @@ class ComplianceStats:
             self.frames_with_faces + other.frames_with_faces,
             self.counts + other.counts,
             _worst_cells([*self._worst, *other._worst]),
+            self.no_faces + other.no_faces,
         )
 
     @property

@@ -14,6 +14,7 @@ Its fields:
 - `counts`: `frames` analysed, `frames_with_faces`, `faces` = `masked` + `unmasked` + `incorrect` +
   `unknown`, `judged` = all of these but `unknown`. A face is counted in every frame it is in: these are sightings, not
   persons.
+- `no_faces`: finds of the detector that the classifier took for no face; they are in no count.
 - `compliance`: `rate` = masked / judged, and its 95 % Wilson interval `low` to `high`, all null where nothing was
   judged. The interval takes every sighting for a trial of its own, so it is the least uncertainty there is.
 - `per_frame`: mean `faces` and mean and `peak_unmasked` faces in a frame, the latter with its place.
@@ -119,6 +120,7 @@ def summarise(
         "source": _source(info),
         "people": None if people is None else people.as_dict(),
         "counts": counts_of(stats),
+        "no_faces": stats.no_faces,
         "compliance": compliance_of(stats),
         "per_frame": {
             "faces": _rounded(stats.faces_per_frame, 4),

@@ -14,15 +14,24 @@ from numpy.typing import NDArray
 
 from crowdmask.engine.crops import cut_crops
 from crowdmask.errors import DatasetError
-from crowdmask.geometry import FloatArray, face_sizes
-from crowdmask.labels.records import CropSet, Label, LabelSet
+from crowdmask.geometry import FloatArray, areas, clip, face_sizes, intersections
+from crowdmask.labels.records import CropSet, Label, LabelledPicture, LabelSet
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training import degrade, occlude
 from crowdmask.training.augment import vary
 from crowdmask.training.pictures import Image, PictureStore
 from crowdmask.training.settings import AugmentSettings
+from crowdmask.verdicts import Outcome
 
 log = logging.getLogger(__name__)
+
+OUTCOME_OF = {
+    Label.MASKED: Outcome.MASKED,
+    Label.UNMASKED: Outcome.UNMASKED,
+    Label.INCORRECT: Outcome.INCORRECT,
+    Label.NO_FACE: Outcome.NO_FACE,
+}
+MOST_COVERED = 0.12  # of a random crop of background, by anything labelled
 
 
 @dataclass(frozen=True)
@@ -30,16 +39,24 @@ class SpoilRules:
     """How often what happens to a crop."""
 
     jitter: float = 0.07  # place and size of the box, standard deviations in parts of the face
-    turned: float = 0.5
-    recoloured: float = 0.8
-    coarsened: float = 0.5
+    turned: float = 0.4
+    leaning: float = 0.15
+    recoloured: float = 0.6
+    tinted: float = 0.1
+    darkened: float = 0.1
+    overexposed: float = 0.04
+    coarsened: float = 0.6
     coarsest: float = 9.0  # pixels of a face that is shrunk as far as any
-    coarsest_rare: float = 28.0  # how a mask is worn cannot be seen in fewer: it would be a false lesson
-    softened: float = 0.15
+    coarsest_rare: float = 24.0  # how a mask is worn cannot be seen in fewer: it would be a false lesson
+    softened: float = 0.2
+    defocused: float = 0.08
+    interlaced: float = 0.04
     compressed: float = 0.2
+    filmed: float = 0.35  # H.264, encoded and decoded for real
     noisy: float = 0.12
-    brow_covered: float = 0.12
-    hand_over_mouth: float = 0.08
+    brow_covered: float = 0.1
+    object_before_mouth: float = 0.1
+    mask_drawn: float = 0.08
 
 
 @dataclass(frozen=True)
@@ -48,12 +65,11 @@ class _Face:
 
     picture: int
     box: FloatArray | None
-    label: int
-    rare: bool = False
+    outcome: Outcome
 
 
 class ClassifierCrops:
-    """An endless, seeded supply of crops, classes drawn equally often, sets by `weights`."""
+    """An endless, seeded supply of crops: outcomes by `outcome_shares`, then sets by `weights`."""
 
     def __init__(
         self,
@@ -64,8 +80,9 @@ class ClassifierCrops:
         *,
         rules: SpoilRules | None = None,
         weights: Sequence[float] | None = None,
-        rare_names: Sequence[str] = (),
-        rare_share: float = 0.15,
+        outcome_shares: Sequence[float] = (0.32, 0.3, 0.14, 0.24),
+        random_background: float = 0.4,
+        no_face: bool = True,
         augment: AugmentSettings | None = None,
         most_per_class: int = 0,
     ) -> None:
@@ -74,52 +91,46 @@ class ClassifierCrops:
         self._augment = augment if augment is not None and augment.augment == "plain" else None
         self.unreadable: set[Path] = set()
         self._paths: list[Path] = []
-        self._pools: list[dict[Label, list[_Face]]] = []
-        self._rare: list[list[_Face]] = []
+        self._pools: list[dict[Outcome, list[_Face]]] = []
         for each in sets:
-            pools: dict[Label, list[_Face]] = {Label.MASKED: [], Label.UNMASKED: []}
-            rare: list[_Face] = []
-            for face, name in _faces_of(each, self._paths):
-                kept = replace(face, rare=name in rare_names)
-                pools[Label(face.label)].append(kept)
-                if kept.rare:
-                    rare.append(kept)
-            self._pools.append({label: _some(faces, most_per_class) for label, faces in pools.items()})
-            self._rare.append(rare)
-        shares = np.ones(len(sets)) if weights is None else np.asarray(weights, float)
-        self._shares = shares / shares.sum()
-        self._rare_share = rare_share
+            pools: dict[Outcome, list[_Face]] = {outcome: [] for outcome in Outcome}
+            for face in _faces_of(each, self._paths):
+                pools[face.outcome].append(face)
+            self._pools.append({outcome: _some(found, most_per_class) for outcome, found in pools.items()})
+        self._scenes = [p for s in sets if isinstance(s, LabelSet) for p in s.pictures if p.boxes.shape[0] > 1]
+        self._random_background = random_background if self._scenes else 0.0
+        self._weights = np.ones(len(sets)) if weights is None else np.asarray(weights, float)
+        present = np.array([any(p[o] for p in self._pools) for o in Outcome])
+        present[Outcome.NO_FACE] = no_face and (present[Outcome.NO_FACE] or bool(self._scenes))
+        if not no_face:
+            self._pools = [{**pools, Outcome.NO_FACE: []} for pools in self._pools]
+        shares = np.asarray(outcome_shares, float) * present
+        self._outcome_shares = shares / max(shares.sum(), 1e-9)
 
     def require_both_classes(self) -> None:
         """Refuses what nothing can be learned from: a class that is empty in every set."""
-        for label in (Label.MASKED, Label.UNMASKED):
-            if not any(pools[label] for pools in self._pools):
+        for outcome in (Outcome.MASKED, Outcome.UNMASKED):
+            if not any(pools[outcome] for pools in self._pools):
+                word = outcome.name.lower()
                 raise DatasetError(
-                    f"there is no {label.word} face to train on: add pictures that show some, or say with "
-                    f"--label NAME={label.word} which class they are"
+                    f"there is no {word} face to train on: add pictures that show some, or say with "
+                    f"--label NAME={word} which class they are"
                 )
 
-    def draw(self, rng: Generator) -> tuple[Image, int]:
-        """A spoiled crop (size, size, 3) BGR and its label."""
-        wanted = Label(int(rng.integers(2)))
-        place = int(rng.choice(len(self._pools), p=self._shares))
-        pool = self._pools[place][wanted]
-        if wanted == Label.UNMASKED and self._rare[place] and rng.random() < self._rare_share:
-            pool = self._rare[place]
-        if not pool:
-            return self.draw(rng)
-        face = pool[int(rng.integers(len(pool)))]
-        try:
-            if self._augment is not None:
-                return vary(self._whole_cut(face)[0], self._augment, rng), face.label
-            return self._spoil(self._cut(face, rng), face, rng), face.label
-        except DatasetError:
-            self._leave_out(face)
-            return self.draw(rng)
+    def draw_batch(self, rng: Generator, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """Spoiled crops (count, size, size, 3) BGR and their outcomes (count,)."""
+        drawn = [self._draw(rng) for _ in range(count)]
+        crops = [crop for crop, _ in drawn]
+        filmed = [i for i in range(count) if self._augment is None and rng.random() < self._rules.filmed]
+        if filmed:
+            for i, crop in zip(filmed, degrade.video_coded([crops[i] for i in filmed], rng), strict=True):
+                crops[i] = crop
+        whole = [c if c.shape[0] == self._size else degrade.enlarged(c, self._size, rng) for c in crops]
+        return np.stack(whole), np.array([outcome for _, outcome in drawn], np.int32)
 
     def clean(self) -> tuple[NDArray[np.uint8], NDArray[np.int8], FloatArray]:
-        """Every face once, unspoiled: crops (n, size, size, 3), labels (n,), face sizes (n,; 0 for ready crops)."""
-        crops, labels, sizes = [], [], []
+        """Every face once, unspoiled: crops (n, size, size, 3), outcomes (n,), face sizes (n,; 0 for ready crops)."""
+        crops, outcomes, sizes = [], [], []
         for pools in self._pools:
             for faces in pools.values():
                 for face in faces:
@@ -129,11 +140,11 @@ class ClassifierCrops:
                         self._leave_out(face)
                         continue
                     crops.append(crop)
-                    labels.append(face.label)
+                    outcomes.append(face.outcome)
                     sizes.append(size)
         if not crops:
             raise DatasetError("none of the pictures to validate on can be read: give other ones")
-        return np.stack(crops), np.array(labels, np.int8), np.array(sizes, np.float32)
+        return np.stack(crops), np.array(outcomes, np.int8), np.array(sizes, np.float32)
 
     @property
     def files(self) -> list[Path]:
@@ -158,6 +169,23 @@ class ClassifierCrops:
         size = 0.0 if face.box is None else float(face_sizes(box)[0])
         return np.asarray(cut_crops(image, box, settings, self._size)[0], np.uint8), size
 
+    def _draw(self, rng: Generator) -> tuple[Image, Outcome]:
+        outcome = Outcome(int(rng.choice(len(Outcome), p=self._outcome_shares)))
+        mined = any(pools[outcome] for pools in self._pools)
+        if outcome is Outcome.NO_FACE and (not mined or rng.random() < self._random_background):
+            return self._spoil(self._background(rng), outcome, rng), outcome
+        # a set is drawn from by its weight and the root of what it holds, so that few faces are not worn out
+        chances = self._weights * np.sqrt([len(p[outcome]) for p in self._pools])
+        pool = self._pools[int(rng.choice(len(self._pools), p=chances / chances.sum()))][outcome]
+        face = pool[int(rng.integers(len(pool)))]
+        try:
+            if self._augment is not None:
+                return vary(self._whole_cut(face)[0], self._augment, rng), outcome
+            return self._spoil(self._cut(face, rng), outcome, rng), outcome
+        except DatasetError:
+            self._leave_out(face)
+            return self._draw(rng)
+
     def _cut(self, face: _Face, rng: Generator) -> Image:
         """The runtime's cut with the box moved, grown and its margin changed a little."""
         image = self._store[self._paths[face.picture]]
@@ -173,42 +201,74 @@ class ClassifierCrops:
             settings = replace(self._settings, crop_margin=margin)
         return np.asarray(cut_crops(image, box, settings, self._size)[0], np.uint8)
 
-    def _spoil(self, crop: Image, face: _Face, rng: Generator) -> Image:
+    def _background(self, rng: Generator) -> Image:
+        """A piece of a labelled picture with next to nothing of a labelled face in it, often just beside or below one:
+        necks, hands, ears, sleeves, bags."""
+        for _ in range(20):
+            picture = self._scenes[int(rng.integers(len(self._scenes)))]
+            image = self._store[picture.path]
+            box = _random_box(picture, (image.shape[1], image.shape[0]), rng)
+            inside = clip(box[None], (image.shape[1], image.shape[0]))
+            if areas(inside)[0] < 0.6 * areas(box[None])[0]:
+                continue
+            covered = intersections(inside, picture.boxes)[0]
+            if (covered / np.minimum(areas(picture.boxes) + 1e-6, areas(inside))).max(initial=0.0) < MOST_COVERED:
+                break
+        return np.asarray(cut_crops(image, box[None], self._settings, self._size)[0], np.uint8)
+
+    def _spoil(self, crop: Image, outcome: Outcome, rng: Generator) -> Image:
         rules = self._rules
         if rng.random() < 0.5:
             crop = np.ascontiguousarray(crop[:, ::-1])
-        if rng.random() < rules.brow_covered:
-            crop = occlude.cover_brow(crop, rng)
-        if face.label == Label.UNMASKED and rng.random() < rules.hand_over_mouth:
-            crop = occlude.hand_over_mouth(crop, rng)
+        if outcome is not Outcome.NO_FACE:
+            crop = self._cover(crop, outcome, rng)
         if rng.random() < rules.turned:
             crop = _turn(crop, rng)
-        if rng.random() < rules.recoloured:
-            crop = degrade.recolour(crop, rng)
-        if rng.random() < rules.softened:
-            crop = degrade.soften(crop, rng)
+        if rng.random() < rules.leaning:
+            crop = degrade.lean(crop, rng)
+        for often, change in (
+            (rules.recoloured, degrade.recolour),
+            (rules.tinted, degrade.tint),
+            (rules.overexposed, degrade.overexpose),
+            (rules.softened, degrade.soften),
+            (rules.defocused, degrade.defocus),
+            (rules.interlaced, degrade.interlace),
+        ):
+            if rng.random() < often:
+                crop = change(crop, rng)
         if rng.random() < rules.coarsened:
             # the face fills about three quarters of its crop
-            coarsest = rules.coarsest_rare if face.rare else rules.coarsest
+            coarsest = rules.coarsest_rare if outcome is Outcome.INCORRECT else rules.coarsest
             size = np.exp(rng.uniform(np.log(coarsest), np.log(self._size)))
-            crop = degrade.coarsen(crop, max(1.0, 0.75 * self._size / size), rng)
-        if rng.random() < rules.noisy:
-            crop = degrade.add_noise(crop, rng)
-        if rng.random() < rules.compressed:
-            crop = degrade.compress(crop, rng)
+            crop = degrade.shrunk(crop, max(1.0, 0.75 * self._size / size))
+        # what follows happens in the camera, at the size at which it sees the face
+        for often, change in (
+            (rules.darkened, degrade.darken),
+            (rules.noisy, degrade.add_noise),
+            (rules.compressed, degrade.compress),
+        ):
+            if rng.random() < often:
+                crop = change(crop, rng)
+        return crop
+
+    def _cover(self, crop: Image, outcome: Outcome, rng: Generator) -> Image:
+        if rng.random() < self._rules.brow_covered:
+            crop = occlude.cover_brow(crop, rng)
+        if outcome is Outcome.UNMASKED and rng.random() < self._rules.object_before_mouth:
+            crop = occlude.before_mouth(crop, rng)
         return crop
 
 
-def _faces_of(each: LabelSet | CropSet, paths: list[Path]) -> Iterator[tuple[_Face, str]]:
-    """Every face with its class name; its picture's path is added to `paths`."""
+def _faces_of(each: LabelSet | CropSet, paths: list[Path]) -> Iterator[_Face]:
+    """Every face, and every find that is none; its picture's path is added to `paths`."""
     if isinstance(each, CropSet):
         for crop in each.crops:
-            yield _Face(len(paths), None, int(crop.label)), crop.class_name
+            yield _Face(len(paths), None, OUTCOME_OF[crop.label])
             paths.append(crop.path)
         return
     for picture in each.pictures:
-        for i in np.flatnonzero(picture.faces):
-            yield _Face(len(paths), picture.boxes[i], int(picture.labels[i])), picture.class_names[i]
+        for i in np.flatnonzero(picture.labels != Label.IGNORE):
+            yield _Face(len(paths), picture.boxes[i], OUTCOME_OF[Label(int(picture.labels[i]))])
         paths.append(picture.path)
 
 
@@ -217,6 +277,17 @@ def _some(faces: list[_Face], most: int) -> list[_Face]:
     if not most or len(faces) <= most:
         return faces
     return [faces[i * len(faces) // most] for i in range(most)]
+
+
+def _random_box(picture: LabelledPicture, size_wh: tuple[int, int], rng: Generator) -> FloatArray:
+    """A square of a face's size at a random place, or within three sizes of a labelled face."""
+    like = picture.boxes[int(rng.integers(len(picture.boxes)))]
+    side = max(8.0, float(face_sizes(like[None])[0]) * np.exp(rng.uniform(-0.7, 0.7)))
+    if rng.random() < 0.6:
+        centre = (like[:2] + like[2:]) / 2 + rng.uniform(-2.5, 2.5, 2) * side + np.array([0.0, 0.8 * side])
+    else:
+        centre = rng.random(2) * size_wh
+    return np.concatenate([centre - side / 2, centre + side / 2]).astype(np.float32)
 
 
 def _whole(image: Image) -> FloatArray:

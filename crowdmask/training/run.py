@@ -13,7 +13,7 @@ from typing import Any
 from crowdmask.errors import DatasetError
 from crowdmask.labels.folders import read_class_folders
 from crowdmask.labels.reading import read_labels
-from crowdmask.labels.records import CropSet, Label, LabelSet, Problem
+from crowdmask.labels.records import CropSet, LabelSet, Problem
 from crowdmask.labels.split import split
 from crowdmask.labels.table import LabelTable
 from crowdmask.nets.checkpoint import load_weights
@@ -23,7 +23,7 @@ from crowdmask.runs import energy
 from crowdmask.runs.fingerprint import copies, fingerprint
 from crowdmask.runs.record import code_version, write_json
 from crowdmask.settings import AnalysisSettings
-from crowdmask.training.classifier import ClassifierTrainee, predict, to_rgb
+from crowdmask.training.classifier import ClassifierTrainee, predict, to_rgb, wanted_of
 from crowdmask.training.classifier_crops import ClassifierCrops
 from crowdmask.training.curves import draw_curves
 from crowdmask.training.detector import DetectorTrainee
@@ -33,11 +33,12 @@ from crowdmask.training.model_card import model_card
 from crowdmask.training.pictures import PictureStore
 from crowdmask.training.settings import (
     AugmentSettings,
+    ClassifierLoopSettings,
     DetectorCropSettings,
     LoopSettings,
     SplitSettings,
 )
-from crowdmask.training.shipping import calibrate
+from crowdmask.training.shipping import calibrate, calibrate_outcomes
 
 log = logging.getLogger(__name__)
 Report = Callable[[int, dict[str, float]], None]
@@ -180,7 +181,6 @@ def train_classifier(
     recipe: str = "camera",
     augment: AugmentSettings | None = None,
     shares: Sequence[float] | None = None,
-    rare_names: Sequence[str] = (),
     analysis: AnalysisSettings | None = None,
     country: str = "DEU",
     report: Report = lambda step, values: None,
@@ -192,21 +192,34 @@ def train_classifier(
         log.info("%s starts from random weights: all of it learns from the first step on", name)
         loop = dataclasses.replace(loop, head_share=0.0)
     store, analysis, augment = PictureStore(), analysis or AnalysisSettings(), augment or AugmentSettings()
-    size = graph.input_size
+    size, no_face = graph.input_size, graph.outputs > 1
     training = ClassifierCrops(
         data.training,
         store,
         analysis,
         size,
         weights=shares,
-        rare_names=rare_names,
+        no_face=no_face,
         augment=augment,
         most_per_class=augment.train_faces,
     )
     training.require_both_classes()
-    validation = ClassifierCrops(data.validation, store, analysis, size, most_per_class=augment.validation_faces)
-    test = ClassifierCrops(data.test, store, analysis, size, most_per_class=augment.test_faces) if data.test else None
-    trainee = ClassifierTrainee(kind, graph, training, validation, batch=loop.batch, seed=loop.seed, start=start.init)
+    validation = ClassifierCrops(
+        data.validation, store, analysis, size, no_face=no_face, most_per_class=augment.validation_faces
+    )
+    test = None
+    if data.test:
+        test = ClassifierCrops(data.test, store, analysis, size, no_face=no_face, most_per_class=augment.test_faces)
+    trainee = ClassifierTrainee(
+        kind,
+        graph,
+        training,
+        validation,
+        batch=loop.batch,
+        seed=loop.seed,
+        start=start.init,
+        frozen_blocks=loop.frozen_blocks if isinstance(loop, ClassifierLoopSettings) else 0,
+    )
     backbone = 0
     if start.pretrained is not None:
         from crowdmask.nets.keras_backbones import backbone_layers, load_pretrained
@@ -218,7 +231,6 @@ def train_classifier(
         "network": name,
         "graph": dataclasses.asdict(graph),
         "crops": {k: v for k, v in analysis.as_dict().items() if k in cut},
-        "rare_names": list(rare_names),
         "shares": shares,
         "start": str(start.init) if start.init else None,
         "pretrained": str(start.pretrained) if start.pretrained else None,
@@ -300,11 +312,15 @@ def _judged(trainee: ClassifierTrainee, test: ClassifierCrops | None, graph: dic
     crops, labels = trainee.held_out
     logits = predict(trainee.network, crops)
     if logits.ndim == 1 and len(set(labels.tolist())) == 2:
-        graph["calibration"] = dataclasses.asdict(calibrate(logits, labels == Label.UNMASKED))
+        graph["calibration"] = dataclasses.asdict(calibrate(logits, labels == 1))
+    if logits.ndim == 2 and len(set(labels.tolist())) > 1:
+        graph["calibration"] = dataclasses.asdict(calibrate_outcomes(logits, labels))
     if test is None:
         return {}
-    crops_bgr, labels, _ = test.clean()
-    right = (predict(trainee.network, to_rgb(crops_bgr)) > 0) == (labels == Label.UNMASKED)
+    crops_bgr, outcomes, _ = test.clean()
+    found = predict(trainee.network, to_rgb(crops_bgr))
+    labels = wanted_of(outcomes, graph["outputs"])
+    right = (found.argmax(axis=1) if found.ndim == 2 else found > 0) == labels
     return {"test": {"faces": len(labels), "accuracy": float(right.mean())}}
 
 

@@ -50,6 +50,7 @@ class ClassifierLoopSettings(LoopSettings):
     """As for the detector, with batches that suit its smaller crops."""
 
     batch: int = setting(64, "Crops per step.", low=1, high=4096)
+    frozen_blocks: int = setting(0, "xception: first blocks that stay as --init has them.", low=0, high=16)
 
 
 @dataclass(frozen=True)
@@ -111,3 +112,6 @@ class ClassifierGraphSettings(Checked):
     )
     dense: int | None = setting(None, "Units of the layer before the last, where there is one.", low=1, high=65536)
     dropout: float | None = setting(None, "Dropout before the last layers.", low=0.0, high=0.9)
+    outputs: int | None = setting(
+        None, "4: masked, unmasked, incorrect and no face; 1: masked or unmasked alone, as unasked.", low=1, high=4
+    )

@@ -18,6 +18,7 @@ from crowdmask.nets.weights import Entry, Manifest, update_entry
 from crowdmask.training.loop import RunFolder
 
 Array = NDArray[np.float32]
+OFFSET_PRIOR = 1e-3
 
 
 def ship(run: Path, name: str, folder: Path, *, calibration: Calibration | None = None, **fields: Any) -> Entry:
@@ -36,6 +37,38 @@ def ship(run: Path, name: str, folder: Path, *, calibration: Calibration | None 
     kind = settings["network"]
     update_entry(name, path, folder=folder, architecture=kind, graph=graph, trained=trained, openvino={}, **fields)
     return convert_beside(Manifest.load(folder), name)
+
+
+def calibrate_outcomes(logits: Array, outcomes: NDArray[np.integer], weights: Array | None = None) -> Calibration:
+    """Slope and an offset for each outcome that make softmax(slope x logits + offsets) honest (Newton's steps).
+
+    The offset of an outcome that does not occur stays 0: nothing says how often it is right.
+    """
+    kinds = logits.shape[1]
+    present = np.bincount(outcomes, minlength=kinds) > 0
+    if np.count_nonzero(present) < 2:
+        raise DatasetError("calibration needs faces of two outcomes at least")
+    x, wanted = logits.astype(np.float64), np.eye(kinds)[outcomes]
+    weight = np.ones(len(x)) if weights is None else weights.astype(np.float64)
+    weight = weight / weight.sum()
+    # what each parameter moves: the slope all logits, an offset its own
+    moves = np.concatenate([x[:, :, None], np.broadcast_to(np.diag(present.astype(float)), (len(x), kinds, kinds))], 2)
+    solution = np.array([1.0, *np.zeros(kinds)])
+    prior = np.diag([1e-6, *np.full(kinds, OFFSET_PRIOR)])  # offsets may all shift alike: held near 0
+    for _ in range(100):
+        scores = moves @ solution
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        prob = powers / powers.sum(axis=1, keepdims=True)
+        pull = prior @ (solution - np.array([1.0, *np.zeros(kinds)]))
+        gradient = np.einsum("n,nk,nkp->p", weight, prob - wanted, moves) + pull
+        mean = np.einsum("nk,nkp->np", prob, moves)
+        spread = np.einsum("n,nk,nkp,nkq->pq", weight, prob, moves, moves)
+        curvature = spread - np.einsum("n,np,nq->pq", weight, mean, mean) + prior
+        step = np.linalg.solve(curvature + 1e-9 * np.eye(kinds + 1), gradient)
+        solution -= np.clip(step, -0.5, 0.5)
+        if np.abs(step).max() < 1e-8:
+            break
+    return Calibration(slope=round(float(solution[0]), 4), offsets=tuple(round(float(v), 4) for v in solution[1:]))
 
 
 def calibrate(logits: Array, unmasked: NDArray[np.bool_], weights: Array | None = None) -> Calibration:

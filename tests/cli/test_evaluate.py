@@ -68,6 +68,7 @@ def test_one_folder_to_tables_and_files(tmp_path: Path, crowdmask: Crowdmask) ->
         "calibration.png",
         "recall-by-size.png",
         "worst/set-001-00001.png",
+        "worst/set-wrong-verdicts.png",
     }
 
 
@@ -238,3 +239,22 @@ def test_comparing_needs_two_evaluations(tmp_path: Path, crowdmask: Crowdmask) -
     assert "given twice" in run(crowdmask, "--compare", path, path)[2]
     code, _, err = run(crowdmask, "--compare", path, tmp_path / "absent.json")
     assert code == 1 and f"{path}: this is no evaluation.json" in err
+
+
+def test_pictures_without_faces_are_judged_beside_the_labelled_ones(tmp_path: Path, crowdmask: Crowdmask) -> None:
+    labelled, empty, out = write_voc(tmp_path / "set"), write_voc(tmp_path / "scenes"), tmp_path / "out"
+    code, _, error = run(crowdmask, labelled, "--faceless", empty, "--out", out, "--smallest-face", "5")
+    assert code == 0 and "no face is labelled" not in error, error
+    content = saved(out / "evaluation.json")
+    of_set, of_scenes = (s["evaluation"] for s in content["sets"])
+    # the fakes find their drawn faces there too, and every one of them is a false find with a verdict
+    assert of_set["judged_false_finds"] == 0
+    assert of_scenes["judged_false_finds"] == of_scenes["faces"]["wrong"] == 12
+    assert content["all"] is None
+    assert (out / "worst" / "scenes-false-finds.png").exists()
+
+
+def test_three_classes_where_asked(tmp_path: Path, crowdmask: Crowdmask) -> None:
+    folder = write_voc(tmp_path / "set")
+    assert "three classes" in run(crowdmask, folder, "--three-class", "--smallest-face", "5")[1]
+    assert "three classes" not in run(crowdmask, folder, "--smallest-face", "5")[1]

@@ -69,7 +69,7 @@ def test_classifier_trains_goes_on_ships_and_judges(labelled: Path, tmp_path: Pa
     assert "held_out_accuracy" in told
     entry = json.loads((weights / "manifest.json").read_text())["networks"]["xception"]
     assert entry["graph"]["input_size"] == 32
-    assert set(entry["graph"]["calibration"]) == {"slope", "offset"}
+    assert set(entry["graph"]["calibration"]) == {"slope", "offset", "offsets"}
 
     from crowdmask.engine.load import load_classifier
     from crowdmask.settings import AnalysisSettings, RuntimeSettings

@@ -47,7 +47,8 @@ FOUR = np.array(
         [0.10, 0.50, 0.30, 0.10],
         [0.10, 0.30, 0.50, 0.10],
         [0.30, 0.20, 0.15, 0.35],  # of the faces it may be, 0.35 / 0.65 are against: inside the band
-        [0.10, 0.35, 0.00, 0.55],
+        [0.05, 0.50, 0.00, 0.45],  # surely against, if it is one: it may well be none
+        [0.01, 0.05, 0.00, 0.94],
         [np.nan] * 4,
     ],
     np.float32,
@@ -56,8 +57,8 @@ FOUR = np.array(
 
 def test_four_outcomes_by_hand() -> None:
     np.testing.assert_allclose(against(FOUR)[:4], [0.2 / 0.9, 0.8 / 0.9, 0.8 / 0.9, 0.35 / 0.65], rtol=1e-6)
-    assert are_no_face(FOUR).tolist() == [False, False, False, False, True, False]
-    assert decide(FOUR, np.ones(6, np.float32), AnalysisSettings()).tolist()[:4] == [M, U, W, X]
+    assert are_no_face(FOUR).tolist() == [False, False, False, False, False, True, False]
+    assert decide(FOUR, np.ones(7, np.float32), AnalysisSettings()).tolist() == [M, U, W, X, X, X, X]
 
 
 @given(st.lists(st.floats(0, 1, width=32), max_size=30))

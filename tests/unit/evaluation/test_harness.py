@@ -42,7 +42,7 @@ def test_fakes_are_right_on_their_own_pictures(tmp_path: Path) -> None:
     result = run(read_labels(write_voc(tmp_path)))
     told = result.evaluation
     # pictures have 1, 2, 3, 1, 2, 3 squares, every second one red
-    assert told.labelled == {"masked": 8, "unmasked": 4, "ignore": 0}
+    assert told.labelled == {"masked": 8, "unmasked": 4, "ignore": 0, "incorrect": 0, "no_face": 0}
     assert told.faces == Hits(12, 0, 0) and told.unmasked == Hits(4, 0, 0)
     assert told.ap.mean == 1.0 and told.confusion.accuracy == 1.0
     assert result.name == tmp_path.name and result.problems == ()

@@ -30,7 +30,7 @@ def test_nothing_is_told_as_none(tmp_path: Path) -> None:
 def test_measures_stand_under_their_names() -> None:
     M, U = Label.MASKED, Label.UNMASKED  # noqa: N806
     values = as_values(score([judged((0, 0.9, 0.1), (50, 0.8, 0.9))], [truth((0, M), (50, U), (90, U))]))
-    assert values["labelled"] == {"masked": 1, "unmasked": 2, "ignore": 0}
+    assert values["labelled"] == {"masked": 1, "unmasked": 2, "ignore": 0, "incorrect": 0, "no_face": 0}
     assert values["faces"] == {"right": 2, "wrong": 0, "missed": 1, "precision": 1.0, "recall": 2 / 3, "f1": 0.8}
     assert values["verdicts"]["confusion"] == {
         "masked": {"masked": 1, "unmasked": 0, "unknown": 0},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from crowdmask.labels.records import Label, LabelledPicture
 from crowdmask.records import Faces, Verdict
 from tests.factories import make_faces
 
-M, U, X = Label.MASKED, Label.UNMASKED, Label.IGNORE
-NAMES = {M: "with_mask", U: "without_mask", X: "ignore"}
+M, U, X, W = Label.MASKED, Label.UNMASKED, Label.IGNORE, Label.INCORRECT
+NAMES = {M: "with_mask", U: "without_mask", X: "ignore", W: "mask_weared_incorrect"}
 
 
 def at(x: float, size: float = 20) -> tuple[float, float, float, float]:
@@ -34,7 +35,15 @@ def judged(*finds: tuple[float, float, float]) -> Judged:
     """Finds of 20 px as (x, score, P(unmasked)); unknown between 0.4 and 0.6 and where it is NaN."""
     probs = np.array([p for _, _, p in finds], np.float32)
     verdicts = np.where(probs >= 0.6, Verdict.UNMASKED, np.where(probs < 0.4, Verdict.MASKED, Verdict.UNKNOWN))
-    return Judged(make_faces([at(x) for x, _, _ in finds], [s for _, s, _ in finds]), probs, verdicts.astype(np.int8))
+    faces = make_faces([at(x) for x, _, _ in finds], [s for _, s, _ in finds])
+    return Judged(faces, probs, verdicts.astype(np.int8), np.zeros(len(finds), np.float32))
+
+
+def as_worn_wrongly(judgement: Judged, find: int, prob: float) -> Judged:
+    """The same with one find judged to wear its mask wrongly."""
+    verdicts, worn = judgement.verdicts.copy(), judgement.incorrect_prob.copy()
+    verdicts[find], worn[find] = W, prob
+    return replace(judgement, verdicts=verdicts, incorrect_prob=worn)
 
 
 def test_no_pictures() -> None:
@@ -69,7 +78,7 @@ def test_everything_on_one_scene() -> None:
         (300, 0.3, 0.5),  # below the cut, unknown
     )
     told = score([finds], [picture], confidence=0.5)
-    assert told.labelled == {"masked": 2, "unmasked": 2, "ignore": 1}
+    assert told.labelled == {"masked": 2, "unmasked": 2, "ignore": 1, "incorrect": 0, "no_face": 0}
     assert told.faces == Hits(right=3, wrong=2, missed=1)
     assert told.unmasked == Hits(right=1, wrong=1, missed=1)
     assert told.confusion.table.tolist() == [[1, 0, 0], [1, 1, 0]]
@@ -163,3 +172,39 @@ def test_order_of_pictures_and_finds_changes_nothing() -> None:
     two = score([s[0] for s in scenes[::-1]], [s[1] for s in scenes[::-1]])
     assert one.ap == two.ap and one.faces == two.faces and one.unmasked == two.unmasked
     assert one.confusion.table.tolist() == two.confusion.table.tolist()
+
+
+def test_a_wrongly_worn_mask_counts_as_unmasked_and_is_measured_apart() -> None:
+    """Worn wrongly at 0 and 50, bare at 100; of four finds one names the first rightly, one the bare face wrongly, one
+    calls the second plainly unmasked, and one is no face."""
+    finds = judged((0, 0.9, 0.9), (50, 0.9, 0.9), (100, 0.9, 0.9), (150, 0.9, 0.9))
+    finds = as_worn_wrongly(as_worn_wrongly(finds, 0, 0.8), 2, 0.6)
+    told = score([finds], [truth((0, W), (50, W), (100, U))])
+    assert told.labelled == {"masked": 0, "unmasked": 1, "ignore": 0, "incorrect": 2, "no_face": 0}
+    assert told.unmasked == Hits(right=3, wrong=1, missed=0)
+    assert told.incorrect == Hits(right=1, wrong=1, missed=1)
+    assert told.confusion.table.tolist() == [[0, 0, 0], [0, 3, 0]]
+    assert told.judged_false_finds == 1
+
+
+def test_false_finds_with_a_verdict() -> None:
+    """Of three finds that no label covers one is unknown and one lies in a region to ignore."""
+    told = score([judged((0, 0.9, 0.9), (50, 0.9, 0.5), (100, 0.9, 0.1))], [truth((100, X))])
+    assert told.judged_false_finds == 1
+
+
+def test_three_classes() -> None:
+    """The face worn wrongly is first in its own list (0.9 x 0.8) and second in that of the bare one (0.9 x 0.15)."""
+    finds = as_worn_wrongly(judged((0, 0.9, 0.95), (50, 0.9, 0.9), (100, 0.9, 0.1)), 0, 0.8)
+    told = score([finds], [truth((0, W), (50, U), (100, M))], three_class=True)
+    assert told.three_class == {"masked": 1.0, "unmasked": 1.0, "incorrect": 1.0, "mean": 1.0}
+    # a bare face that looks worn wrongly comes before the true one in the list: precision 1/2 at full recall
+    finds = as_worn_wrongly(as_worn_wrongly(finds, 0, 0.5), 1, 0.7)
+    told = score([finds], [truth((0, W), (50, U), (100, M))], three_class=True)
+    assert told.three_class is not None
+    assert told.three_class["incorrect"] == 0.5
+    # P(bare) is 0.45 for the first and 0.2 for the second
+    assert told.three_class["unmasked"] == 0.5 and told.three_class["masked"] == 1.0
+    assert told.three_class["mean"] == pytest.approx(2 / 3)
+    assert score([finds], [truth((0, M))], three_class=True).three_class["mean"] is None  # type: ignore[index]
+    assert score([finds], [truth((0, M))]).three_class is None

@@ -79,7 +79,7 @@ def test_every_fault_is_named(tmp_path: Path) -> None:
     reasons = "\n".join(str(p) for p in found.problems)
     assert f"{tmp_path / 'broken.json'}: the annotation file does not parse" in reasons
     assert f"{path}: gone.jpg: the folder has no such picture" in reasons
-    assert f"{path}: a.jpg: class '8' is not in the table" in reasons
+    assert f"{path}: a.jpg: class '8' is not known" in reasons
     assert f"{path}: a.jpg: the box (1, 1, 1, 6) has no area" in reasons
     assert f"{path}: annotation 1 of image 1 has no box of four numbers" in reasons
     assert f"{path}: 1 box(es) belong to images that the file does not list" in reasons

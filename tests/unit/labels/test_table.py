@@ -25,8 +25,8 @@ from crowdmask.labels.table import LabelTable
         ("No-Mask", Label.UNMASKED),
         ("no mask", Label.UNMASKED),
         ("face_no_mask", Label.UNMASKED),
-        ("mask_weared_incorrect", Label.UNMASKED),
-        ("incorrect-mask", Label.UNMASKED),
+        ("mask_weared_incorrect", Label.INCORRECT),
+        ("incorrect-mask", Label.INCORRECT),
         ("ignore", Label.IGNORE),
     ],
 )

@@ -63,9 +63,9 @@ def test_reads_boxes_labels_and_names_in_natural_order(tmp_path: Path, folders: 
     assert [p.name for p in found.pictures] == ["2", "10"]
     np.testing.assert_array_equal(found.pictures[0].boxes, np.array([[5, 6, 7, 8.5], [0, 0, 9, 9]], np.float32))
     assert found.pictures[0].boxes.dtype == np.float32
-    assert found.pictures[0].labels.tolist() == [Label.MASKED, Label.UNMASKED]
+    assert found.pictures[0].labels.tolist() == [Label.MASKED, Label.INCORRECT]
     assert found.pictures[0].class_names == ("with_mask", "mask_weared_incorrect")
-    assert [found.count(label) for label in Label] == [1, 2, 0]
+    assert [found.count(label) for label in Label] == [1, 1, 0, 1, 0]
     assert found.problems == () and found.left_out() == ""
 
 
@@ -82,7 +82,7 @@ def test_unknown_class_counts_for_nothing_and_is_named(tmp_path: Path) -> None:
     assert found.pictures[0].labels.tolist() == [Label.IGNORE, Label.IGNORE, Label.MASKED]
     (problem,) = found.problems
     assert problem.path == tmp_path / "annotations" / "a.xml"
-    assert "'visor'" in problem.reason and "2 box(es)" in problem.reason and problem.left_out is LeftOut.BOX
+    assert "'visor'" in problem.reason and "2 boxes" in problem.reason and problem.left_out is LeftOut.BOX
     changed = read_labels(tmp_path, LabelTable().changed({"visor": "unmasked"}))
     assert changed.pictures[0].labels.tolist() == [Label.UNMASKED, Label.UNMASKED, Label.MASKED]
     assert changed.problems == ()
@@ -106,7 +106,7 @@ def test_picture_with_a_bad_annotation_is_left_out(tmp_path: Path, text: str | N
     assert [p.name for p in found.pictures] == ["good"]
     (problem,) = found.problems
     assert problem.path.stem == "bad" and reason in problem.reason and problem.left_out is LeftOut.PICTURE
-    assert found.left_out() == f"{tmp_path}: left out 1 picture(s)"
+    assert found.left_out() == f"{tmp_path}: left out 1 picture"
 
 
 def test_nothing_usable_is_an_error_with_the_first_path(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_impossible_box_is_left_out(tmp_path: Path, corners: tuple[float, ...], 
     assert found.pictures[0].class_names == ("no-mask",)
     (problem,) = found.problems
     assert fault in problem.reason and problem.left_out is LeftOut.BOX
-    assert found.left_out() == f"{tmp_path}: left out 1 box(es)"
+    assert found.left_out() == f"{tmp_path}: left out 1 box"
 
 
 def test_overhanging_box_is_cut_at_the_edge(tmp_path: Path) -> None:

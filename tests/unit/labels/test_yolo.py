@@ -59,7 +59,7 @@ def test_class_without_a_name_is_asked_for_by_number(tmp_path: Path) -> None:
     add(tmp_path / "a.png", tmp_path / "a.txt", "3 0.5 0.5 0.1 0.2\n")
     found = read_labels(tmp_path)
     assert found.pictures[0].labels.tolist() == [Label.IGNORE]
-    assert "class '3' is not in the table" in found.problems[0].reason
+    assert "class '3' is not known" in found.problems[0].reason
 
 
 @pytest.mark.parametrize(
