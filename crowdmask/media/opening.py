@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -68,11 +69,18 @@ def open_container(source: str) -> tuple[av.container.InputContainer, SourceKind
     return _open_file(local_path(source)), SourceKind.VIDEO
 
 
+def is_ordinary(path: Path) -> bool:
+    """Whether it is a file: to open a pipe waits for somebody to write into it, perhaps for ever."""
+    return stat.S_ISREG(path.stat().st_mode)
+
+
 def check_file(path: Path) -> None:
     """Raise SourceError unless there is a file to read, with something in it."""
     try:
         if path.is_dir():
             raise SourceError(f"{path} is a folder, not a video or picture: name the files in it")
+        if not is_ordinary(path):
+            raise SourceError(f"{path} is no file but a pipe or a device: save what it gives as a file first")
         with path.open("rb") as file:
             if not file.read(1):
                 raise SourceError(f"{path} is empty: copy or record it again")
@@ -100,7 +108,7 @@ def _open_file(path: Path) -> av.container.InputContainer:
         raise SourceError(f"{path} cannot be read ({error.strerror}): check the file and the disk") from error
     if container.format.name in _NOT_VIDEO:
         container.close()
-        raise SourceError(f"{path} is a text, not a video or picture: check that it is the right file")
+        raise SourceError(f"{path} {_why_not(path)}")
     return container
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from crowdmask.errors import OutputError, SourceError
-from crowdmask.media.opening import check_file
+from crowdmask.media.opening import check_file, is_ordinary
 from crowdmask.media.parts import write_whole, writing
 from crowdmask.media.picture_kinds import jpeg_orientation, pictures_in, starts_picture
 from crowdmask.records import Frame, Gap, SourceKind, Stream, VideoInfo
@@ -36,7 +36,7 @@ _LARGEST_SIDE = {".jpg": 65535, ".jpeg": 65535, ".webp": 16383}
 def is_picture(path: str | os.PathLike[str]) -> bool:
     """Whether a file is a picture by its first bytes, whatever its name says."""
     path = Path(path)
-    if path.suffix.lower() in _MOTION:
+    if path.suffix.lower() in _MOTION or not is_ordinary(path):
         return False
     with path.open("rb") as file:
         return starts_picture(file.read(16))

@@ -11,6 +11,7 @@ import pytest
 
 from crowdmask.errors import SourceError
 from crowdmask.media.opening import is_address, is_camera, local_path, shown
+from crowdmask.media.pictures import is_picture
 from crowdmask.media.sources import open_source
 from crowdmask.settings import AnalysisSettings
 from tests.factories import write_clip
@@ -145,3 +146,16 @@ def test_a_video_named_like_a_picture_is_a_video(tmp_path: Path) -> None:
     Path(path).rename(tmp_path / "clip.jpg")
     with open_source(str(tmp_path / "clip.jpg"), AnalysisSettings()) as source:
         assert len(list(source)) == 3
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert "is no file but a pipe" in complaint(str(tmp_path / "pipe.jpg"))
+    assert not is_picture(tmp_path / "pipe.jpg")
+
+
+def test_a_targa_is_not_called_a_text(tmp_path: Path) -> None:
+    head = bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 8, 0, 24, 0x20])
+    (tmp_path / "in.tga").write_bytes(head + bytes(range(192)))
+    message = complaint(str(tmp_path / "in.tga"))
+    assert "text" not in message and "in.tga" in message
