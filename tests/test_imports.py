@@ -26,14 +26,15 @@ MAY_IMPORT = {
     "tracking": GROUND,  # arrays and seconds only
     "engine": GROUND | {"media", "nets", "tracking"},
     "results": GROUND | {"media", "nets", "tracking", "engine"},
-    "jobs": GROUND | {"media", "nets", "tracking", "engine", "results"},
+    "jobs": GROUND | {"media", "nets", "tracking", "engine", "results", "runs"},
     # training shares the runtime's way of cutting crops, and nothing else of it
     "training": GROUND | {"media", "nets", "labels", "engine", "runs"},
     "evaluation": GROUND | {"media", "nets", "tracking", "engine", "results", "labels", "runs"},
+    "exporting": GROUND | {"media", "nets", "labels", "runs"},
     "comparison": GROUND | {"media", "nets", "tracking", "engine", "labels", "runs", "training", "evaluation"},
     "cli": GROUND
     | {"media", "nets", "tracking", "engine", "results", "jobs", "labels", "training", "evaluation", "runs"}
-    | {"comparison"},
+    | {"comparison", "exporting"},
     "__init__": set(),
     "__main__": {"cli"},
     "library": GROUND | {"results", "jobs"},

@@ -15,6 +15,7 @@ from crowdmask.cli.options import SectionedCommand, SectionOption, setting_optio
 from crowdmask.comparison.settings import ComparisonSettings
 from crowdmask.errors import SettingsError
 from crowdmask.nets.registry import CLASSIFIER, names_of
+from crowdmask.runs.tracking import TRACKERS, tracker
 from crowdmask.settings import DETECTORS
 
 WHAT, HOW = "What is compared", "How it is compared"
@@ -77,6 +78,13 @@ Killed, the same command goes on where it was."""
     help="What a class name means: masked, unmasked or ignore; or a file of such pairs.",
 )
 @click.option(
+    "--track",
+    type=click.Choice(TRACKERS),
+    cls=SectionOption,
+    section=WHAT,
+    help="Enter the finished comparison there too, in a local folder unless configured otherwise.",
+)
+@click.option(
     "--budget",
     metavar="TIME",
     default="10m",
@@ -118,6 +126,7 @@ def command(
     detectors: str | None,
     out: Path,
     names: tuple[str, ...],
+    track: str | None,
     budget: str,
     recipe_name: str | None,
     download: bool,
@@ -131,7 +140,7 @@ def command(
     if not classifiers and not finders:
         raise SettingsError("nothing to compare: give --architectures, --detectors or both")
     settings = ComparisonSettings(**{k: v for k, v in given.items() if v is not None})
-    seconds = period(budget)
+    seconds, tracked = period(budget), tracker(track)
     hush()
     with native_stderr_shut():
         from crowdmask.comparison.running import Comparison
@@ -142,6 +151,7 @@ def command(
         rows, judged = comparison.run(classifiers, finders, report)
     written = comparison.write(rows, judged)
     click.echo("\n".join(str(path) for path in written))
+    tracked(out)
 
 
 def period(text: str) -> float:

@@ -16,6 +16,7 @@ from crowdmask import __version__
 from crowdmask.cli.main import COMMANDS, one_line
 from crowdmask.cli.options import SectionedCommand, SectionOption, general_options, setting_options
 from crowdmask.errors import SettingsError
+from crowdmask.runs.tracking import TRACKERS, tracker
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, RuntimeSettings
 
 if TYPE_CHECKING:
@@ -104,6 +105,13 @@ folder for each class and a boxes.csv (file,x1,y1,x2,y2)."""
     section=DATA,
     help="Write evaluation.json, the curves and the worst pictures (with faces to be seen!) to this folder.",
 )
+@click.option(
+    "--track",
+    type=click.Choice(TRACKERS),
+    cls=SectionOption,
+    section=DATA,
+    help="Enter the evaluation in --out there too, in a local folder unless configured otherwise.",
+)
 @setting_options(EvaluationSettings, "How it is judged")
 @setting_options(AnalysisSettings, "What is analysed", leave_out=OF_VIDEOS)
 @setting_options(RuntimeSettings, "How the work is done")
@@ -121,6 +129,7 @@ def command(
     form: str | None,
     compare: bool,
     out: Path | None,
+    track: str | None,
     config_file: str | None,
     quiet: bool,
     verbose: bool,
@@ -142,6 +151,7 @@ def command(
     hush()  # before the next lines import what is noisy
     from crowdmask.jobs.networks import own_networks
 
+    tracked = tracker(track)
     analysis = build(AnalysisSettings, settled)
     evaluation = build(EvaluationSettings, settled)
     if out is not None:
@@ -166,6 +176,8 @@ def command(
         "weights": [dataclasses.asdict(w) for w in weights],
     }
     _report(results, analysis, evaluation, about, out=out, quiet=quiet)
+    if out is not None:
+        tracked(out)
     return 0
 
 
@@ -336,10 +348,12 @@ def _write(
     from crowdmask.cli.progress import say
     from crowdmask.evaluation import plots
     from crowdmask.evaluation.error_sheets import write_sheets
+    from crowdmask.evaluation.recording import record_evaluation
     from crowdmask.evaluation.saving import write_evaluation
     from crowdmask.evaluation.worst import write_worst
 
     write_evaluation(out / "evaluation.json", values, about)
+    record_evaluation(out, results, about)
     drawn = 0
     if plots.available():
         drawn = len(plots.write_plots(out, {name: told for name, told in columns.items() if name != "all"}))

@@ -29,6 +29,7 @@ COMMANDS = {  # name: (module, one-line help), so that `--help` imports none of 
     "weights": ("crowdmask.cli.weights", "List, verify and fetch the networks' weights."),
     "evaluate": ("crowdmask.cli.evaluate", "Judge the networks on labelled pictures."),
     "train": ("crowdmask.cli.train", "Train the networks on your own pictures."),
+    "export": ("crowdmask.cli.export", "Write a network for another runtime."),
     "compare": ("crowdmask.cli.compare", "Train and judge several networks alike, in one table."),
     "runs": ("crowdmask.cli.runs", "Find trainings, comparisons and evaluations again."),
     "completion": ("crowdmask.cli.completion", "Print the shell's completion script (bash, zsh, fish)."),

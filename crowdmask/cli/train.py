@@ -17,6 +17,7 @@ from crowdmask.cli.suggestions import SuggestingGroup
 from crowdmask.errors import DatasetError, SettingsError
 from crowdmask.nets import registry
 from crowdmask.nets.registry import CLASSIFIER, names_of
+from crowdmask.runs.tracking import TRACKERS, tracker
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training.recipes import BELONGS, RECIPES, graph_settings, recipe
 from crowdmask.training.settings import (
@@ -52,6 +53,8 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
                          section=DATA, help="The run's folder: checkpoint, best weights, curves, settings."),
             click.option("--country", default="DEU", show_default=True, metavar="CODE", cls=SectionOption, section=DATA,
                          help="Where the electricity comes from (three letters), for the estimate of energy."),
+            click.option("--track", type=click.Choice(TRACKERS), cls=SectionOption, section=DATA,
+                         help="Enter the finished run there too, in a local folder unless configured otherwise."),
             click.option("--init", "start", type=click.Path(path_type=Path), metavar="PATH", cls=SectionOption,
                          section=DATA, help="Weights to start from."),
             click.option("--label", "names", multiple=True, metavar="NAME=WORD", cls=SectionOption, section=DATA,
@@ -84,9 +87,11 @@ def detector(
     shares: str | None,
     quiet: bool,
     country: str,
+    track: str | None,
     **given: Any,
 ) -> None:
     """Train the face detector on pictures with labelled boxes (Pascal VOC, YOLO, COCO)."""
+    tracked = tracker(track)
     train_detector = _quietly("run").train_detector
 
     loop, crops = _settings(LoopSettings, given), _settings(DetectorCropSettings, given)
@@ -96,6 +101,7 @@ def detector(
             data, out, loop, crops, start=start, shares=_shares(shares, folders), country=country, report=report
         )
     _tell(outcome, out)
+    tracked(out)
 
 
 @command.command(name="classifier", cls=SectionedCommand, epilog=EPILOG)
@@ -147,6 +153,7 @@ def classifier(
     shares: str | None,
     quiet: bool,
     country: str,
+    track: str | None,
     architecture: str,
     recipe_name: str | None,
     pretrained: Path | None,
@@ -154,6 +161,7 @@ def classifier(
     **given: Any,
 ) -> None:
     """Train the mask classifier on labelled pictures, and on folders of face crops, one folder per class."""
+    tracked = tracker(track)
     run = _quietly("run")
     told = recipe(recipe_name, architecture)
     values = {**told, **{k: v for k, v in given.items() if v is not None}}
@@ -177,6 +185,7 @@ def classifier(
             report=report,
         )
     _tell(outcome, out)
+    tracked(out)
 
 
 @command.command(name="ship")

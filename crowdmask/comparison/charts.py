@@ -34,9 +34,9 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
     figure, axes = _panels(1, 2, (10, 4.2))
     for axis, key in zip(axes, ("val_loss", "val_accuracy"), strict=True):
         for i, row in enumerate(rows):
-            points = [(p["trained_s"] / 60, p[key]) for p in row["curve"] if p.get(key) is not None]
+            points = [(p["trained_s"], p[key]) for p in row["curve"] if p.get(key) is not None]
             axis.plot(*zip(*points, strict=True), marker=MARKS[i % len(MARKS)], color=_colour(i), label=row["name"])
-        axis.set(xlabel="minutes of training", ylabel=key.replace("val_", "held-out "))
+        axis.set(xlabel="seconds of training", ylabel=key.replace("val_", "held-out "))
         axis.grid(alpha=0.3)
     axes[0].set_yscale("log")
     axes[1].legend(fontsize=8)

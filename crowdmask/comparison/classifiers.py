@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,24 @@ ROW = "row.json"
 Row = dict[str, Any]
 
 
+_CLOCKS = {"wall": "time", "cpu": "CPU time"}
+
+
 @dataclass(frozen=True)
 class Budget:
     """How long each is trained: steps, or seconds where steps are 0."""
 
     seconds: float
     steps: int = 0
+    clock: str = "wall"
 
     @property
     def words(self) -> str:
-        return f"{self.steps} steps each" if self.steps else f"{self.seconds / 60:g} minutes of training each"
+        return (
+            f"{self.steps} steps each"
+            if self.steps
+            else f"{self.seconds:g} s of {_CLOCKS[self.clock]} in training steps each"
+        )
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,7 @@ class Bench:
     recipe: str | None = None  # None: each architecture's own
     country: str = "DEU"
     pretrained: Callable[[str, int], Path | None] = lambda name, size: None
+    store: PictureStore = field(default_factory=PictureStore)  # decoded once for all
 
     def compared(self, names: Sequence[str], report: Callable[[str, float], None]) -> list[Row]:
         """A row for each architecture. One that was finished before is taken as it is; one that fails is a row that
@@ -101,6 +110,7 @@ class Bench:
             recipe=self.recipe or BELONGS.get(name, "camera"),
             augment=AugmentSettings(**{**crops, **limits}),
             country=self.country,
+            store=self.store,
             report=heard,
         )
         return self._row(name, start, dataclasses.asdict(outcome))
@@ -132,7 +142,7 @@ class Bench:
         settings = self.settings
         held_out = self.data.test or self.data.validation
         crops = ClassifierCrops(
-            held_out, PictureStore(), AnalysisSettings(), settings.input_size, most_per_class=settings.test_faces
+            held_out, self.store, AnalysisSettings(), settings.input_size, most_per_class=settings.test_faces
         )
         return crops.clean()
 
@@ -145,6 +155,7 @@ def _loop(told: Any, settings: ComparisonSettings, budget: Budget) -> LoopSettin
         **{**own, **stages},
         steps=steps,
         budget_s=0.0 if budget.steps else budget.seconds,
+        clock=settings.clock,
         validations=8,
         validate_every=max(1, steps // 8),
         batch=settings.batch,

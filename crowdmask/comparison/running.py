@@ -38,7 +38,7 @@ class Comparison:
 
     @property
     def budget(self) -> Budget:
-        return Budget(self.seconds, self.settings.steps)
+        return Budget(self.seconds, self.settings.steps, self.settings.clock)
 
     def run(
         self, architectures: Sequence[str], detectors: Sequence[str], report: Report

@@ -13,6 +13,11 @@ class ComparisonSettings(Checked):
 
     input_size: int = setting(96, "Side of a face crop in pixels, for all.", low=16, high=512)
     steps: int = setting(0, "Train each for so many steps; 0 lets the budget decide.", low=0)
+    clock: str = setting(
+        "wall",
+        "What the budget counts: time that passes (wall), or this process' own (cpu), for busy machines.",
+        choices=("wall", "cpu"),
+    )
     batch: int = setting(32, "Crops per step.", low=1, high=4096)
     validation_share: float = setting(0.2, "Share of the pictures that no network learns from.", low=0.01, high=0.9)
     test_share: float = setting(0.5, "Share of those that is kept for the table.", low=0.1, high=0.9)

@@ -26,7 +26,12 @@ def read_class_folders(root: Path, table: LabelTable | None = None) -> CropSet:
             )
             problems.append(Problem(folder, reason))
             continue
-        found = pictures_below(folder)
+        found = []
+        for path in pictures_below(folder):
+            if path.stat().st_size:
+                found.append(path)
+            else:
+                problems.append(Problem(path, "the file is empty"))
         if not found:
             problems.append(Problem(folder, "the class folder holds no pictures"))
         if label is not Label.IGNORE:

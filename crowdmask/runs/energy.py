@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def measured(country: str) -> Iterator[Energy]:
     if not (len(country) == 3 and country.isalpha() and country.isupper()):
         raise SettingsError(f"--country {country!r}: give three capital letters, such as DEU or FRA")
     from codecarbon import OfflineEmissionsTracker
+
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)  # it speaks before it reads its own log_level
 
     tracker = OfflineEmissionsTracker(
         country_iso_code=country,

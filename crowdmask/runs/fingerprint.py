@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,20 @@ def fingerprint(splits: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
 
 def _sha256(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return _sha256_of(path, _state(path))
     except OSError as error:
         return f"unreadable: {error.strerror}"
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Changes with the file: a comparison asks for the same ones many times."""
+    told = path.stat()
+    return told.st_mtime_ns, told.st_size
+
+
+@lru_cache(maxsize=200_000)
+def _sha256_of(path: Path, state: tuple[int, int]) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def copies(training: Sequence[Path], held_out: Sequence[Path]) -> list[Copy]:
@@ -64,9 +76,17 @@ def copies(training: Sequence[Path], held_out: Sequence[Path]) -> list[Copy]:
 def seen_as(path: Path) -> NDArray[np.uint8] | None:
     """Which of 8 x 8 neighbours is brighter, across and down, as 16 bytes; None where there is no picture to see."""
     try:
-        encoded = np.frombuffer(path.read_bytes(), np.uint8)
+        return _seen_as(path, _state(path))
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=200_000)
+def _seen_as(path: Path, state: tuple[int, int]) -> NDArray[np.uint8] | None:
+    encoded = np.frombuffer(path.read_bytes(), np.uint8)
+    try:
         grey = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE) if len(encoded) else None
-    except (OSError, cv2.error):
+    except cv2.error:
         return None
     if grey is None or float(grey.std()) < FLAT:
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdmask.errors import DatasetError
-from crowdmask.runs.record import RECORD, SETTINGS, Values, read_metrics, read_record
+from crowdmask.runs.record import RECORD, SETTINGS, Values, flat, read_json, read_metrics, read_record
 
 CHECKPOINTS = ("checkpoint.npz", "checkpoint.npz.part", "best.npz.part")
 
@@ -49,14 +49,15 @@ def headline(run: Found) -> str:
     for key in ("accuracy", "loss"):
         if key in best:
             return f"{key} {best[key]:.4f}"
-    if isinstance(result.get("face_ap"), float):
-        return f"face AP {result['face_ap']:.4f}"
+    for name, value in result.items():
+        if name.endswith("/face_ap") and value is not None:
+            return f"face AP {value:.4f}"
     return "-"
 
 
 def differing(runs: Sequence[Found]) -> list[list[str]]:
     """Rows of the settings in which runs differ, and of their results."""
-    settings = [_flat(_json(run.folder / SETTINGS)) for run in runs]
+    settings = [flat(read_json(run.folder / SETTINGS)) for run in runs]
     names = [name for one in settings for name in one]
     rows = [["", *(run.folder.name for run in runs)]]
     for name in dict.fromkeys(names):
@@ -66,7 +67,7 @@ def differing(runs: Sequence[Found]) -> list[list[str]]:
     data = [str(run.told.get("data"))[:12] for run in runs]
     if len(set(data)) > 1:
         rows.append(["data (fingerprint)", *data])
-    results = [_flat(run.told.get("result") or {}) for run in runs]
+    results = [flat(run.told.get("result") or {}) for run in runs]
     for name in dict.fromkeys(name for one in results for name in one):
         rows.append([name, *(_word(one.get(name)) for one in results)])
     return rows
@@ -82,26 +83,6 @@ def disposable(run: Found) -> list[Path]:
 def last_metrics(folder: Path) -> Values:
     rows = read_metrics(folder)
     return rows[-1] if rows else {}
-
-
-def _json(path: Path) -> Values:
-    import json
-
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _flat(values: Any, before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{before}{name}.")
-        else:
-            found[before + name] = value
-    return found
 
 
 def _word(value: Any) -> str:

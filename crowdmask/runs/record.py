@@ -72,6 +72,15 @@ def write_json(path: Path, content: Any) -> Path:
     return write_whole(path, (text + "\n").encode("utf-8", "backslashreplace"))
 
 
+def read_json(path: Path) -> Values:
+    """A file's JSON table; empty where there is none."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
 def read_record(folder: Path) -> Values:
     path = folder / RECORD
     try:
@@ -81,6 +90,17 @@ def read_record(folder: Path) -> Values:
     if not isinstance(told, dict) or told.get("kind") != KIND:
         raise DatasetError(f"{path}: this is no record of a crowdmask run")
     return told
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> Values:
+    """Tables in tables as one, names joined by dots."""
+    found: Values = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{before}{name}.")
+        else:
+            found[before + name] = value
+    return found
 
 
 def read_metrics(folder: Path) -> list[Values]:

@@ -108,14 +108,15 @@ def train(
     lesson.begin(state)
     began = saved = time.monotonic()
     losses: list[float] = []
+    now = time.process_time if settings.clock == "cpu" else time.monotonic
     ahead = () if state.waited_enough(settings) else _batches(trainee, state.step, settings)
     for step, (x, y) in ahead:
         if settings.budget_s and state.trained_s >= settings.budget_s:
             break
         lesson.move_on(state)
-        started = time.monotonic()
+        started = now()
         losses.append(float(lesson.model.train_on_batch(x, y)))
-        state.trained_s += time.monotonic() - started
+        state.trained_s += now() - started
         if settings.average and (step + 1) % state.average.every == 0:
             state.average.update(trainee.network)
         state.step = step + 1

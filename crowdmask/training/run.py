@@ -182,6 +182,7 @@ def train_classifier(
     augment: AugmentSettings | None = None,
     shares: Sequence[float] | None = None,
     analysis: AnalysisSettings | None = None,
+    store: PictureStore | None = None,
     country: str = "DEU",
     report: Report = lambda step, values: None,
 ) -> Outcome:
@@ -191,7 +192,7 @@ def train_classifier(
     if start.pretrained is None and loop.head_share:
         log.info("%s starts from random weights: all of it learns from the first step on", name)
         loop = dataclasses.replace(loop, head_share=0.0)
-    store, analysis, augment = PictureStore(), analysis or AnalysisSettings(), augment or AugmentSettings()
+    store, analysis, augment = store or PictureStore(), analysis or AnalysisSettings(), augment or AugmentSettings()
     size, no_face = graph.input_size, graph.outputs > 1
     training = ClassifierCrops(
         data.training,

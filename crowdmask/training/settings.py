@@ -33,6 +33,11 @@ class LoopSettings(Checked):
     budget_s: float = setting(
         0.0, "Seconds of training after which it ends, whatever the steps; 0 lets the steps decide.", low=0.0
     )
+    clock: str = setting(
+        "wall",
+        "What a budget counts: time that passes (wall), or this process' own (cpu), for busy machines.",
+        choices=("wall", "cpu"),
+    )
     validations: int = setting(
         0, "With a budget: validate so many times, evenly over it; 0 goes by the steps.", low=0, high=1000
     )

@@ -45,3 +45,11 @@ def test_crops_and_problems(tmp_path: Path) -> None:
     assert (found.count(Label.MASKED), found.count(Label.UNMASKED)) == (2, 1)
     assert {p.path.name for p in found.problems} == {"no_mask", "visor"}
     assert read_class_folders(tmp_path, LabelTable().changed({"visor": "unmasked"})).count(Label.UNMASKED) == 2
+
+
+def test_empty_files_are_named_and_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, "with_mask/1.png", "without_mask/2.png")
+    (tmp_path / "with_mask" / "3.png").touch()
+    found = read_class_folders(tmp_path)
+    assert [c.path.name for c in found.crops] == ["1.png", "2.png"]
+    assert [str(p).rpartition("/")[2] for p in found.problems] == ["3.png: the file is empty"]

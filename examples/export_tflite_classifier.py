@@ -1,0 +1,34 @@
+"""One face crop judged with TensorFlow Lite's interpreter: python export_tflite_classifier.py xception.tflite CROP
+
+The network comes from: crowdmask export xception --format tflite --out exported --pictures FOLDER
+CROP is a face with a tenth of its size around it on every side.
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+
+def logit(network: str, rgb: np.ndarray, told: dict) -> float:
+    """The network's answer to one crop (1, s, s, 3) in 0..255."""
+    runner = tf.lite.Interpreter(model_path=network).get_signature_runner()
+    (answer,) = runner(**{told["input"]["name"]: rgb}).values()
+    return float(answer.reshape(-1)[0])
+
+
+def unmasked_probability(network: str, picture: np.ndarray) -> float:
+    told = json.loads(Path(network + ".json").read_text())
+    width, height = told["input"]["size_wh"]
+    crop = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    rgb = np.ascontiguousarray(crop[None, ..., ::-1], np.float32)  # OpenCV reads BGR
+    reading = told["output"]
+    return 1 / (1 + math.exp(-(reading["slope"] * logit(network, rgb, told) + reading["offset"])))
+
+
+if __name__ == "__main__":
+    print(f"{unmasked_probability(sys.argv[1], cv2.imread(sys.argv[2])):.3f}")
