@@ -79,14 +79,14 @@ FRAMES: Table[FrameRow] = Table(
         Column(
             "captured_at",
             Kind.INSTANT,
-            "when the frame was taken, ISO 8601 with milliseconds and offset; empty where nothing tells",
+            "when the frame was taken, ISO 8601 with milliseconds and offset; empty where nothing says it",
             lambda row: row.stream.taken_at(row.seconds),
             of_run=True,
         ),
         Column(
             "captured_from",
             Kind.TEXT,
-            "what tells captured_at: exif, container, name or file; empty where nothing does",
+            "what captured_at was read from: exif, container, name or file; empty where nothing does",
             lambda row: row.stream.timed_by,
             of_run=True,
         ),
