@@ -5,7 +5,6 @@ CROP is a face with a tenth of its size around it on every side.
 """
 
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -14,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 
-def logit(network: str, rgb: np.ndarray, told: dict) -> float:
-    """The network's answer to one crop (1, s, s, 3) in 0..255."""
+def logits(network: str, rgb: np.ndarray, told: dict) -> np.ndarray:
+    """The network's answer to one crop (1, s, s, 3) in 0..255: one logit, or one for each label."""
     runner = tf.lite.Interpreter(model_path=network).get_signature_runner()
     (answer,) = runner(**{told["input"]["name"]: rgb}).values()
-    return float(answer.reshape(-1)[0])
+    return answer.reshape(-1)
 
 
 def unmasked_probability(network: str, picture: np.ndarray) -> float:
@@ -26,8 +25,11 @@ def unmasked_probability(network: str, picture: np.ndarray) -> float:
     width, height = told["input"]["size_wh"]
     crop = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     rgb = np.ascontiguousarray(crop[None, ..., ::-1], np.float32)  # OpenCV reads BGR
-    reading = told["output"]
-    return 1 / (1 + math.exp(-(reading["slope"] * logit(network, rgb, told) + reading["offset"])))
+    reading, found = told["output"], logits(network, rgb, told)
+    if "offset" in reading:
+        return float(1 / (1 + np.exp(-(reading["slope"] * found[0] + reading["offset"]))))
+    raised = np.exp(reading["slope"] * found + reading["offsets"])
+    return float(raised[told["labels"].index("unmasked")] / raised.sum())
 
 
 if __name__ == "__main__":

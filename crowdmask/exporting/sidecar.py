@@ -40,7 +40,12 @@ def _classifier(found: Shipped) -> dict[str, Any]:
             "offset": found.calibration.offset,
         }
         if outputs == 1
-        else {"is": "logits, one for each label", "probabilities": "softmax"}
+        else {
+            "is": "logits, one for each label",
+            "probabilities": "softmax of slope * logits + offsets, in the order of labels",
+            "slope": found.calibration.slope,
+            "offsets": list(found.calibration.offsets) or [found.calibration.offset] * outputs,
+        }
     )
     return {
         "input": {

@@ -100,6 +100,22 @@ def test_a_classifier_says_the_same_and_its_example_reads_it(
         assert found == pytest.approx(ours(weights, crop), abs=0.01)
 
 
+def test_four_outcomes_keep_their_calibration(pictures: Path, tmp_path: Path) -> None:
+    row, settings = architecture("xception"), {**GRAPHS["xception"][1], "outputs": 4}
+    model = row.model(row.graph_type()(**settings))
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    save_weights(weights / "xception.npz", arrays_of(model), half=False)
+    graph = {**settings, "calibration": {"slope": 0.9, "offsets": [0.1, -0.2, 0.3, 1.0]}}
+    update_entry("xception", weights / "xception.npz", folder=weights, architecture="xception", graph=graph)
+    done = export("xception", "savedmodel", tmp_path, pictures, folder=weights)
+    assert json.loads(done.sidecar.read_text())["labels"] == ["masked", "unmasked", "incorrect", "no_face"]
+    crop = cv2.resize(cv2.imread(str(pictures / "1.png")), (32, 32), interpolation=cv2.INTER_AREA)
+    raised = np.exp(0.9 * np.asarray(model(crop[None, ..., ::-1].astype(np.float32)))[0] + [0.1, -0.2, 0.3, 1.0])
+    found = example("export_savedmodel_classifier").unmasked_probability(str(done.path), crop)
+    assert found == pytest.approx(raised[1] / raised.sum(), abs=1e-4)
+
+
 def test_a_detector_in_onnx_and_its_example_finds_what_ours_finds(
     weights: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
