@@ -17,7 +17,7 @@ from crowdmask.errors import SettingsError, SourceError
 from crowdmask.results.detections import DetectionsFile
 from crowdmask.results.purge import carry_out
 from crowdmask.results.purge_plan import kind_of, parse_age, plan, runs_in
-from crowdmask.results.report.sections import PICTURE_MARK
+from crowdmask.results.report.moments import PICTURE_MARK
 from tests.factories import make_result, of
 from tests.unit.results.frames_csvs import Row, write_run
 
