@@ -289,6 +289,12 @@ class BatchSettings(Checked):
         choices=("all", "unmasked", "none"),
     )
     workers: int = setting(1, "Processes that share the work and the threads.", low=1, high=256)
+    segment_s: float = setting(
+        60.0,
+        "Videos are cut into segments of about this length; an interruption costs one, and workers share a video.",
+        low=1.0,
+        high=86_400.0,
+    )
     retries: int = setting(2, "How often an input that failed is tried again, at the end.", low=0, high=100)
     settle_s: float = setting(
         5.0, "A file that changed within this time may still be growing, and is left for the end.", low=0.0, high=3600.0

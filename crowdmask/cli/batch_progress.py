@@ -8,8 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from crowdmask.jobs.batch.ledger import Tally
 from crowdmask.jobs.batch.running import BatchWatch
+from crowdmask.jobs.batch.standing import Tally
 
 LOOK_S = 0.2
 
@@ -39,7 +39,7 @@ class BatchProgress(BatchWatch):
             self._bar = tqdm(desc="inputs", unit="input", file=sys.stderr, leave=False, dynamic_ncols=True)
         self._bar.total = to_do if all_found else None
         self._bar.n = tally.done + tally.failed
-        frames, counts = tally.frames_seen, tally.counts_seen
+        frames, counts = tally.frames_seen, tally.counts
         failed = f", {tally.failed} failed" if tally.failed else ""
         faces = f", {counts.unmasked} unmasked, {counts.masked} masked, {counts.unknown} unknown"
         speed = f"{frames} frames ({frames / max(now - self._begun, 0.001):.1f}/s)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -32,8 +32,8 @@ Stage = Callable[[str], AbstractContextManager[object]]
 class AnnotatedVideo:
     """Draws and encodes on its own thread; holds a few frames, whatever the video's length.
 
-    Results without pictures get them from `pictures`. `totals` are the counts before the first frame. `stage` is given
-    the work by name, "draw" and "encode", to take its time.
+    Results without pictures get them from `pictures`. A piece of a longer video has `totals`, the counts before it,
+    and `lately`, the results shortly before it. `stage` is given the work by name, "draw" and "encode", for its time.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class AnnotatedVideo:
         stage: Stage = nullcontext,
         pictures: PicturesAgain | None = None,
         totals: Counts | None = None,
+        lately: Iterable[FrameResult] = (),
     ) -> None:
         self._pictures = pictures
         self._open_writer = partial(
@@ -63,6 +64,8 @@ class AnnotatedVideo:
         self._totals = totals or Counts()
         self._sheet: NDArray[np.uint8] | None = None
         self._lingering = LingeringBlur()
+        for result in lately:
+            self._lingering.also(result)
         self._stack = ExitStack()
         self._writer: VideoWriter | None = None
         self._hand_over: Callable[[tuple[FrameResult, Counts]], None] | None = None

@@ -3,6 +3,7 @@
     RUN/
       frames.csv            one row for every frame of the run, see frames_csv.py; frames.csv.part while under way
       detections.parquet    on demand: a row per face, with `source` and `frame` as in frames.csv (or detections.csv)
+      persons.csv           where faces are followed, one row for every appearance, see persons.py
       annotated/            annotated copies, in the tree of the inputs: annotated/<source's folder>/<name>
       videos/               of each video its per-frame CSV (<source>.csv) and its summary (<source>.json)
       parts/                on demand: the detections of videos before they are put together; they show where faces are
@@ -63,6 +64,10 @@ class RunFolder:
     @property
     def detections(self) -> tuple[Path, Path]:
         return self.path / "detections.parquet", self.path / "detections.csv"
+
+    @property
+    def persons(self) -> Path:
+        return self.path / "persons.csv"
 
     @property
     def annotated(self) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from crowdmask.cli.batch_progress import BatchProgress
-from crowdmask.jobs.batch.ledger import Tally
+from crowdmask.jobs.batch.standing import Tally
 from crowdmask.records import Counts
 from tests.cli.conftest import Crowdmask
 from tests.schemas import assert_fits

@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs.batch.entries import Entry, Kind, OutputFile, State, stream_of
 from crowdmask.jobs.batch.kept_results import DamagedPartError, unpack_bytes
-from crowdmask.jobs.batch.locations import faces_file_of, frames_file_of
+from crowdmask.jobs.batch.locations import faces_file_of, frames_file_of, persons_file_of
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.records import Stream
+from crowdmask.results.csv_part import CsvPart
 from crowdmask.results.detections import DetectionsFile
 from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE, FrameRow, row_of
+from crowdmask.results.persons import PERSONS
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.table_files import TableCsv
@@ -74,6 +76,23 @@ def _whole(run: Path, entry: Entry, file: Path) -> bytes:
     if kept is None or OutputFile.of_bytes(path, data) != kept:
         raise DamagedResultError(entry, f"{file}: it is not as it was written")
     return data
+
+
+def write_persons(run: RunFolder, manifest: Manifest, path: Path, zone: ZoneInfo) -> None:
+    """RUN/persons.csv: a row for every appearance in every video whose faces were followed."""
+    width = len(PERSONS.of_one.names)
+    with CsvPart(path, PERSONS.names) as out:
+        for entry in manifest.in_order(State.DONE):
+            file = persons_file_of(run.path, entry.source)
+            if not any(output.path == file.relative_to(run.path).as_posix() for output in entry.outputs):
+                continue
+            stream = _local(stream_of(entry), zone)
+            lines = csv.reader(io.StringIO(_whole(run.path, entry, file).decode(), newline=""))
+            next(lines, None)
+            for cells in lines:
+                taken = stream.taken_at(float(dict(zip(PERSONS.of_one.names, cells, strict=True))["first_s"]))
+                shown = "" if taken is None else taken.isoformat(timespec="milliseconds")
+                out.row([*cells[:width], stream.camera, shown])
 
 
 def write_detections(run: RunFolder, manifest: Manifest, path: Path) -> None:

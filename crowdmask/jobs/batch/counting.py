@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import Source
 from crowdmask.engine.spine import analyse
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
-from crowdmask.jobs.batch.entries import Entry, Identity, State
+from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.reading import failed, told
 from crowdmask.jobs.batch.units import Beat, Plan, Worked
-from crowdmask.jobs.networks import Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
+from crowdmask.media.pictures import is_picture
 from crowdmask.media.sources import open_source
-from crowdmask.records import Counts, FrameResult
+from crowdmask.records import FrameResult
 from crowdmask.results.aggregate import Cell, Periods, Sums
 from crowdmask.results.timeline.buckets import Width
 
@@ -39,15 +40,20 @@ class Counting:
         cell = self._periods.cell(entry.camera, entry.captured_at)
         return self._worked(entry, {cell: Sums(1, result.counts)}, 1, False)
 
-    def video(self, entry: Entry, pair: Callable[[], Pair], stop: Stop, beat: Callable[[Beat], None]) -> Worked | None:
+    def video(
+        self, entry: Entry, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]
+    ) -> Worked | None:
         """None where it was interrupted: nothing of it is kept then, and it stays waiting."""
         plan = self._plan
         try:
+            if is_picture(entry.path):
+                return Worked(replace(entry, kind=Kind.PICTURE, state=State.WAITING))
+            entry = replace(entry, kind=Kind.VIDEO, identity=Identity.of(entry.path))
             with stop.breakable():
                 source = open_source(entry.path, plan.analysis, threads=plan.runtime.threads)
             with source:
                 placed = self._place(entry)
-                sums, frames, lasts_s = self._count(placed, source, pair(), stop, beat)
+                sums, frames, lasts_s = self._count(placed, source, judge(), stop, beat)
             if frames == 0:
                 reason = f" ({source.gaps[0].reason})" if source.gaps else ": check --start, --end and --duration"
                 raise SourceError(f"{entry.path}: no frame could be analysed{reason}")
@@ -66,20 +72,20 @@ class Counting:
             return failed(entry, f"{entry.path} cannot be analysed ({type(error).__name__}: {error})")
 
     def _count(
-        self, placed: Entry, source: Source, pair: Pair, stop: Stop, beat: Callable[[Beat], None]
+        self, placed: Entry, source: Source, judge: Judge, stop: Stop, beat: Callable[[Beat], None]
     ) -> tuple[dict[Cell, Sums], int, float]:
         """The sums of a video, its frames, and how long the part is that they are of."""
         plan, taken = self._plan, placed.captured_at
         sums: dict[Cell, Sums] = {}
         frames, beaten, first, last, at = 0, 0, 0.0, 0.0, time.monotonic()
         with ahead(source, plan.runtime.window) as coming:
-            for result in analyse(coming, pair.judge(plan.analysis, plan.runtime), waiting=stop.breakable):
+            for result in analyse(coming, judge, waiting=stop.breakable):
                 seconds = result.frame.seconds
                 first, last, frames = (seconds if frames == 0 else first), seconds, frames + 1
                 cell = self._periods.cell(placed.camera, taken, seconds)
                 sums[cell] = sums.get(cell, Sums()) + Sums(1, result.counts)
                 if time.monotonic() - at >= BEAT_S:
-                    beat(Beat(placed.source, frames - beaten, Counts()))
+                    beat(Beat(placed.source, 0, frames - beaten))
                     at, beaten = time.monotonic(), frames
         return sums, frames, last - first
 

@@ -31,6 +31,7 @@ def with_digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
         "weights": [[used.ran or used.sha256, used.runtime, used.precision] for used in weights],
         "output": output,
         "annotate": plan.batch.annotate,
+        "segment_s": plan.batch.segment_s,
         "detections": plan.detections is not None,
     }
     if plan.aggregate.aggregate is not None:

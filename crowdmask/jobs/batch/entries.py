@@ -16,6 +16,8 @@ from crowdmask.records import Counts, Gap, SourceKind, Stream
 
 EDGE_BYTES = 16_384  # of the head and of the tail of an input, by which its content is known again
 READ_BYTES = 1 << 20
+IN_ONE_PIECE = "it is analysed in one piece"  # in the note of a video that cannot be cut
+PIECES, CONCLUSION = 1 << 29, 1 << 30  # of what is kept of a video under way; see Entry.segment
 
 
 class State(str, Enum):
@@ -97,8 +99,9 @@ class OutputFile:
 class Entry:
     """One result of the run: a row of the manifest, known by its source and segment.
 
-    Segment 0 is the input itself; the segments of a video that is cut are 1 and up, as long as they are needed. A done
-    picture has exactly one frame, number 0 at second 0, so that its counts are its row of the frames CSV.
+    Segment 0 is the input itself. Of a video that is cut, as long as it is under way: the looks at its segments, 1 and
+    up; the CONCLUSION from them; and the drawn pieces, from PIECES + 1 on. A done picture has exactly one frame, number
+    0 at second 0, so that its counts are its row of the frames CSV.
     """
 
     source: str  # relative to the input root with `/`; absolute where it lies outside of it

@@ -1,7 +1,7 @@
-"""Keeps results without their pictures, packed, until the run's tables are made of them: in the manifest or in parts/.
+"""Keeps looks and results without their pictures, packed, until the run's tables are made of them.
 
-A frame is the length and the checksum of what follows; then its number, its time, how long it is shown, and its named
-arrays, each with its type and shape, so that further ones need no change here.
+A frame is the length and the checksum of what follows; then its number, its time, how long it is shown, its size,
+two numbers of its kind, and its named arrays, each with its type and shape, so that further ones need no change here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -22,42 +22,58 @@ from typing_extensions import Self
 
 from crowdmask.errors import SourceError
 from crowdmask.media.parts import commit, part_of, writing
-from crowdmask.records import NO_STREAM, Faces, Frame, FrameResult, Stream
+from crowdmask.records import NO_STREAM, Faces, Frame, FrameResult, Look, Stream
 
 _ENVELOPE = struct.Struct("<II")
-_HEADER = struct.Struct("<qddH")
+_HEADER = struct.Struct("<qddIIIBH")
 _MOST_BYTES = 1 << 30  # of one frame: more is no length but damage
-_NO_IMAGE = np.zeros((1, 1, 3), np.uint8)
+_COLUMN = "column."
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class DamagedPartError(SourceError):
     """What was kept is not as it was written."""
 
 
-def pack(result: FrameResult, *, landmarks: bool = False) -> bytes:
-    faces = result.faces
-    arrays: dict[str, NDArray[Any]]
-    arrays = {"boxes": faces.boxes, "scores": faces.scores, "prob": result.unmasked_prob, "verdicts": result.verdicts}
-    if landmarks:
-        arrays["landmarks"] = faces.landmarks
-    frame = result.frame
-    lasts_s = float("nan") if frame.lasts_s is None else frame.lasts_s
-    parts = [_HEADER.pack(frame.index, frame.seconds, lasts_s, len(arrays))]
-    parts += [_packed(name, array) for name, array in arrays.items()]
-    data = b"".join(parts)
-    return _ENVELOPE.pack(len(data), zlib.crc32(data)) + data
+def pack(result: FrameResult) -> bytes:
+    """A result, without landmarks: what tables and drawings are made of."""
+    arrays: dict[str, NDArray[Any]] = {
+        "boxes": result.faces.boxes,
+        "scores": result.faces.scores,
+        "prob": result.unmasked_prob,
+        "verdicts": result.verdicts,
+    }
+    arrays |= {_COLUMN + name: np.asarray(values) for name, values in result.columns.items()}
+    return _packed(result.frame, arrays, result.no_faces, True)
+
+
+def pack_look(look: Look) -> bytes:
+    arrays: dict[str, NDArray[Any]] = {
+        "boxes": look.faces.boxes,
+        "scores": look.faces.scores,
+        "landmarks": look.faces.landmarks,
+        "probabilities": look.probabilities,
+        "sharpness": look.sharpness,
+    }
+    if look.camera is not None:
+        arrays["camera"] = look.camera
+    return _packed(look.frame, arrays, 0, look.looked)
 
 
 def unpack(file: BinaryIO, stream: Stream) -> Iterator[FrameResult]:
-    """The frames of a packed file of a stream, without their pictures; DamagedPartError where it is not whole."""
-    while head := file.read(_ENVELOPE.size):
-        if len(head) == _ENVELOPE.size:
-            length, checksum = _ENVELOPE.unpack(head)
-            data = file.read(length) if length < _MOST_BYTES else b""
-            if len(data) == length and zlib.crc32(data, 0) == checksum:
-                yield _result(data, stream)
-                continue
-        raise DamagedPartError(f"{stream.source}: what was kept of it is damaged: start the same command again")
+    """Results out of a file of a stream; DamagedPartError where it is not whole."""
+    for frame, arrays, no_faces, _ in _frames(file, stream):
+        boxes = arrays["boxes"]
+        columns = {name[len(_COLUMN) :]: array for name, array in arrays.items() if name.startswith(_COLUMN)}
+        faces = Faces(boxes, arrays["scores"], np.zeros((len(boxes), 5, 2), np.float32))
+        yield FrameResult(frame, faces, arrays["prob"], arrays["verdicts"], columns, no_faces)
+
+
+def unpack_looks(file: BinaryIO, stream: Stream) -> Iterator[Look]:
+    """Looks out of a file of a stream, likewise."""
+    for frame, arrays, _, looked in _frames(file, stream):
+        faces = Faces(arrays["boxes"], arrays["scores"], arrays["landmarks"])
+        yield Look(frame, faces, arrays["probabilities"], arrays["sharpness"], looked, arrays.get("camera"))
 
 
 def unpack_bytes(data: bytes, stream: Stream) -> Iterator[FrameResult]:
@@ -65,23 +81,37 @@ def unpack_bytes(data: bytes, stream: Stream) -> Iterator[FrameResult]:
 
 
 def is_packed_whole(data: bytes, faces: int) -> bool:
-    """Whether packed frames are as they were written, and have so many faces."""
+    """Whether packed results are as they were written, and have so many faces."""
     try:
         return sum(len(result.faces) for result in unpack_bytes(data, NO_STREAM)) == faces
     except (SourceError, ValueError, KeyError, TypeError, struct.error):
         return False
 
 
-def _packed(name: str, array: NDArray[Any]) -> bytes:
-    kind = array.dtype.newbyteorder("<").str.encode()
-    shape = struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape)
-    code = name.encode()
-    head = bytes([len(code)]) + code + bytes([len(kind)]) + kind + shape
-    return b"".join([head, np.ascontiguousarray(array).tobytes()])
+def _packed(frame: Frame, arrays: Arrays, number: int, flag: bool) -> bytes:
+    lasts_s = float("nan") if frame.lasts_s is None else frame.lasts_s
+    parts = [_HEADER.pack(frame.index, frame.seconds, lasts_s, *frame.size_wh, number, flag, len(arrays))]
+    for name, array in arrays.items():
+        code, kind = name.encode(), array.dtype.newbyteorder("<").str.encode()
+        shape = struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape)
+        parts += [bytes([len(code)]), code, bytes([len(kind)]), kind, shape, np.ascontiguousarray(array).tobytes()]
+    data = b"".join(parts)
+    return _ENVELOPE.pack(len(data), zlib.crc32(data)) + data
 
 
-def _result(data: bytes, stream: Stream) -> FrameResult:
-    index, seconds, lasts_s, count = _HEADER.unpack_from(data)
+def _frames(file: BinaryIO, stream: Stream) -> Iterator[tuple[Frame, dict[str, NDArray[Any]], int, bool]]:
+    while head := file.read(_ENVELOPE.size):
+        if len(head) == _ENVELOPE.size:
+            length, checksum = _ENVELOPE.unpack(head)
+            data = file.read(length) if length < _MOST_BYTES else b""
+            if len(data) == length and zlib.crc32(data) == checksum:
+                yield _unpacked(data, stream)
+                continue
+        raise DamagedPartError(f"{stream.source}: what was kept of it is damaged: start the same command again")
+
+
+def _unpacked(data: bytes, stream: Stream) -> tuple[Frame, dict[str, NDArray[Any]], int, bool]:
+    index, seconds, lasts_s, width, height, number, flag, count = _HEADER.unpack_from(data)
     at, arrays = _HEADER.size, {}
     for _ in range(count):
         name, at = _text(data, at)
@@ -92,10 +122,9 @@ def _result(data: bytes, stream: Stream) -> FrameResult:
         array = np.frombuffer(data, np.dtype(kind), int(np.prod(shape)), at).reshape(shape)
         at += array.nbytes
         arrays[name] = array
-    boxes = arrays["boxes"]
-    landmarks = arrays.get("landmarks", np.zeros((len(boxes), 5, 2), np.float32))
-    frame = Frame(index, seconds, _NO_IMAGE, None if np.isnan(lasts_s) else lasts_s, stream=stream)
-    return FrameResult(frame, Faces(boxes, arrays["scores"], landmarks), arrays["prob"], arrays["verdicts"])
+    blank = np.broadcast_to(np.uint8(0), (height, width, 3))
+    frame = Frame(index, seconds, blank, None if np.isnan(lasts_s) else lasts_s, stream=stream)
+    return frame, arrays, number, bool(flag)
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
@@ -103,8 +132,8 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
     return data[at + 1 : end].decode(), end
 
 
-class KeptResults:
-    """The packed results of one video, as a sink."""
+class PackedFile:
+    """A file that packed frames are written to; NAME.part until it is whole."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -125,8 +154,7 @@ class KeptResults:
         if kind is None:
             commit(self.path)
 
-    def write(self, result: FrameResult) -> None:
+    def add(self, packed: bytes) -> None:
         assert self._file is not None
-        if len(result.faces):
-            with writing(self.path):
-                self._file.write(pack(result))
+        with writing(self.path):
+            self._file.write(packed)

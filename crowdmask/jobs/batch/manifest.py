@@ -308,9 +308,14 @@ class Manifest:
                 self._db.execute("DELETE FROM results WHERE source = ?", (source,))
                 self._db.execute("DELETE FROM faces WHERE source = ?", (source,))
 
-    def drop_segments(self, source: str) -> None:
-        with self._lock, self._as_errors():
-            self._db.execute("DELETE FROM results WHERE source = ? AND segment > 0", (source,))
+    def drop_segments(self, source: str, segments: Iterable[int] | None = None) -> None:
+        """Forget what is kept of a video under way, or some of it."""
+        with self._lock, self._as_errors(), self._transaction():
+            if segments is None:
+                self._db.execute("DELETE FROM results WHERE source = ? AND segment > 0", (source,))
+            else:
+                values = [(source, segment) for segment in segments]
+                self._db.executemany("DELETE FROM results WHERE source = ? AND segment = ?", values)
 
     def drop_broken(self) -> int:
         """Forget every result that is not as it was written; how many there were."""

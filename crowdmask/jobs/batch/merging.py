@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from crowdmask.errors import OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
-from crowdmask.jobs.batch.assembly import write_detections, write_frames
+from crowdmask.jobs.batch.assembly import write_detections, write_frames, write_persons
 from crowdmask.jobs.batch.claims import OWN_FILES
 from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
 from crowdmask.jobs.batch.manifest import (
@@ -237,6 +237,8 @@ class _Joining:
     def _counted(self, plan: Plan, manifest: Manifest, weights: list[WeightsUsed]) -> dict[str, Any]:
         run, seen = self.run_folder, WhatWasSeen()
         stats = write_frames(run, manifest, zone_named(manifest.meta(META_ZONE) or "UTC"), seen.add)
+        if plan.analysis.follow:
+            write_persons(run, manifest, run.persons, zone_named(manifest.meta(META_ZONE) or "UTC"))
         name = manifest.meta(META_DETECTIONS)
         if name:
             write_detections(run, manifest, run.path / name)

@@ -1,4 +1,4 @@
-"""Beside the work, every half second: writes down what is due, watches the disk, and tells how far the run is."""
+"""Beside the work, every half second: watches the disk, and says how far the run is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from types import TracebackType
 from typing_extensions import Self
 
 from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.ledger import Ledger
 from crowdmask.jobs.stopping import Stop
 
 BEAT_S, SESSION_S, LOG_S = 0.5, 2.0, 60.0
@@ -44,8 +43,8 @@ class Disk:
 class Pulse:
     """A context manager around the work; `beat` is called every few seconds, with True when the log is due a line."""
 
-    def __init__(self, ledger: Ledger, disk: Disk, stop: Stop, journal: Journal, beat: Callable[[bool], None]) -> None:
-        self._ledger, self._disk, self._stop, self._journal, self._beat = ledger, disk, stop, journal, beat
+    def __init__(self, disk: Disk, stop: Stop, journal: Journal, beat: Callable[[bool], None]) -> None:
+        self._disk, self._stop, self._journal, self._beat = disk, stop, journal, beat
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="crowdmask-pulse", daemon=True)
         self.error: Exception | None = None
@@ -64,7 +63,6 @@ class Pulse:
         told, logged = 0.0, time.monotonic()
         try:
             while not self._end.wait(BEAT_S):
-                self._ledger.flush_if_due()
                 if self._disk.is_low and not self._stop.asked:
                     self._journal.tell(self._disk.said())
                     self._stop.ask()

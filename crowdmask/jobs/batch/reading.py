@@ -1,9 +1,9 @@
-"""Reads and decodes the pictures of a batch ahead of the networks, on several threads, in the order of the units."""
+"""Reads and decodes the pictures of a unit ahead of the networks, on several threads, in their order."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +12,10 @@ import numpy as np
 
 from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, stream_of
-from crowdmask.jobs.batch.units import Unit, UnitDone, Worked
+from crowdmask.jobs.batch.units import Worked
 from crowdmask.media.opening import check_file
 from crowdmask.media.picture_kinds import starts_picture
-from crowdmask.media.pictures import decode_with_doubts, is_picture
+from crowdmask.media.pictures import decode_with_doubts
 from crowdmask.records import Frame, Gap
 
 MOST_THREADS = 4  # one decodes as fast as two cores judge; more hide the waiting of slow disks
@@ -29,59 +29,31 @@ class Still:
     frame: Frame
 
 
-@dataclass(frozen=True)
-class Film:
-    """An input that is not a picture by its content."""
+class Reading:
+    """The pictures of a unit, read and decoded on the threads of a pool, in order, so many of them ahead."""
 
-    entry: Entry
+    def __init__(
+        self, entries: Sequence[Entry], place: Callable[[Entry], Entry], pool: ThreadPoolExecutor, ahead: int
+    ) -> None:
+        self._waiting, self._place, self._pool = deque(entries), place, pool
+        self._coming: deque[Future[Still | Worked]] = deque()
+        for _ in range(ahead):
+            self._begin_next()
 
+    def _begin_next(self) -> None:
+        if self._waiting:
+            self._coming.append(self._pool.submit(read, self._waiting.popleft(), self._place))
 
-@dataclass(frozen=True)
-class Pause:
-    """Nothing more is there for the time being."""
-
-
-Item = Still | Film | Pause | Worked | UnitDone
-
-
-def items_of(
-    units: Iterator[Unit | None], place: Callable[[Entry], Entry], *, threads: int
-) -> Generator[Item, None, None]:
-    """Every input of the units in their order, pictures decoded; a failure to read one is its item."""
-    coming: deque[Future[Item] | Item] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="crowdmask-read") as pool:
-        try:
-            for unit in units:
-                if unit is None:
-                    yield from _all(coming)
-                    yield Pause()
-                    continue
-                for entry in unit.entries:
-                    coming.append(pool.submit(read, entry, place))
-                    while len(coming) > 2 * threads:
-                        yield _come(coming.popleft())
-                coming.append(UnitDone(unit.number))
-            yield from _all(coming)
-        finally:
-            for item in coming:
-                if isinstance(item, Future):
-                    item.cancel()
+    def __iter__(self) -> Iterator[Still | Worked]:
+        while self._coming:
+            item = self._coming.popleft().result()
+            self._begin_next()
+            yield item
 
 
-def _all(coming: deque[Future[Item] | Item]) -> Iterator[Item]:
-    while coming:
-        yield _come(coming.popleft())
-
-
-def _come(item: Future[Item] | Item) -> Item:
-    return item.result() if isinstance(item, Future) else item
-
-
-def read(entry: Entry, place: Callable[[Entry], Entry]) -> Item:
-    """One input, as far as it is a picture; only its own failures, whatever they are, become its item."""
+def read(entry: Entry, place: Callable[[Entry], Entry]) -> Still | Worked:
+    """One picture; only its own failures, whatever they are, become what is given for it."""
     try:
-        if entry.kind is Kind.VIDEO and not is_picture(entry.path):
-            return Film(entry)
         return _read_picture(entry, place)
     except Exception as error:  # a library that stumbles over a broken file must not stop the night
         return failed(entry, told(error, entry.path))
@@ -100,9 +72,7 @@ def told(error: Exception, path: str) -> str:
     return f"{path} cannot be read ({type(error).__name__}: {error}): save it anew as PNG"
 
 
-def _read_picture(entry: Entry, place: Callable[[Entry], Entry]) -> Item:
-    if entry.kind is Kind.VIDEO:
-        return Worked(replace(entry, kind=Kind.PICTURE, state=State.WAITING))  # it only has a video's name
+def _read_picture(entry: Entry, place: Callable[[Entry], Entry]) -> Still | Worked:
     with open(entry.path, "rb") as file:
         identity = Identity.of_open(file)
         if not identity.looks_like(entry.identity):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from crowdmask.jobs.batch.entries import Entry, State
+from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, State
 from crowdmask.jobs.batch.manifest import META_STARTED, META_ZONE, Manifest
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.camera_names import camera_warning
@@ -24,12 +24,15 @@ class WhatWasSeen:
 
     inputs: int = 0
     with_camera: int = 0
+    in_one_piece: list[str] = dataclasses.field(default_factory=list)  # the first of the videos that cannot be cut
     timed_by: Counter[str] = dataclasses.field(default_factory=Counter)
     gaps: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
         self.inputs += 1
         self.with_camera += bool(entry.camera)
+        if IN_ONE_PIECE in entry.note and len(self.in_one_piece) < MOST_LISTED:
+            self.in_one_piece.append(f"{entry.source}: {entry.note}")
         self.timed_by[entry.captured_from or "nothing"] += 1
         for gap in entry.gaps:
             if len(self.gaps) < MOST_LISTED:
@@ -98,6 +101,9 @@ def _notes(plan: Plan, seen: WhatWasSeen, failed: int, left: int) -> list[str]:
         notes.append(warning)
     if untimed := seen.timed_by["nothing"]:
         notes.append(f"of {untimed} of the {seen.inputs} inputs nothing tells when they were taken")
+    if seen.in_one_piece:
+        what = "a video" if len(seen.in_one_piece) == 1 else f"{len(seen.in_one_piece)} videos"
+        notes.append(f"{what} could not be cut into segments ({seen.in_one_piece[0]})")
     if failed > MOST_LISTED:
         notes.append(f"{failed - MOST_LISTED} more failures are in the manifest only")
     if left:

@@ -10,22 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import partial
 from itertools import islice
 from typing import Any
 
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
-from crowdmask.jobs.batch.assembly import DamagedResultError, write_detections, write_frames
-from crowdmask.jobs.batch.claims import Claims, put_aside
+from crowdmask.jobs.batch.claims import Claims, put_aside, remove_empty
 from crowdmask.jobs.batch.digests import RESULTS_REVISION, with_digests
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, readable
-from crowdmask.jobs.batch.giving_out import PAGE, GivingOut
-from crowdmask.jobs.batch.in_process import InProcess
+from crowdmask.jobs.batch.executors import InProcess, Processes
 from crowdmask.jobs.batch.inputs import Inputs
 from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.ledger import Ledger, Tally
-from crowdmask.jobs.batch.locations import files_of
 from crowdmask.jobs.batch.manifest import (
     META_DETECTIONS,
     META_NOTES,
@@ -39,30 +34,32 @@ from crowdmask.jobs.batch.manifest import (
 )
 from crowdmask.jobs.batch.patterns import Selection
 from crowdmask.jobs.batch.placing import Placing
-from crowdmask.jobs.batch.planner import Planner, back_to_waiting, drop_unselected
+from crowdmask.jobs.batch.planner import Planner, drop_unselected
 from crowdmask.jobs.batch.pulse import Disk, Pulse
+from crowdmask.jobs.batch.queue import Queue
 from crowdmask.jobs.batch.run_lock import RunLock
-from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary, settings_of
+from crowdmask.jobs.batch.run_summary import settings_of
 from crowdmask.jobs.batch.salvage import open_manifest
-from crowdmask.jobs.batch.standing import Totals
+from crowdmask.jobs.batch.standing import Tally, Totals
+from crowdmask.jobs.batch.stores import open_store
 from crowdmask.jobs.batch.units import (
     Beat,
     Broken,
+    Done,
     Executor,
     Plan,
     Unit,
-    WeightsAtWork,
     Worked,
 )
 from crowdmask.jobs.batch.walking import Walk
-from crowdmask.jobs.batch.worker_processes import WorkerProcesses
 from crowdmask.jobs.networks import Networks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
-from crowdmask.results.summary import WeightsUsed, write_summary
+from crowdmask.results.summary import WeightsUsed
 
 FINISHED, INTERRUPTED, DISK_FULL = "finished", "interrupted", "disk almost full"
+PAGE, LOOK_S = 256, 0.2
 LOOKS = 3  # at a file that is still being written when all others are done
 
 
@@ -119,7 +116,12 @@ def run_batch(
 def _own_files(plan: Plan) -> list[str]:
     """What every run writes itself."""
     table = "frames.csv" if plan.aggregate.aggregate is None else "aggregate.csv"
-    return [table, "summary.json", *([plan.detections.name] if plan.detections is not None else [])]
+    own = [
+        table,
+        "summary.json",
+        *(["persons.csv"] if plan.analysis.follow and plan.aggregate.aggregate is None else []),
+    ]
+    return [*own, *([plan.detections.name] if plan.detections is not None else [])]
 
 
 def _refuse_own_folder(inputs: Inputs, run: RunFolder) -> None:
@@ -148,9 +150,9 @@ class _Batch:
         self.claims, self.watch = claims, watch
         self.begun = time.monotonic()
         self.disk = Disk(plan.run, plan.batch.keep_free)
-        self.sums = period_mode.period_sums(plan, manifest, self.run_folder, journal)
-        self.ledger = Ledger(manifest, forgive=lambda: self.disk.is_low, sums=self.sums)
         self.placing = Placing(plan)
+        self.store = open_store(plan, manifest, self.placing.zone, journal)
+        self.tally = Tally(tells_faces=self.store.tells_faces)
         self.walk = Walk(
             inputs,
             Selection.of(plan.batch.include, plan.batch.exclude),
@@ -169,31 +171,21 @@ class _Batch:
             stop=stop,
             same_program=manifest.meta(META_REVISION) in (None, str(RESULTS_REVISION)) and not manifest.was_older,
         )
-        self.giving_out = GivingOut(
-            manifest,
-            self.planner,
-            stop,
-            writes=partial(files_of, plan),
-            claims=claims,
-            refuse=lambda entry, reason: self._worked(Worked(replace(entry, state=State.FAILED, error=reason))),
-        )
+        self.queue = Queue(
+            plan, manifest, self.planner, claims, from_place=manifest.queue_end, refuse=self._refuse
+        )  # what lies before that place is of earlier sessions
         self.weights: list[WeightsUsed] = []
-        self.again: list[Entry] = []  # whose worker died, or whose content is not what its name says
         self.session = 0
-        self.first_place = manifest.queue_end  # what lies before it is of earlier sessions
 
     def run(self, networks: Networks, weights: list[WeightsUsed]) -> BatchOutcome:
         self.weights = weights
         self._begin()
         ending = "failed"
         try:
-            try:
-                self._work(networks)
-            finally:
-                self.ledger.flush()
+            self._work(networks)
             ending = DISK_FULL if self.disk.was_low else INTERRUPTED if self.stop.asked else FINISHED
             if ending == FINISHED:
-                self.ledger.finish()
+                self.store.finish()
             return self._close(ending)
         except BaseException as error:
             with suppress(CrowdmaskError):
@@ -220,7 +212,7 @@ class _Batch:
             workers=plan.batch.workers,
         )
         if before is not None and before != told:
-            if self.sums is not None:
+            if not self.store.tells_faces:
                 raise SettingsError(
                     f"{self.run_folder.path}: the call names other inputs than the run before, and what was counted of "
                     "those cannot be taken out of the sums: give another --out-dir"
@@ -244,11 +236,10 @@ class _Batch:
             self.journal.tell(self.disk.said())
             self.stop.ask()
             return
-        kind: Callable[..., Executor] = WorkerProcesses if self.plan.batch.workers > 1 else InProcess
-        pulse = Pulse(self.ledger, self.disk, self.stop, self.journal, self._pulse)
+        kind: Callable[..., Executor] = Processes if self.plan.batch.workers > 1 else InProcess
+        pulse = Pulse(self.disk, self.stop, self.journal, self._pulse)
         with pulse, self.planner, kind(self.plan, networks, self.stop, self._beat) as executor:
-            self._pass(executor, self.giving_out.units(self.first_place, until=lambda: self.planner.finished))
-            self._again(executor, self._taken(self.again))
+            self._drain(executor)
             self._settle(executor)
             for _ in range(self.plan.batch.retries):
                 failures = (entry for entry in self.manifest.in_order(State.FAILED) if self._may_retry(entry))
@@ -266,55 +257,86 @@ class _Batch:
     def _may_retry(self, entry: Entry) -> bool:
         return entry.kind is not Kind.FOLDER and 0 < entry.attempts <= self.plan.batch.retries
 
-    def _pass(self, executor: Executor, units: Iterator[Unit | None]) -> None:
-        for report in executor.run(units):
-            if isinstance(report, Worked):
-                self._worked(report)
-            elif isinstance(report, Broken):
-                self._broken(report)
-            elif isinstance(report, WeightsAtWork) and report.weights:
-                self.weights = list(report.weights)
-        self.ledger.flush()
+    def _drain(self, executor: Executor) -> None:
+        """Give out what there is to do, and take what comes of it, until nothing is left or the stop is asked."""
+        queue, stop = self.queue, self.stop
+        while True:
+            while not stop.asked and (unit := queue.peek()) is not None and executor.fits(unit):
+                executor.put(queue.pop())
+            if executor.in_hand:
+                for message in executor.take(LOOK_S):
+                    self._hear(message)
+            elif stop.asked or queue.is_empty:
+                break
+            else:
+                self.planner.wait(LOOK_S)
         if self.planner.error is not None:
             raise self.planner.error
 
-    def _worked(self, report: Worked) -> None:
-        entry = report.entry
-        if entry.state is State.WAITING:
-            self.again.append(entry)
+    def _hear(self, message: Done | Broken) -> None:
+        if isinstance(message, Broken):
+            self._broken(message.unit)
             return
-        if entry.state is State.FAILED:
-            self.journal.note("failed", source=entry.source, attempt=entry.attempts, reason=entry.error)
-        elif entry.kind is Kind.VIDEO and entry.state is State.DONE:
-            seen = {} if self.sums is not None else {"unmasked": entry.counts.unmasked}
-            self.journal.note("done", source=entry.source, frames=entry.frames, **seen)
-        self.ledger.add(report)
+        self.weights = list(message.weights) or self.weights
+        kept = [one for one in message.worked if self._is_kept(one)]
+        self.store.put([one for one in kept if one.entry.state is not State.WAITING or not one.spans])
+        for one in kept:
+            self._worked(one)
         self._moved()
 
-    def _broken(self, report: Broken) -> None:
-        entry = report.entry
-        self.giving_out.only_alone.add(entry.source)
-        if not report.alone:
-            self.again.append(entry)
+    def _is_kept(self, worked: Worked) -> bool:
+        """Not a failure that a full disk made, and no part of a video that was given up meanwhile."""
+        entry = worked.entry
+        if entry.segment and entry.source not in self.queue.videos:
+            self.claims.remove(output.path for output in entry.outputs)
+            return False
+        return entry.state is not State.FAILED or not self.disk.is_low
+
+    def _worked(self, worked: Worked) -> None:
+        entry, tally = worked.entry, self.tally
+        if worked.spans:
+            self.queue.cut(worked)
+        elif entry.segment:
+            self.queue.videos[entry.source].take(entry)
+        elif entry.state is State.DONE:
+            tally.add(entry)
+            if entry.kind is Kind.VIDEO:
+                self.queue.forget(entry.source)
+                seen = {"unmasked": entry.counts.against} if self.store.tells_faces else {}
+                self.journal.note("done", source=entry.source, frames=entry.frames, **seen)
+        elif entry.state is State.FAILED:
+            tally.fail(entry)
+            self.queue.videos.pop(entry.source, None)
+            self.journal.note("failed", source=entry.source, attempt=entry.attempts, reason=entry.error)
+        elif entry.state is State.UNSETTLED:
+            self.queue.forget(entry.source)
+
+    def _broken(self, unit: Unit) -> None:
+        """Whoever did it is gone: it is done again by itself, and is a failure if that ends in the same way."""
+        if self.stop.asked:
             return
+        if not unit.alone:
+            self.queue.again(unit)
+            return
+        entry = unit.entries[0]
         self.journal.note("worker died", source=entry.source)
         reason = f"{entry.path}: the process that worked on it died, as for want of memory: try fewer --workers"
-        self._worked(Worked(replace(entry, state=State.FAILED, attempts=entry.attempts + 1, error=reason)))
+        self._refuse(replace(entry, attempts=entry.attempts + 1), reason)
 
-    def _taken(self, entries: list[Entry]) -> Iterator[Entry]:
-        while entries:
-            yield entries.pop()
+    def _refuse(self, entry: Entry, reason: str) -> None:
+        failed = Worked(replace(entry, state=State.FAILED, error=reason))
+        self.store.put([failed])
+        self._worked(failed)
 
     def _again(self, executor: Executor, entries: Iterator[Entry]) -> int:
         """Put inputs into the queue once more and go through it; how many there were."""
-        start, number, failed = self.manifest.queue_end, 0, 0
+        number = 0
         while page := list(islice(entries, PAGE)):
             number += len(page)
-            failed += sum(entry.state is State.FAILED for entry in page)
+            self.tally.failed -= sum(entry.state is State.FAILED for entry in page)
             self.manifest.put(replace(entry, state=State.WAITING) for entry in page)
         if number:
-            self.ledger.retried(failed)
-            self._pass(executor, self.giving_out.units(start))
+            self._drain(executor)
         return number
 
     def _settle(self, executor: Executor) -> None:
@@ -328,8 +350,7 @@ class _Batch:
             return
         reason = "it is still being written: start the same command again when it is finished"
         for entry in self.manifest.in_order(State.UNSETTLED):
-            self._worked(Worked(replace(entry, state=State.FAILED, error=f"{entry.path}: {reason}")))
-        self.ledger.flush()
+            self._refuse(entry, f"{entry.path}: {reason}")
 
     def _rest(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -353,22 +374,22 @@ class _Batch:
     # What is told on the way
 
     def _beat(self, beat: Beat) -> None:
-        self.ledger.beat(beat)
+        self.tally.beat(beat)
         self._moved()
 
     def _moved(self) -> None:
-        self.watch.moved(self.ledger.tally, self.planner.found, self.planner.to_do, self.planner.complete)
+        self.watch.moved(self.tally, self.planner.found, self.planner.to_do, self.planner.complete)
 
     def _pulse(self, log_it: bool) -> None:
         self._put_session()
         if log_it:
-            tally = self.ledger.tally
+            tally = self.tally
             self.journal.note(
                 "goes on", done=tally.done, failed=tally.failed, frames=tally.frames_seen, found=self.planner.found
             )
 
     def _put_session(self, ending: str = "") -> None:
-        tally = self.ledger.tally
+        tally = self.tally
         self.manifest.put_session(
             self.session,
             active_s=round(time.monotonic() - self.begun, 3),
@@ -383,20 +404,12 @@ class _Batch:
 
     def _close(self, ending: str) -> BatchOutcome:
         """Put the run's files together out of what is done, however the work ended."""
-        manifest, run, plan = self.manifest, self.run_folder, self.plan
+        manifest, run = self.manifest, self.run_folder
         stats = ComplianceStats()
         summary: dict[str, Any] = {}
         self._put_session(ending)
         try:
-            if self.sums is None:
-                stats, seen = self._write_tables()
-                summary = run_summary(
-                    plan, manifest, stats, seen, weights=self.weights, ending=ending, finished_at=_now()
-                )
-                write_summary(run.summary, summary)
-            else:
-                finished = ending == FINISHED
-                summary = period_mode.close(plan, manifest, self.sums, self.weights, ending, finished=finished)
+            stats, summary = self.store.close(self.weights, ending, finished=ending == FINISHED)
             manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
         except OutputError as error:
             if ending != DISK_FULL:
@@ -404,25 +417,13 @@ class _Batch:
             self.journal.tell(f"{error}; what is done is kept in the manifest")
         for note in summary.get("notes", ()):
             self.journal.tell(note)
-        tally, totals = self.ledger.tally, manifest.totals()
+        if ending == FINISHED:
+            remove_empty(run.parts)
+        tally, totals = self.tally, manifest.totals()
         self.journal.note("ends", how=ending, done=totals.done, failed=totals.failed, left=totals.left)
         failures = tuple((e.source, e.error) for e in islice(manifest.in_order(State.FAILED), PAGE))
         wall_s = time.monotonic() - self.begun
         return BatchOutcome(run, ending, totals, tally, wall_s, stats, failures, summary)
-
-    def _write_tables(self) -> tuple[ComplianceStats, WhatWasSeen]:
-        """frames.csv and the detections; what cannot be trusted any more is left out, and waits for the next start."""
-        manifest, run, plan = self.manifest, self.run_folder, self.plan
-        while True:
-            seen = WhatWasSeen()
-            try:
-                stats = write_frames(run, manifest, self.placing.zone, seen.add)
-                if plan.detections is not None:
-                    write_detections(run, manifest, plan.detections)
-                return stats, seen
-            except DamagedResultError as error:
-                self.journal.tell(f"{error}: start the same command again, which does it anew")
-                manifest.put([back_to_waiting(error.entry)])
 
 
 def _now() -> str:

@@ -1,10 +1,11 @@
-"""How a run stands, as its manifest adds it up: totals, shares by kind and state, and the sessions so far."""
+"""How a run stands: totals, shares by kind and state, the sessions so far, and what the one under way has done."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from crowdmask.jobs.batch.entries import Kind, State
+from crowdmask.jobs.batch.entries import Entry, Kind, State
+from crowdmask.jobs.batch.units import Beat
 from crowdmask.records import Counts
 
 
@@ -56,3 +57,37 @@ class Session:
     frames: int = 0  # of this session
     ended_at: str | None = None
     ending: str = ""  # `finished`, or why it ended early
+
+
+@dataclass
+class Tally:
+    """What this session did."""
+
+    done: int = 0
+    failed: int = 0
+    frames: int = 0
+    counts: Counts = field(default_factory=Counts)
+    tells_faces: bool = True  # not so in aggregate-only mode
+    under_way: dict[tuple[str, int], int] = field(default_factory=dict)  # frames of what is not done yet, by segment
+
+    @property
+    def frames_seen(self) -> int:
+        return self.frames + sum(list(self.under_way.values()))
+
+    def add(self, entry: Entry) -> None:
+        self.done += 1
+        self.frames += entry.frames
+        self.counts = self.counts + entry.counts
+        self._forget(entry.source)
+
+    def fail(self, entry: Entry) -> None:
+        self.failed += 1
+        self._forget(entry.source)
+
+    def beat(self, beat: Beat) -> None:
+        place = beat.source, beat.segment
+        self.under_way[place] = self.under_way.get(place, 0) + beat.frames
+
+    def _forget(self, source: str) -> None:
+        for place in [place for place in self.under_way if place[0] == source]:
+            del self.under_way[place]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
 from typing_extensions import Self
 
 from crowdmask.jobs.batch.entries import Entry
-from crowdmask.records import Counts
+from crowdmask.media.segments import WHOLE, Span
 from crowdmask.results.aggregate import Cell, Sums
 from crowdmask.results.summary import WeightsUsed
 from crowdmask.settings import (
@@ -42,69 +43,92 @@ class Plan:
     place_digest: str = ""  # of all that decides its camera and its time
 
 
+class Step(str, Enum):
+    """What a unit is. A short video is one unit; a long one is cut, and goes through the others in this order."""
+
+    STILLS = "stills"
+    VIDEO = "video"
+    LOOK = "look"  # at one segment, with the networks
+    CONCLUDE = "conclude"  # from the looks at all segments
+    DRAW = "draw"  # one segment, and encode it
+    JOIN = "join"  # the pieces that were drawn
+
+
 @dataclass(frozen=True)
 class Unit:
-    """Work that is given out at once: one video, or pictures one after the other."""
+    """Work that is given out at once and comes back at once: done or not, never half."""
 
     number: int
-    entries: tuple[Entry, ...]
+    step: Step
+    entries: tuple[Entry, ...]  # pictures, or the one video
+    spans: tuple[Span, ...] = (WHOLE,)  # LOOK, DRAW: the one; CONCLUDE, JOIN: all
+    kept: tuple[Entry, ...] = ()  # what of the video was kept before: its looks, its conclusion, its pieces
     alone: bool = False  # its worker is to have nothing else in hand, so that its death can be laid to this one
 
 
 @dataclass(frozen=True)
 class Worked:
-    """What came of one input: done, failed or unsettled; `faces` are a picture's detections where they are kept.
+    """What came of one input or segment: done, failed or unsettled; waiting where it is to be given out in another way.
 
-    In aggregate-only mode a done one has `sums` by period, and `is_long` if it lasts as long as a period.
+    `faces` are a picture's detections where they are kept. In aggregate-only mode a done one has `sums` by period, and
+    `is_long` if it lasts as long as a period. A video that is cut comes back waiting, with its `spans`.
     """
 
     entry: Entry
     faces: bytes | None = None
     sums: Mapping[Cell, Sums] | None = None
     is_long: bool = False
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """A unit came back, with whatever came of it: less than all where the work was stopped."""
+
+    unit: Unit
+    worked: tuple[Worked, ...]
+    weights: tuple[WeightsUsed, ...] = ()
+    busy_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Broken:
-    """An input that was under way when its worker died; `alone`: no other can have been the cause."""
+    """Whoever did a unit died of it, or with it."""
 
-    entry: Entry
-    alone: bool
+    unit: Unit
 
 
 @dataclass(frozen=True)
 class Beat:
-    """A sign of life from within a long video: what was done since the last one, told beside the reports."""
+    """A sign of life from within a long unit: frames done since the last one."""
 
     source: str
+    segment: int
     frames: int
-    counts: Counts
-
-
-@dataclass(frozen=True)
-class UnitDone:
-    number: int
-
-
-@dataclass(frozen=True)
-class WeightsAtWork:
-    """Which files the networks came from, told once by each worker."""
-
-    weights: tuple[WeightsUsed, ...]
-
-
-Report = Worked | Broken | UnitDone | WeightsAtWork
 
 
 class Executor(Protocol):
-    """Where the work is done. A cluster's engine can be put in the place of those here without touching the rest."""
+    """Where units are done, in this process, in others or on other machines; all pass tests/contract/test_executors.py.
+
+    A unit that was put comes back from `take` once: done, or broken with its worker. Nobody but the driver may put or
+    take; beats come on any thread.
+    """
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
-    def run(self, units: Iterator[Unit | None]) -> Iterator[Report]:
-        """Do all units, and tell of every input of each as soon as it is done, in any order; less when stopped.
+    def fits(self, unit: Unit) -> bool:
+        """Whether there is room for the unit now."""
+        ...
 
-        `units` may wait for the next to be found; None says that it is about to, so that nothing be held back for
-        company. It may be read from any thread, but from one at a time. May be called again when it has ended.
-        """
+    def put(self, unit: Unit) -> None:
+        """Hand a unit over that fits; it is fetched ahead while the one before is done."""
+        ...
+
+    def take(self, wait_s: float) -> Sequence[Done | Broken]:
+        """What has come back; waits so long for it at most, or as long as the work takes that is done meanwhile."""
+        ...
+
+    @property
+    def in_hand(self) -> int:
+        """How many units were put and have not come back."""
         ...

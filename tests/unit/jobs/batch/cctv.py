@@ -17,7 +17,7 @@ from crowdmask.jobs.batch.running import BatchOutcome, run_batch
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.jobs.networks import Networks, Pair
 from crowdmask.jobs.stopping import Stop
-from crowdmask.settings import AnalysisSettings, BatchSettings, RuntimeSettings, TimeAndPlaceSettings
+from crowdmask.settings import AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings, TimeAndPlaceSettings
 from tests.factories import FakeClassifier, FakeDetector, make_image, write_clip
 
 LONG_AGO = 1_700_000_000.0
@@ -63,6 +63,7 @@ def batch(
     analysis: AnalysisSettings | None = None,
     place: TimeAndPlaceSettings = PLACE,
     detections: str | None = None,
+    output: OutputSettings | None = None,
     stop: Stop | None = None,
     watch: Any = None,
     **settings: Any,
@@ -70,7 +71,7 @@ def batch(
     inputs = Inputs.of([str(folder)] if isinstance(folder, Path) else folder)
     plan = Plan(run, Path(inputs.root), runtime=RuntimeSettings(window=window, threads=2), place=place)
     plan = replace(plan, analysis=replace(analysis or AnalysisSettings(), follow=False))
-    plan = replace(plan, batch=BatchSettings(**{"keep_free": 0, **settings}))
+    plan = replace(plan, output=output or OutputSettings(), batch=BatchSettings(**{"keep_free": 0, **settings}))
     plan = replace(plan, detections=run / detections if detections else None)
     return run_batch(inputs, plan, networks=networks, stop=stop, watch=watch)
 

@@ -198,7 +198,7 @@ def test_no_moment_shows_a_small_sum_or_step(recordings: Path, tmp_path: Path, m
     finish = PeriodSums.finish
     monkeypatch.setattr(Manifest, "put", put_and_look)
     monkeypatch.setattr(PeriodSums, "finish", lambda self: (finishing.append(True), finish(self))[1])
-    monkeypatch.setattr("crowdmask.jobs.batch.ledger.MOST_HELD", 2)
+    monkeypatch.setattr("crowdmask.jobs.batch.queue.UNIT_PICTURES", 2)
     aggregate(recordings, tmp_path / "run", min_count=3)
     assert len(seen) > 3 and any(seen)
     for before, after in itertools.pairwise(seen):
@@ -237,7 +237,7 @@ def test_an_interrupted_run_tells_no_counts_and_goes_on_to_the_same(
             raise Killed
 
     monkeypatch.setattr(PeriodSums, "put", put_and_die)
-    monkeypatch.setattr("crowdmask.jobs.batch.ledger.MOST_HELD", 3)
+    monkeypatch.setattr("crowdmask.jobs.batch.queue.UNIT_PICTURES", 3)
     for until in (1, 3, 5):
         left[0] = until
         with pytest.raises(Killed):

@@ -84,7 +84,7 @@ def test_threads_are_shared(tmp_path: Path) -> None:
 
 
 def test_workers_that_cannot_start_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crowdmask.jobs.batch.worker_processes._work", os._exit)
+    monkeypatch.setattr("crowdmask.jobs.batch.executors._work", os._exit)
     with pytest.raises(CrowdmaskError, match="keep dying"):
         batch(night(tmp_path / "in", stills=2, frames=0), tmp_path / "run", workers=2)
 

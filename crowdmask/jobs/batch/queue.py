@@ -1,0 +1,129 @@
+"""What the driver gives out: inputs that wait in the manifest, in order, and the segments of videos that are cut."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from crowdmask.jobs.batch.claims import Claims
+from crowdmask.jobs.batch.entries import Entry, Kind
+from crowdmask.jobs.batch.locations import BEFORE, files_of, segment_file_of, segment_files_of
+from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.planner import Planner
+from crowdmask.jobs.batch.under_way import VideoUnderWay
+from crowdmask.jobs.batch.units import UNIT_PICTURES, Plan, Step, Unit, Worked
+
+PAGE = 256
+SHARES = 4  # units for each worker that a page of stills gives at least, so that none waits for the others at the end
+
+
+class Queue:
+    """Pictures go out several at once; an input on which a worker died by itself, with nothing else in hand."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        manifest: Manifest,
+        planner: Planner,
+        claims: Claims,
+        *,
+        from_place: int,
+        refuse: Callable[[Entry, str], None],
+    ) -> None:
+        self._plan, self._manifest, self._planner, self._claims = plan, manifest, planner, claims
+        self._place, self._refuse = from_place, refuse
+        self._ready: deque[Unit] = deque()
+        self.videos: dict[str, VideoUnderWay] = {}
+        self._given = 0
+
+    def peek(self) -> Unit | None:
+        """The next unit; None where there is none at the moment."""
+        if not self._ready:
+            self._refill()
+        return self._ready[0] if self._ready else None
+
+    def pop(self) -> Unit:
+        return self._ready.popleft()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing more can come, unless something is in hand."""
+        finished = self._planner.finished  # first: what it put before that is there to be seen
+        return self.peek() is None and finished and self.peek() is None
+
+    def cut(self, worked: Worked) -> None:
+        """A video came back with its segments; what earlier sessions did of them is taken over."""
+        source = worked.entry.source
+        refused = self._claims.refused(segment_files_of(self._plan.run, source, [span.number for span in worked.spans]))
+        if refused:
+            self._refuse(worked.entry, next(iter(refused.values())))
+            return
+        video = VideoUnderWay(self._plan, worked.entry, worked.spans, self._manifest.segments_of(source))
+        if video.left_over:
+            self._claims.remove(output.path for one in video.left_over for output in one.outputs)
+            self._manifest.drop_segments(source, [one.segment for one in video.left_over])
+        self.videos[source] = video
+
+    def forget(self, source: str) -> None:
+        """A video that is done, or another one by now: its parts go."""
+        video = self.videos.pop(source, None)
+        numbers = [1] if video is None else [span.number for span in video.spans]
+        self._claims.remove(segment_files_of(self._plan.run, source, numbers))
+        with suppress(OSError):  # it may be there no more, or hold what is not ours
+            segment_file_of(self._plan.run, source, 1, BEFORE).parent.rmdir()
+        if video is not None:
+            self._manifest.drop_segments(source)
+
+    def again(self, unit: Unit) -> None:
+        """A unit that did not come back: each of its inputs by itself, by a worker that has nothing else in hand."""
+        for entry in unit.entries:
+            self._given += 1
+            self._ready.append(replace(unit, number=self._given, entries=(entry,), alone=True))
+
+    def _refill(self) -> None:
+        for video in self.videos.values():
+            while (task := video.next_task()) is not None:
+                step, spans, kept = task
+                self._given += 1
+                self._ready.append(Unit(self._given, step, (video.entry,), spans, kept))
+        if self._ready:
+            return
+        found = self._manifest.waiting(self._place, PAGE)
+        if not found:
+            return
+        self._place = found[-1][0] + 1
+        self._bundle(self._claimed([entry for _, entry in found]))
+
+    def _claimed(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those whose files may be written; a place that something else has taken is that input's failure."""
+        wanted = {entry.source: files_of(self._plan, entry) for entry in entries}
+        refused = self._claims.refused([path for paths in wanted.values() for path in paths])
+        going = []
+        for entry in entries:
+            reason = next((refused[path] for path in wanted[entry.source] if path in refused), None)
+            if reason is None:
+                going.append(entry)
+            else:
+                self._refuse(entry, reason)
+        return going
+
+    def _bundle(self, entries: Sequence[Entry]) -> None:
+        held: list[Entry] = []
+        workers = self._plan.batch.workers
+        most = min(UNIT_PICTURES, max(1, len(entries) // (SHARES * workers))) if workers > 1 else UNIT_PICTURES
+        for entry in entries:
+            if entry.kind is Kind.VIDEO:
+                self._ready.append(self._unit(Step.VIDEO, (entry,)))
+                continue
+            held.append(entry)
+            if len(held) == most:
+                self._ready.append(self._unit(Step.STILLS, tuple(held)))
+                held = []
+        if held:
+            self._ready.append(self._unit(Step.STILLS, tuple(held)))
+
+    def _unit(self, step: Step, entries: tuple[Entry, ...]) -> Unit:
+        self._given += 1
+        return Unit(self._given, step, entries)

@@ -1,0 +1,103 @@
+"""Where results go: a row for every frame, or counts by period and nothing else; two stores behind one interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from crowdmask.jobs.batch import period_mode
+from crowdmask.jobs.batch.assembly import DamagedResultError, write_detections, write_frames, write_persons
+from crowdmask.jobs.batch.journal import Journal
+from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.period_sums import PeriodSums
+from crowdmask.jobs.batch.planner import back_to_waiting
+from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
+from crowdmask.jobs.batch.units import Plan, Worked
+from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.statistics import ComplianceStats
+from crowdmask.results.summary import WeightsUsed, write_summary
+
+
+class Store(Protocol):
+    """Takes what comes of units, each in one transaction, and makes the run's files of it."""
+
+    @property
+    def tells_faces(self) -> bool:
+        """Whether counts of faces may be told while the batch works."""
+        ...
+
+    def put(self, worked: Sequence[Worked]) -> None: ...
+    def finish(self) -> None:
+        """All is done: write down what was held back."""
+        ...
+
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
+        """Write the run's files out of what is done, however the work ended; the statistics and the summary."""
+        ...
+
+
+def open_store(plan: Plan, manifest: Manifest, zone: ZoneInfo, journal: Journal) -> Store:
+    """The store that the settings ask for; refuses a folder that holds a run of the other kind."""
+    sums = period_mode.period_sums(plan, manifest, RunFolder(plan.run), journal)
+    return FrameStore(plan, manifest, zone, journal) if sums is None else PeriodStore(plan, manifest, sums)
+
+
+class FrameStore:
+    """Keeps each result; frames.csv and the detections are made of them in the inputs' natural order."""
+
+    tells_faces = True
+
+    def __init__(self, plan: Plan, manifest: Manifest, zone: ZoneInfo, journal: Journal) -> None:
+        self._plan, self._manifest, self._zone, self._journal = plan, manifest, zone, journal
+
+    def put(self, worked: Sequence[Worked]) -> None:
+        faces = {one.entry.source: one.faces for one in worked if one.faces is not None}
+        self._manifest.put((one.entry for one in worked), faces)
+
+    def finish(self) -> None:
+        """Nothing is held back."""
+
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
+        plan, manifest, run = self._plan, self._manifest, RunFolder(self._plan.run)
+        stats, seen = self._write_tables()
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        summary = run_summary(plan, manifest, stats, seen, weights=weights, ending=ending, finished_at=now)
+        write_summary(run.summary, summary)
+        return stats, summary
+
+    def _write_tables(self) -> tuple[ComplianceStats, WhatWasSeen]:
+        """frames.csv and the detections; what cannot be trusted any more is left out, and waits for the next start."""
+        plan, manifest, run = self._plan, self._manifest, RunFolder(self._plan.run)
+        while True:
+            seen = WhatWasSeen()
+            try:
+                stats = write_frames(run, manifest, self._zone, seen.add)
+                if plan.analysis.follow:
+                    write_persons(run, manifest, run.persons, self._zone)
+                if plan.detections is not None:
+                    write_detections(run, manifest, plan.detections)
+                return stats, seen
+            except DamagedResultError as error:
+                self._journal.tell(f"{error}: start the same command again, which does it anew")
+                manifest.put([back_to_waiting(error.entry)])
+
+
+class PeriodStore:
+    """Keeps sums by period; what it lets on the disk, and when, stands in period_sums.py."""
+
+    tells_faces = False
+
+    def __init__(self, plan: Plan, manifest: Manifest, sums: PeriodSums) -> None:
+        self._plan, self._manifest, self._sums = plan, manifest, sums
+
+    def put(self, worked: Sequence[Worked]) -> None:
+        self._sums.put(worked)
+
+    def finish(self) -> None:
+        self._sums.finish()
+
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
+        summary = period_mode.close(self._plan, self._manifest, self._sums, list(weights), ending, finished=finished)
+        return ComplianceStats(), summary

@@ -1,0 +1,179 @@
+"""Does one unit after the other, the next one fetched: stills in windows by both networks, videos in videos.py."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from types import TracebackType
+
+from typing_extensions import Self
+
+from crowdmask.engine.judging import Judge
+from crowdmask.engine.spine import analyse
+from crowdmask.errors import OutputError, SettingsError, WeightsError
+from crowdmask.jobs.batch import locations
+from crowdmask.jobs.batch.counting import Counting
+from crowdmask.jobs.batch.entries import Entry, Kind, OutputFile, State
+from crowdmask.jobs.batch.kept_results import pack
+from crowdmask.jobs.batch.placing import Placing
+from crowdmask.jobs.batch.reading import MOST_THREADS, Reading, Still, failed
+from crowdmask.jobs.batch.units import Beat, Done, Plan, Step, Unit, Worked
+from crowdmask.jobs.batch.videos import Videos
+from crowdmask.jobs.networks import Networks, Pair
+from crowdmask.jobs.stopping import Stop
+from crowdmask.records import Frame, FrameResult
+from crowdmask.results.annotated import AnnotatedPicture
+
+log = logging.getLogger(__name__)
+
+WRITING_AHEAD = 8  # annotated pictures that may wait to be written
+
+
+class Worker:
+    """Works for one run; the networks are loaded at its first readable input. A context manager."""
+
+    def __init__(
+        self, plan: Plan, networks: Networks, stop: Stop, beat: Callable[[Beat], None] = lambda beat: None
+    ) -> None:
+        self._plan, self._networks, self._stop = plan, networks, stop
+        self._placing = Placing(plan)
+        only_counts = plan.aggregate.aggregate is not None
+        self._counting = Counting(plan, self._placing.zone, self._placing.place) if only_counts else None
+        self._pair: Pair | None = None
+        self._beat = beat
+        self._videos = Videos(plan, self._placing, self._loaded, stop, beat)
+        threads = min(MOST_THREADS, plan.runtime.threads or os.cpu_count() or 1)
+        self._readers = ThreadPoolExecutor(threads, thread_name_prefix="crowdmask-read")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="crowdmask-write")
+        self._ahead = 2 * threads
+        self._fetched: dict[int, Reading] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pool in (self._readers, self._writer):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def fetch(self, unit: Unit) -> None:
+        """Begin to read a unit that is done later; on any thread."""
+        if unit.step is Step.STILLS:
+            with self._lock:
+                self._fetched[unit.number] = self._reading(unit)
+
+    def do(self, unit: Unit) -> Done:
+        """One transaction: the unit's results, with all their files on the disk; fewer where the stop was asked."""
+        begun = time.monotonic()
+        if unit.step is Step.STILLS:
+            with self._lock:
+                reading = self._fetched.pop(unit.number, None)
+            worked = self._stills(reading or self._reading(unit))
+        elif self._counting is not None:
+            found = self._counting.video(unit.entries[0], self._loaded, self._stop, self._beat)
+            worked = [] if found is None else [found]
+        else:
+            worked = self._videos.do(unit)
+        weights = () if self._pair is None else self._pair.weights
+        return Done(unit, tuple(worked), weights, time.monotonic() - begun)
+
+    def _reading(self, unit: Unit) -> Reading:
+        return Reading(unit.entries, self._placing.place, self._readers, self._ahead)
+
+    def _loaded(self) -> Judge:
+        if self._pair is None:
+            self._pair = self._networks(self._plan.analysis, self._plan.runtime)
+        return self._pair.judge(self._plan.analysis, self._plan.runtime)
+
+    # Stills
+
+    def _stills(self, reading: Reading) -> list[Worked]:
+        worked: list[Worked] = []
+        hand: deque[Still] = deque()  # what went to the networks and has not come back
+        going: deque[Future[Worked]] = deque()
+
+        def frames() -> Iterator[Frame]:
+            for item in reading:
+                if isinstance(item, Worked):
+                    worked.append(item)
+                else:
+                    hand.append(item)
+                    yield item.frame
+                if self._stop.asked:
+                    return
+
+        coming = frames()
+        first = next(coming, None)  # the networks are not loaded for nothing
+        judge = None if first is None else self._loaded()
+        again: list[Frame] = [] if first is None else [first]
+        while judge is not None:
+            try:
+                for result in analyse(_both(again, coming), judge):
+                    going.append(self._writer.submit(self._keep, hand.popleft(), result))
+                    while len(going) > WRITING_AHEAD:
+                        worked.append(going.popleft().result())
+                    if self._stop.asked:
+                        break
+                break
+            except (WeightsError, SettingsError):
+                raise
+            except Exception:  # one of the window's pictures, whatever is the matter with it: each by itself
+                log.debug("a window failed", exc_info=True)
+                while hand:
+                    worked.append(self._alone(hand.popleft(), judge))
+        worked += [future.result() for future in going]
+        return worked
+
+    def _alone(self, still: Still, judge: Judge) -> Worked:
+        try:
+            (result,) = analyse([still.frame], judge)
+        except (WeightsError, SettingsError):
+            raise
+        except Exception as error:
+            return failed(still.entry, f"{still.entry.path} cannot be analysed ({type(error).__name__}: {error})")
+        return self._keep(still, result)
+
+    def _keep(self, still: Still, result: FrameResult) -> Worked:
+        """The picture's files, and then its entry."""
+        if self._counting is not None:
+            return self._counting.still(still.entry, result)
+        plan, counts = self._plan, result.counts
+        mode = plan.batch.annotate or "unmasked"
+        outputs: tuple[OutputFile, ...] = ()
+        if plan.output.video and (mode == "all" or (mode == "unmasked" and counts.against)):
+            path = locations.annotated_file(plan.run, still.entry.source, Kind.PICTURE)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                AnnotatedPicture(path, plan.output).write(result)
+                outputs = (OutputFile.of(plan.run, path.relative_to(plan.run).as_posix()),)
+            except OSError as error:
+                return failed(still.entry, str(error) if isinstance(error, OutputError) else f"{path}: {error}")
+            except Exception as error:
+                return failed(still.entry, f"{path} cannot be drawn ({type(error).__name__}: {error})")
+        entry: Entry = replace(
+            still.entry,
+            state=State.DONE,
+            error="",
+            attempts=still.entry.attempts + 1,
+            settings=plan.settings_digest,
+            frames=1,
+            frames_with_faces=int(counts.faces > 0),
+            counts=counts,
+            outputs=outputs,
+        )
+        return Worked(entry, pack(result) if plan.detections is not None else None)
+
+
+def _both(first: list[Frame], rest: Iterator[Frame]) -> Iterator[Frame]:
+    """Those taken out before, once, and then the others."""
+    while first:
+        yield first.pop(0)
+    yield from rest
