@@ -289,6 +289,9 @@ class BatchSettings(Checked):
         choices=("all", "unmasked", "none"),
     )
     workers: int = setting(1, "Processes that share the work and the threads.", low=1, high=256)
+    cluster: str | None = setting(
+        None, "Work on a Ray cluster: auto for the one this machine is in, or its address; see docs/cluster.md."
+    )
     segment_s: float = setting(
         60.0,
         "Videos are cut into segments of about this length; an interruption costs one, and workers share a video.",

@@ -44,7 +44,7 @@ FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BLOCKS = FENCED.findall(WHOLE)
 LINKS = [(page, link) for page, text in LINKED.items() for link in re.findall(r"\]\(([^)\s]+)\)", text)]
 README_LIMIT = 15_000  # bytes: it leads with what people come for; the rest is in docs/
-FOREIGN = {"--no-deps", "--wheel-dir"}  # pip's
+FOREIGN = {"--address", "--head", "--port", "--no-deps", "--wheel-dir"}  # of pip and Ray
 
 
 def code_of(kind: str) -> list[str]:

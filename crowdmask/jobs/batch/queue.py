@@ -111,8 +111,9 @@ class Queue:
 
     def _bundle(self, entries: Sequence[Entry]) -> None:
         held: list[Entry] = []
-        workers = self._plan.batch.workers
-        most = min(UNIT_PICTURES, max(1, len(entries) // (SHARES * workers))) if workers > 1 else UNIT_PICTURES
+        workers, most = self._plan.batch.workers, UNIT_PICTURES
+        if workers > 1 or self._plan.batch.cluster is not None:
+            most = min(most, max(1, len(entries) // (SHARES * workers)))
         for entry in entries:
             if entry.kind is Kind.VIDEO:
                 self._ready.append(self._unit(Step.VIDEO, (entry,)))

@@ -113,6 +113,15 @@ def run_batch(
             return batch.run(networks, list(weights))
 
 
+def executor_for(plan: Plan) -> Callable[..., Executor]:
+    """Where the units are done, as the settings say."""
+    if plan.batch.cluster is not None:
+        from crowdmask.jobs.batch.cluster import Cluster  # only here: Ray is no part of the core
+
+        return Cluster
+    return Processes if plan.batch.workers > 1 else InProcess
+
+
 def _own_files(plan: Plan) -> list[str]:
     """What every run writes itself."""
     table = "frames.csv" if plan.aggregate.aggregate is None else "aggregate.csv"
@@ -236,7 +245,7 @@ class _Batch:
             self.journal.tell(self.disk.said())
             self.stop.ask()
             return
-        kind: Callable[..., Executor] = Processes if self.plan.batch.workers > 1 else InProcess
+        kind = executor_for(self.plan)
         pulse = Pulse(self.disk, self.stop, self.journal, self._pulse)
         with pulse, self.planner, kind(self.plan, networks, self.stop, self._beat) as executor:
             self._drain(executor)

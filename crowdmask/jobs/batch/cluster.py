@@ -1,0 +1,213 @@
+"""The executor that works on a Ray cluster: an actor for each share of cores, on whatever machine it may be.
+
+Ray does a unit at most once, for neither actors nor their tasks are tried again by it; what is lost comes back to the
+driver as broken, and the manifest, which only the driver writes, makes exactly once of it. Inputs and run folder lie on
+a file system that all machines share under the same paths; each actor proves it before it takes its first unit.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import Self
+
+from crowdmask.errors import CrowdmaskError, OutputError, SettingsError
+from crowdmask.jobs.batch.executors import DEATHS_IN_A_ROW, FALSE_STARTS, IN_HAND, EndingStop
+from crowdmask.jobs.batch.units import Beat, Broken, Done, Plan, Unit
+from crowdmask.jobs.batch.worker import Worker
+from crowdmask.jobs.networks import Networks
+from crowdmask.jobs.stopping import Stop
+from crowdmask.media.parts import writing
+from crowdmask.results.run_folder import RunFolder
+
+CORES_EACH = 4  # of an actor, where --threads does not say it
+LOOK_FOR_CORES_S = 10.0  # machines may join the cluster while the batch works
+
+
+class ClusterWorker:
+    """What runs as an actor: a `Worker` that does one unit after the other, and fetches the next meanwhile."""
+
+    def __init__(self, plan: Plan, networks: Networks, proof: str, word: str) -> None:
+        _check_shared(plan, Path(proof), word)
+        self._asked = threading.Event()
+        self._worker = Worker(plan, networks, EndingStop(self._asked.is_set))
+        self._lock = threading.Lock()
+
+    def ready(self) -> str:
+        return socket.gethostname()
+
+    def do(self, unit: Unit) -> Done:
+        self._worker.fetch(unit)
+        with self._lock:
+            return self._worker.do(unit)
+
+    def stop(self) -> None:
+        self._asked.set()
+
+
+def _check_shared(plan: Plan, proof: Path, word: str) -> None:
+    """Raise OutputError unless what the driver wrote is read here, and what is written here can be read there."""
+    host = socket.gethostname()
+    remedy = "put inputs and --out-dir on a file system that all machines of the cluster share, under the same path"
+    try:
+        read = proof.read_text()
+    except OSError as error:
+        raise OutputError(f"{host} cannot read {proof} ({error.strerror}): {remedy}") from error
+    if read != word:
+        raise OutputError(f"{host} reads something else in {proof} than what was written: {remedy}")
+    if not os.path.exists(plan.root):
+        raise OutputError(f"{host} does not see {plan.root}: {remedy}")
+    with writing(proof):
+        proof.with_name(f"{proof.name}.{host}.{os.getpid()}").write_text(word)
+
+
+@dataclass
+class _Actor:
+    handle: Any
+    is_up: bool = False
+    units: deque[Unit] = field(default_factory=deque)
+
+
+class Cluster:
+    """An `Executor` of as many actors as the cluster has room for, or of `--workers`."""
+
+    def __init__(
+        self, plan: Plan, networks: Networks, stop: Stop, beat: Callable[[Beat], None] = lambda beat: None
+    ) -> None:
+        self._ray = _ray()
+        self._cores = plan.runtime.threads or CORES_EACH
+        self._most = plan.batch.workers if plan.batch.workers > 1 else None
+        self._plan, self._networks, self._stop = plan, networks, stop
+        self._actors: list[_Actor] = []
+        self._refs: dict[Any, tuple[_Actor, Unit]] = {}
+        self._false_starts = self._deaths = 0
+        self._room, self._looked = 0, -LOOK_FOR_CORES_S
+        self._word = secrets.token_hex(16)
+        self._proof = RunFolder(plan.run).log / f"shared-{self._word[:8]}"
+        self._was_connected = bool(self._ray.is_initialized())
+
+    def __enter__(self) -> Self:
+        if not self._was_connected:
+            address = self._plan.batch.cluster
+            try:
+                self._ray.init(address=address, log_to_driver=False, configure_logging=False)
+            except Exception as error:  # Ray has many ways to say that there is none
+                raise SettingsError(
+                    f"no Ray cluster answers at {address} ({str(error).splitlines()[0]}): start one with "
+                    "`ray start --head`, see docs/cluster.md"
+                ) from error
+        self._cores = min(self._cores, max(1, int(self._ray.cluster_resources().get("CPU", 1))))
+        with writing(self._proof):
+            self._proof.parent.mkdir(parents=True, exist_ok=True)
+            self._proof.write_text(self._word)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for actor in self._actors:
+            with suppress(Exception):
+                self._ray.kill(actor.handle)
+        for file in self._proof.parent.glob(f"{self._proof.name}*"):
+            with suppress(OSError):
+                file.unlink()
+        if not self._was_connected:
+            self._ray.shutdown()
+
+    @property
+    def in_hand(self) -> int:
+        return len(self._refs)
+
+    def fits(self, unit: Unit) -> bool:
+        return self._free_for(unit) is not None or self._has_room
+
+    def put(self, unit: Unit) -> None:
+        actor = self._free_for(unit) or self._start()
+        actor.units.append(unit)
+        self._refs[actor.handle.do.remote(unit)] = actor, unit
+
+    def take(self, wait_s: float) -> Sequence[Done | Broken]:
+        if not self._refs:
+            time.sleep(wait_s)
+            return ()
+        if self._stop.asked:
+            for actor in self._actors:
+                actor.handle.stop.remote()
+        ready, _ = self._ray.wait(list(self._refs), num_returns=1, timeout=wait_s)
+        found: list[Done | Broken] = []
+        for ref in ready:
+            if ref not in self._refs:  # its actor was buried a moment ago
+                continue
+            actor, unit = self._refs[ref]
+            try:
+                done = self._ray.get(ref)
+            except self._ray.exceptions.RayTaskError as error:
+                cause = error.cause
+                raise cause if isinstance(cause, CrowdmaskError) else CrowdmaskError(str(error)) from error
+            except self._ray.exceptions.RayError as error:
+                found += self._bury(actor, error)
+                continue
+            del self._refs[ref]
+            actor.units.remove(unit)
+            actor.is_up, self._deaths = True, 0
+            found.append(done)
+        return found
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether the cluster has cores for one more actor; machines may have joined it or left."""
+        if self._most is not None and len(self._actors) >= self._most:
+            return False
+        if time.monotonic() - self._looked >= LOOK_FOR_CORES_S:
+            self._looked = time.monotonic()
+            nodes = [node for node in self._ray.nodes() if node["Alive"]]
+            self._room = sum(int(node["Resources"].get("CPU", 0)) // self._cores for node in nodes)
+        return len(self._actors) < max(1, self._room)
+
+    def _free_for(self, unit: Unit) -> _Actor | None:
+        idle = next((actor for actor in self._actors if not actor.units), None)
+        if idle is not None or unit.alone or self._has_room:
+            return idle
+        free = [a for a in self._actors if len(a.units) < IN_HAND and not any(u.alone for u in a.units)]
+        return min(free, key=lambda actor: len(actor.units), default=None)
+
+    def _start(self) -> _Actor:
+        plan = replace(self._plan, runtime=replace(self._plan.runtime, threads=self._cores))
+        options = {"num_cpus": self._cores, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": IN_HAND + 1}
+        kind = self._ray.remote(ClusterWorker).options(**options)
+        actor = _Actor(kind.remote(plan, self._networks, str(self._proof), self._word))
+        self._actors.append(actor)
+        return actor
+
+    def _bury(self, actor: _Actor, error: Exception) -> list[Broken]:
+        """An actor is gone, with its machine or by itself; what it had in hand is broken."""
+        self._actors.remove(actor)
+        for ref in [ref for ref, (mine, _) in self._refs.items() if mine is actor]:
+            del self._refs[ref]
+        cause = getattr(error, "cause", None) or error
+        if "OutputError" in str(cause):  # it was refused before its first unit: the folder is not shared
+            words = str(cause)
+            raise OutputError(words[words.rindex("OutputError:") + len("OutputError:") :].strip().splitlines()[0])
+        if not self._stop.asked:
+            self._deaths += 1
+            self._false_starts += not actor.is_up
+        if self._false_starts >= FALSE_STARTS or self._deaths >= DEATHS_IN_A_ROW:
+            raise CrowdmaskError(f"the cluster's workers keep dying ({str(error).splitlines()[0]}): look at Ray's log")
+        return [Broken(unit) for unit in actor.units]
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise SettingsError("--cluster needs Ray: pip install 'crowdmask[cluster]'") from error
+    return ray
