@@ -95,7 +95,8 @@ def _plan(given: Inputs, settled: Mapping[str, Any]) -> Plan:
     detections = None
     if destinations.detections is not None:
         detections = run / f"detections{Path(destinations.detections).suffix.lower()}"
-        if Path(os.path.abspath(destinations.detections)) != detections:
+        refused = build(AggregateSettings, settled).aggregate is not None  # with its own words, later
+        if Path(os.path.abspath(destinations.detections)) != detections and not refused:
             say(f"the detections of a batch lie in its folder: {detections}")
     aggregate, output = build(AggregateSettings, settled), build(OutputSettings, settled)
     if aggregate.aggregate is not None and "video" not in settled:

@@ -180,12 +180,12 @@ def test_kills_at_any_moment_leave_no_trace(crowdmask: Crowdmask, folder: Path, 
 
 
 def test_the_progress_tells_time_left_only_when_all_is_found(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally(done=3, failed=1, frames=10, counts=Counts(4, 2, 1), under_way={"v.mp4": (5, Counts(1, 1, 0))})
+    tally = Tally(done=3, failed=1, frames=10, counts=Counts(4, 2, 1), under_way={("v.mp4", 2): 5})
     with BatchProgress(shown=True) as progress:
         progress.moved(tally, found=6, to_do=6, all_found=False)
     told = capsys.readouterr().err
     assert "4input" in told and "/6" not in told
-    assert "15 frames" in told and "3 unmasked, 5 masked, 1 unknown, 1 failed" in told
+    assert "15 frames" in told and "2 unmasked, 4 masked, 1 unknown, 1 failed" in told
     with BatchProgress(shown=True) as progress:
         progress.moved(tally, found=6, to_do=6, all_found=True)
     assert "4/6" in capsys.readouterr().err

@@ -36,6 +36,7 @@ from crowdmask.jobs.batch.manifest_rows import (
     meta_row,
     row_of,
     seal_of,
+    tables,
 )
 from crowdmask.jobs.batch.standing import Session, Share, Totals
 
@@ -135,6 +136,9 @@ class Manifest:
         """Raise DamagedManifestError unless the database is sound, and says of the run what was written of it."""
         with self._lock, self._as_errors():
             self._check_soundness()
+            found = dict(self._db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall())
+            if any(found.get(name) != sql for name, sql in tables().items()):
+                raise DamagedManifestError(f"{self.path} is damaged (its tables are not what they were made as)")
             for (key,) in self._db.execute("SELECT key FROM meta").fetchall():
                 self.meta(key)
 

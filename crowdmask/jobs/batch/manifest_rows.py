@@ -8,8 +8,10 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State, natural_key, readable
@@ -60,6 +62,14 @@ COLUMNS = (
 )
 PUT = f"INSERT OR REPLACE INTO results ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(',')))})"
 PUT_META = "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)"
+
+
+@lru_cache(maxsize=1)
+def tables() -> dict[str, str]:
+    """Each table and index by its name, as SQLite keeps the words that it was made with."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(SCHEMA)
+        return dict(fresh.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall())
 
 
 def row_of(entry: Entry, place_in_queue: int) -> tuple[Any, ...]:
