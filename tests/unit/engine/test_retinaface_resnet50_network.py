@@ -114,7 +114,9 @@ def weights(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def detector(weights: Path) -> RetinaFaceDetector:
-    settings = AnalysisSettings(confidence=CONFIDENCE, detection_size=160, detection_upscale=1.0, precision="float32")
+    settings = AnalysisSettings(
+        confidence=CONFIDENCE, detection_size=160, detection_upscale=1.0, precision="float32", follow=False
+    )
     return load_resnet50(settings, RuntimeSettings(), weights)
 
 
