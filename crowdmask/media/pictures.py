@@ -87,6 +87,8 @@ def _strict_jpeg(data: bytes) -> tuple[NDArray[np.uint8] | None, str]:
         if colours not in ("YCbCr", "Gray", "RGB"):
             return None, ""
         image = simplejpeg.decode_jpeg(data, "BGR", strict=True)
+    except KeyError:  # cut off within its header: there are no colours yet that it could name
+        return None, ""
     except ValueError as error:
         said = str(error)
         return None, said if any(word in said for word in _DAMAGE) else ""
