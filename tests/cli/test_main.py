@@ -133,7 +133,7 @@ def test_a_file_in_place_of_a_command_is_taken_for_an_input(crowdmask: Crowdmask
 @pytest.mark.parametrize("words", [["xyzzy"], ["train"], ["weights"], ["weights", "xyzzy"]])
 def test_without_a_near_name_the_commands_are_listed_line_by_line(crowdmask: Crowdmask, words: list[str]) -> None:
     ran = crowdmask(*words)
-    names = {"train": ["classifier", "detector", "ship"], "weights": ["fetch", "list", "path", "verify"]}
+    names = {"train": ["classifier", "detector", "ship"], "weights": ["convert", "fetch", "list", "path", "verify"]}
     expected = names.get(words[0], list(COMMANDS))
     assert ran.code == 2 and [line.split()[0] for line in ran.lines[1:]] == expected
     assert all(len(line.split()) > 2 for line in ran.lines[1:])
