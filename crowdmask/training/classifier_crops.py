@@ -56,7 +56,6 @@ class SpoilRules:
     noisy: float = 0.12
     brow_covered: float = 0.1
     object_before_mouth: float = 0.1
-    mask_drawn: float = 0.08
 
 
 @dataclass(frozen=True)
