@@ -16,6 +16,7 @@ from crowdmask.records import Counts, Gap, SourceKind, Stream
 
 EDGE_BYTES = 16_384  # of the head and of the tail of an input, by which its content is known again
 READ_BYTES = 1 << 20
+MOST_NS = (1 << 63) - 1
 IN_ONE_PIECE = "it is analysed in one piece"  # in the note of a video that cannot be cut
 PIECES, CONCLUSION = 1 << 29, 1 << 30  # of what is kept of a video under way; see Entry.segment
 
@@ -42,6 +43,10 @@ class Identity:
     size: int
     mtime_ns: int
     digest: str = ""
+
+    def __post_init__(self) -> None:
+        # after the year 2262 nanoseconds are more than the manifest's 64 bits hold
+        object.__setattr__(self, "mtime_ns", min(max(self.mtime_ns, -MOST_NS), MOST_NS))
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Identity:

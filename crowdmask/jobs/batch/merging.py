@@ -226,7 +226,7 @@ class _Joining:
         plan = plan_of(manifest, run.path)
         weights = list({used.name: used for part in self.parts for used in part.weights}.values())
         if sums is not None:
-            summary = period_mode.close(plan, manifest, sums, weights, "finished", finished=True)
+            summary = period_mode.close(plan, manifest, sums, weights, "finished", finished=True, seen=WhatWasSeen())
         else:
             summary = self._counted(plan, manifest, weights)
         summary["merged_from"] = [part.name for part in self.parts]

@@ -96,9 +96,10 @@ def close(
     ending: str,
     *,
     finished: bool,
+    seen: WhatWasSeen,
 ) -> dict[str, Any]:
     """Write the run's files; its summary. Counts are told only of a run that is finished: two versions tell more."""
-    run, seen = RunFolder(plan.run), WhatWasSeen()
+    run = RunFolder(plan.run)
     summary = run_summary(
         plan,
         manifest,

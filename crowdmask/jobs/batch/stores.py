@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.assembly import DamagedResultError, write_detections, write_frames, write_persons
+from crowdmask.jobs.batch.entries import State
 from crowdmask.jobs.batch.journal import Journal
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.period_sums import PeriodSums
@@ -91,13 +92,19 @@ class PeriodStore:
 
     def __init__(self, plan: Plan, manifest: Manifest, sums: PeriodSums) -> None:
         self._plan, self._manifest, self._sums = plan, manifest, sums
+        self._seen = WhatWasSeen()  # of this session only: nothing of an input's time is kept
 
     def put(self, worked: Sequence[Worked]) -> None:
+        for one in worked:
+            if one.entry.state is State.DONE:
+                self._seen.add(one.entry)
         self._sums.put(worked)
 
     def finish(self) -> None:
         self._sums.finish()
 
     def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
-        summary = period_mode.close(self._plan, self._manifest, self._sums, list(weights), ending, finished=finished)
+        summary = period_mode.close(
+            self._plan, self._manifest, self._sums, list(weights), ending, finished=finished, seen=self._seen
+        )
         return ComplianceStats(), summary
