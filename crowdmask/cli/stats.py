@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
 EPILOG = """\b
-What the columns mean stands in docs/statistics.md. `compliance` weighs every face by the time it is in view, camera by
-camera; `masked`, `unmasked` and `unknown` are sums over the frames, in each of which a face counts anew.
+What the columns mean is in docs/statistics.md. `compliance` counts people where faces were followed, each person once;
+elsewhere it weighs every face by the time it is in view. `people_masked` and its like count people; `masked`,
+`unmasked` and `unknown` are sums over the frames, in each of which a face counts anew.
 
 \b
 Examples:
@@ -92,7 +93,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Count masked and unmasked faces over time and by camera.
+    """Count masked and unmasked people and faces over time and by camera.
 
     RUN is the folder of a finished batch, or a per-frame CSV; several are counted together. The counts add up
     exactly to those of the frames. Frames whose time is not known are counted by file, in rows without a bucket.
@@ -186,7 +187,8 @@ def _say(totals: Totals, zone: ZoneInfo, out: Path | None, chosen: str) -> None:
     if totals.first is not None and totals.last is not None:
         first, last = (moment.astimezone(zone) for moment in (totals.first, totals.last))
         span = f", {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} in {zone.key}{chosen}"
-    counted = f"{plural(totals.frames, 'frame')}, {plural(totals.counts.faces, 'face')}"
+    people = f"{plural(totals.people.faces, 'person', 'people')}, " if totals.followed_frames else ""
+    counted = f"{people}{plural(totals.frames, 'frame')}, {plural(totals.counts.faces, 'face')}"
     click.echo(f"crowdmask: {where}{counted}{span}", err=True)
     if totals.untimed_frames:
         frames, files = plural(totals.untimed_frames, "frame"), plural(totals.untimed_sources, "file")

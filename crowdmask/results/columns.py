@@ -7,6 +7,7 @@ has not; both are one declaration, and keep its order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -60,9 +61,17 @@ class Column(Generic[Row]):
         return in_full(value) if self.kind is Kind.TEXT else self.text(row)
 
 
+FORMULA = r"'*[=+\-@\t\r]"  # how a text begins that a spreadsheet may compute, or that may be taken for a guarded one
+
+
 def no_formula(text: str) -> str:
     """Text that no spreadsheet computes: a name that begins like a formula has an apostrophe before it."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if re.match(FORMULA, text) else text
+
+
+def unguarded(text: str) -> str:
+    """The text that `no_formula` was given."""
+    return text[1:] if re.match(f"'{FORMULA}", text) else text
 
 
 @dataclass(frozen=True)

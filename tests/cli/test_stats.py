@@ -144,7 +144,9 @@ def test_a_name_that_looks_like_a_formula_stays_text(tmp_path: Path, capsys: pyt
     folder = write_run(tmp_path / "run", [Row("2026-11-20T20:00:00+01:00", 1, 0, 0, "=1+1")])
     run(capsys, folder, "--every", "1h", "--out", tmp_path / "x.xlsx", "-q")
     cell = openpyxl.load_workbook(tmp_path / "x.xlsx").active.cell(2, 3)
-    assert (cell.value, cell.data_type) == ("'=1+1", "s")  # with the mark that keeps it a text in frames.csv
+    assert (cell.value, cell.data_type) == ("=1+1", "s")
+    _, out, _ = run(capsys, folder, "--every", "1h", "--format", "csv", "-q")
+    assert next(csv.DictReader(io.StringIO(out)))["camera"] == "'=1+1"  # with the mark that keeps it a text
 
 
 def test_parquet_holds_what_the_csv_holds(run_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_the_terminal_table_fits_80_columns_with_aligned_numbers(
     code, out, _ = run(capsys, folder, "--every", "1h", "--format", "table")
     lines = out.splitlines()
     assert code == 0 and max(map(len, lines)) <= 80
-    assert lines[0].split() == ["from", "camera", "masked", "unmasked", "unknown", "compliance", "95", "%", "recorded"]
+    assert lines[0].split() == ["from", "camera", "counts", "masked", "unmasked", "unknown", "rate", "95", "%", "cover"]
     assert len(lines) == 4 and len({len(line) for line in lines}) == 1 and "…" in lines[1]
     assert "54,000" in lines[1] and "108,000" in lines[3] and lines[3].split()[2] == "total"
 
@@ -178,7 +180,7 @@ def test_the_terminal_table_fits_80_columns_with_aligned_numbers(
 def test_markdown_is_a_table_whatever_the_names_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_run(tmp_path / "run", [Row("2026-11-20T20:00:00+01:00", 1, 1, 0, "a|b")])
     _, out, _ = run(capsys, folder, "--every", "1h", "--format", "md")
-    assert [line.replace("\\|", "").count("|") for line in out.splitlines()] == [9, 9, 9]
+    assert [line.replace("\\|", "").count("|") for line in out.splitlines()] == [10, 10, 10]
 
 
 def test_the_default_bucket_is_chosen_and_named(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

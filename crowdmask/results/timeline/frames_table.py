@@ -8,6 +8,9 @@ outweigh a night of stills. A frame of a video stands for the time until the vid
 until its camera's next still. Where that pause is a gap (longer than a minute and than three usual pauses) or there is
 no next one, it stands for a usual pause; and never for longer than `stand_s`. Frames of one second are added up first
 and share that second's time alike.
+
+Where a table of people lies beside a per-frame CSV, its videos were followed, and their people are counted as well, see
+people_rows.py.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +32,8 @@ from typing_extensions import Self
 from crowdmask.errors import CrowdmaskError, OutputError, SourceError
 from crowdmask.results.timeline.buckets import minute_of
 from crowdmask.results.timeline.damage import find_damage, read_header
-from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
+from crowdmask.results.timeline.people_rows import PEOPLE_WORDS, ROUNDED_US, damaged, people_sql, persons_beside
+from crowdmask.results.timeline.sql import first_line, sql_path, sql_text, sql_unguarded
 from crowdmask.verdicts import WORDS, Counts, Share, verdicts_that_are
 
 MEMORY = "1GB"
@@ -70,19 +74,30 @@ class Totals:
     left_out: int  # frames outside the period asked for
     first: datetime | None  # of the frames that have a time
     last: datetime | None
+    people: Counts = field(default_factory=Counts)  # appearances, of the frames that were followed
+    followed_frames: int = 0
+    most_at_once: int = 0  # faces in one frame
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether every frame is of a video whose faces were followed, so that people say it all."""
+        return 0 < self.followed_frames == self.frames
 
 
 class FramesTable:
     """A context manager: the per-frame CSVs, counted once into the table `minutes` of its connection.
 
     minutes(camera, source, minute, block, frames, frames_with_faces, faces, the verdicts' words, peak_unmasked,
-    first_us, last_us, recorded_us, masked_us, unmasked_us, trials_u):
+    most_at_once, first_us, last_us, recorded_us, masked_us, unmasked_us, trials_u, followed_frames, the verdicts'
+    words after `people_`):
 
     - `source` is kept only with `by_source` and for frames without a time, whose `minute` is NULL. With several files
       it is prefixed by the run it belongs to. Outside of `begin` to `end` nothing is counted.
     - `recorded_us` is the time that the frames stand for; `masked_us` that time multiplied by the faces that count for
       the compliance, `unmasked_us` by those that count against it.
     - With `keep_seconds` the table `standing` stays, one row per source and second, with `stands_us`.
+    - `followed_frames` are those of videos whose faces were followed; `people_masked` and its like are the people who
+      begin there. With `keep_seconds` the table `people` stays too, one row for each, with its `first_us`.
     - `trials_u` (in millionths) counts every judged face once a minute at most, and once a still: what precision.py
       takes for a trial. `block` numbers stretches of BLOCK_MINUTES.
     """
@@ -142,7 +157,8 @@ class FramesTable:
             CREATE TEMP TABLE seconds AS
             SELECT camera, source, at_us IS NOT NULL AS timed, clock_us // {SECOND_US} AS second, {inside} AS inside,
                 count(*) AS frames, count(*) FILTER (faces > 0) AS frames_with_faces, sum(faces) AS faces,
-                {_added(WORDS)}, max({AGAINST}) AS peak_unmasked, min(clock_us) AS first_us, max(clock_us) AS last_us,
+                {_added(WORDS)}, max({AGAINST}) AS peak_unmasked, max(faces) AS most_at_once,
+                bool_or(followed) AS has_people, min(clock_us) AS first_us, max(clock_us) AS last_us,
                 bool_or(damaged) AS damaged
             FROM (SELECT *, coalesce(at_us, TRY_CAST(time_s * 1e6 AS BIGINT), 0) AS clock_us FROM ({self.rows()}))
             GROUP BY ALL
@@ -151,10 +167,36 @@ class FramesTable:
             raise self._damage("a count or a time in it is no such")
         self.execute(self._standing())
         self.execute("DROP TABLE seconds")
+        self._place_people()
         self.execute(self._counted())
         if not self._keep_seconds:
             self.execute("DROP TABLE standing")
+            self.execute("DROP TABLE people")
         self.execute("CREATE TEMP VIEW minutes AS SELECT * EXCLUDE (inside, clock_minute) FROM counted WHERE inside")
+
+    def _place_people(self) -> None:
+        """A table of the people, each with the second of its source in which it begins."""
+        beside = {frames: persons_beside(frames) for frames in self.paths}
+        persons = {table: self._source_of(frames) for frames, table in beside.items() if table is not None}
+        words = ", ".join(f"0::BIGINT AS {name}" for name in PEOPLE_WORDS)
+        none = f"SELECT '' AS source, 0::BIGINT AS at_us, {words}, false AS damaged WHERE false"
+        try:
+            self.connection.execute(f"CREATE TEMP TABLE given_people AS {people_sql(persons) if persons else none}")
+            given, wrong = self.connection.execute(
+                "SELECT count(*), count(*) FILTER (damaged OR at_us IS NULL) FROM given_people"
+            ).fetchall()[0]
+        except duckdb.Error as error:
+            raise damaged(persons, first_line(error)) from error
+        if wrong:
+            raise damaged(persons, "a time or a verdict in it is no such")
+        self.execute(f"""
+            CREATE TEMP TABLE people AS
+            SELECT standing.camera, standing.source, timed, clock_minute, inside, first_us, {", ".join(PEOPLE_WORDS)}
+            FROM given_people ASOF JOIN (SELECT * FROM standing WHERE moving AND has_people) AS standing
+                ON given_people.source = standing.source AND given_people.at_us + {ROUNDED_US} >= standing.first_us
+        """)
+        if self.execute("SELECT count(*) FROM people").fetchall()[0][0] != given:
+            raise damaged(persons, "somebody in it is in no frame")
 
     def _standing(self) -> str:
         """SQL that gives every second the time that its frames stand for."""
@@ -186,19 +228,27 @@ class FramesTable:
         """
 
     def _counted(self) -> str:
-        """SQL that adds the seconds up to minutes."""
+        """SQL that adds the seconds and the people up to minutes."""
         source = "source" if self.by_source else "CASE WHEN NOT timed THEN source END"
+        key = f"""camera, {source} AS source, CASE WHEN timed THEN clock_minute END AS minute, clock_minute,
+            clock_minute // {BLOCK_MINUTES} AS block, inside"""
         return f"""
             CREATE TEMP TABLE counted AS
-            SELECT camera, {source} AS source, CASE WHEN timed THEN clock_minute END AS minute, clock_minute,
-                clock_minute // {BLOCK_MINUTES} AS block, inside,
-                {_added(("frames", "frames_with_faces", "faces", *WORDS))},
-                max(peak_unmasked) AS peak_unmasked, min(first_us) AS first_us, max(last_us) AS last_us,
-                sum(stands_us) AS recorded_us, sum(({SUPPORTING}) * stands_us // frames) AS masked_us,
-                sum(({AGAINST}) * stands_us // frames) AS unmasked_us,
-                least(sum({SUPPORTING} + {AGAINST}) * {SECOND_US},
-                    sum(({SUPPORTING} + {AGAINST}) * stands_us // frames) // 60) AS trials_u
-            FROM standing GROUP BY ALL
+            SELECT frames.*, {", ".join(f"coalesce(there.{name}, 0)::BIGINT AS {name}" for name in PEOPLE_WORDS)}
+            FROM (
+                SELECT {key}, {_added(("frames", "frames_with_faces", "faces", *WORDS))},
+                    max(peak_unmasked) AS peak_unmasked, max(most_at_once) AS most_at_once,
+                    min(first_us) AS first_us, max(last_us) AS last_us,
+                    sum(stands_us) AS recorded_us, sum(({SUPPORTING}) * stands_us // frames) AS masked_us,
+                    sum(({AGAINST}) * stands_us // frames) AS unmasked_us,
+                    least(sum({SUPPORTING} + {AGAINST}) * {SECOND_US},
+                        sum(({SUPPORTING} + {AGAINST}) * stands_us // frames) // 60) AS trials_u,
+                    coalesce(sum(frames) FILTER (moving AND has_people), 0) AS followed_frames
+                FROM standing GROUP BY ALL
+            ) AS frames LEFT JOIN (SELECT {key}, {_added(PEOPLE_WORDS)} FROM people GROUP BY ALL) AS there
+                ON frames.camera = there.camera AND frames.source IS NOT DISTINCT FROM there.source
+                AND frames.minute IS NOT DISTINCT FROM there.minute AND frames.clock_minute = there.clock_minute
+                AND frames.inside = there.inside
         """
 
     def rows(self) -> str:
@@ -206,22 +256,38 @@ class FramesTable:
         alike: dict[tuple[str, ...], list[Path]] = defaultdict(list)
         for path in self.paths:
             alike[read_header(path)].append(path.absolute())
-        folder = os.path.commonpath([path.absolute().parent for path in self.paths])
         several = len(self.paths) > 1
-        return " UNION ALL ".join(_rows_of(header, paths, folder, several) for header, paths in alike.items())
+        return " UNION ALL ".join(_rows_of(header, paths, self._folder, several) for header, paths in alike.items())
+
+    @property
+    def _folder(self) -> str:
+        return os.path.commonpath([path.absolute().parent for path in self.paths])
+
+    def _source_of(self, frames: Path) -> str:
+        """SQL of the source of people who belong to a per-frame CSV, as its own rows have it."""
+        file = os.path.relpath(frames.absolute(), self._folder).replace(os.sep, "/")
+        if "source" not in read_header(frames):
+            return sql_text(file)
+        prefix = file.removesuffix("frames.csv").rstrip("/")
+        several = len(self.paths) > 1 and prefix
+        return f"concat_ws('/', {sql_text(prefix)}, source)" if several else "coalesce(source, '')"
 
     def totals(self) -> Totals:
         row = self.execute(f"""
             SELECT sum(frames), sum(frames_with_faces), max(peak_unmasked), sum(frames) FILTER (minute IS NULL),
                 count(DISTINCT source) FILTER (minute IS NULL), min(first_us) FILTER (minute IS NOT NULL),
-                max(last_us) FILTER (minute IS NOT NULL), {_added(WORDS)}
+                max(last_us) FILTER (minute IS NOT NULL), sum(followed_frames), max(most_at_once), {_added(WORDS)},
+                {_added(PEOPLE_WORDS)}
             FROM minutes
         """).fetchall()[0]
         frames, with_faces, peak, untimed, sources = (int(value or 0) for value in row[:5])
         first, last = (None if us is None else instant_of(us) for us in row[5:7])
-        counts = Counts.shown(int(value or 0) for value in row[7:])
+        followed, most, *numbers = (int(value or 0) for value in row[7:])
+        counts, people = Counts.shown(numbers[: len(WORDS)]), Counts.shown(numbers[len(WORDS) :])
         left_out = self.execute("SELECT sum(frames) FROM counted WHERE NOT inside").fetchall()[0][0]
-        return Totals(frames, with_faces, counts, peak, untimed, sources, int(left_out or 0), first, last)
+        return Totals(
+            frames, with_faces, counts, peak, untimed, sources, int(left_out or 0), first, last, people, followed, most
+        )
 
     def stretches(self, longest_empty_days: int) -> list[tuple[int, int]]:
         """Stretches of minutes with frames (or asked for) in them; a longer time without any parts two of them."""
@@ -276,11 +342,14 @@ def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, severa
         f"columns = {{{columns}}}, filename = 'file_of_row')"
     )
     source = file = f"ltrim(substr(file_of_row, {len(folder) + 1}), '/')"
+    own = sql_unguarded("source")
     if "source" in header and several:
-        source = f"concat_ws('/', nullif(regexp_replace({file}, '/?frames[.]csv$', ''), ''), source)"
+        source = f"concat_ws('/', nullif(regexp_replace({file}, '/?frames[.]csv$', ''), ''), {own})"
     elif "source" in header:
-        source = "coalesce(source, '')"
-    camera = "coalesce(camera, '')" if "camera" in header else "''"
+        source = f"coalesce({own}, '')"
+    camera = f"coalesce({sql_unguarded('camera')}, '')" if "camera" in header else "''"
+    with_people = [sql_text(str(path)) for path in paths if persons_beside(path) is not None]
+    followed = f"file_of_row IN ({', '.join(with_people)})" if with_people else "false"
     frame = "TRY_CAST(frame AS BIGINT)" if "frame" in header else "NULL::BIGINT"
     seconds = "TRY_CAST(time_s AS DOUBLE)" if "time_s" in header else "NULL::DOUBLE"
     # a date alone has a '-' at the sixth place from its end as well, hence the length
@@ -289,13 +358,13 @@ def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, severa
     words = ", ".join(word if word in header else f"0 AS {word}" for word in WORDS)  # an older file may lack one
     faults = [f"{name} IS NULL OR {name} < 0" for name in ("faces", *there)]
     return f"""
-        SELECT frame, time_s, faces, {", ".join(WORDS)}, source, camera, at_us,
+        SELECT frame, time_s, faces, {", ".join(WORDS)}, source, camera, at_us, followed,
             {" OR ".join(faults)} OR faces <> {" + ".join(there)}
                 OR (stamp IS NOT NULL AND NOT (length(stamp) > 16 AND (stamp[-1] = 'Z' OR stamp[-6] IN ('+', '-'))))
                 OR (at_us IS NOT NULL AND (at_us < 0 OR at_us >= {microseconds(_LAST_YEAR)})) AS damaged
         FROM (
             SELECT {frame} AS frame, {seconds} AS time_s, faces, {words}, {source} AS source,
-                {camera} AS camera, {timed} AS stamp,
+                {camera} AS camera, {timed} AS stamp, {followed} AS followed,
                 epoch_us(stamp::TIMESTAMPTZ) AS at_us
             FROM {read}
         )

@@ -10,7 +10,11 @@ from crowdmask.results.timeline.statistics_rows import StatisticsRow
 from crowdmask.verdicts import VERDICTS, Share, VerdictRow, verdicts_that_are
 
 FIRST_WORDS = ("masked", "unmasked", "unknown")  # verdicts that came later have their column at the end
-SHARES = ("compliance", "compliance_low", "compliance_high", "frame_compliance", "coverage")  # shown in percent
+PEOPLE_SHARES = ("people_compliance", "people_compliance_low", "people_compliance_high")
+SHARES = (  # shown in percent
+    *("compliance", "compliance_low", "compliance_high", "frame_compliance", "coverage", "time_compliance"),
+    *PEOPLE_SHARES,
+)
 _AGAINST = " + ".join(verdict.word for verdict in verdicts_that_are(Share.AGAINST))
 
 
@@ -22,17 +26,27 @@ def _rounded(value: float | None, places: int = 6) -> float | None:
     return None if value is None else round(value, places)
 
 
-def _end_of(row: StatisticsRow, which: int) -> float | None:
-    return None if row.interval is None else row.interval[which]
+def _end_of(interval: tuple[float, float] | None, which: int) -> float | None:
+    return None if interval is None else _rounded(interval[which])
 
 
 def _count(row: VerdictRow) -> Column[StatisticsRow]:
     return Column(row.word, Kind.COUNT, "sum over the frames", lambda found: found.counts[row.verdict])
 
 
+def _people(row: VerdictRow) -> Column[StatisticsRow]:
+    meaning = f"of them, {row.meaning.replace('faces', 'people')}"
+    return Column(
+        f"people_{row.word}",
+        Kind.COUNT,
+        meaning,
+        lambda found: None if found.people is None else found.people[row.verdict],
+    )
+
+
 STATISTICS: Table[StatisticsRow] = Table(
     "statistics",
-    2,
+    3,
     (  # none ever moves: new ones come at the end
         Column(
             "bucket_start",
@@ -50,11 +64,11 @@ STATISTICS: Table[StatisticsRow] = Table(
         Column(
             "compliance",
             Kind.NUMBER,
-            "share of the judged faces that wore a mask, weighted as `weighted_by` says; empty where none was judged",
+            "share of those judged who wore a mask, counted as `weighted_by` says; empty where nobody was judged",
             lambda row: _rounded(row.compliance),
         ),
-        Column("compliance_low", Kind.NUMBER, "lower end of its 95 % interval", lambda row: _rounded(_end_of(row, 0))),
-        Column("compliance_high", Kind.NUMBER, "upper end of its 95 % interval", lambda row: _rounded(_end_of(row, 1))),
+        Column("compliance_low", Kind.NUMBER, "lower end of its 95 % interval", lambda row: _end_of(row.interval, 0)),
+        Column("compliance_high", Kind.NUMBER, "upper end of its 95 % interval", lambda row: _end_of(row.interval, 1)),
         Column(
             "mean_unmasked_per_frame",
             Kind.NUMBER,
@@ -72,7 +86,8 @@ STATISTICS: Table[StatisticsRow] = Table(
         Column(
             "weighted_by",
             Kind.TEXT,
-            "what `compliance` counts: `time` for which faces are in view, or `frames`: the faces of all frames",
+            "what `compliance` counts: `people` where all frames were followed, else the `time` for which faces are in "
+            "view, or the faces of all `frames` where only sums were kept",
             lambda row: row.weighted_by,
         ),
         Column(
@@ -103,10 +118,49 @@ STATISTICS: Table[StatisticsRow] = Table(
         Column(
             "effective_judged",
             Kind.NUMBER,
-            "how many independent observations the judged faces are worth; the interval rests on it",
-            lambda row: None if row.time is None else _rounded(row.effective, 3),
+            "how many independent observations the judged faces are worth, or how many people were judged: what the "
+            "interval rests on",
+            lambda row: _rounded(row.effective_judged, 3),
         ),
         *(_count(row) for row in VERDICTS if row.word not in FIRST_WORDS),
+        Column(
+            "time_compliance",
+            Kind.NUMBER,
+            "the compliance with every face weighed by the time for which it is in view",
+            lambda row: None if row.time is None else _rounded(row.time_compliance),
+        ),
+        Column(
+            "people",
+            Kind.COUNT,
+            "appearances that begin in the bucket: faces followed through one recording, each counted once; somebody "
+            "who was lost for long counts anew. Empty where faces were not followed, as in stills",
+            lambda row: None if row.people is None else row.people.faces,
+        ),
+        *(_people(row) for row in VERDICTS),
+        Column(
+            "people_compliance",
+            Kind.NUMBER,
+            "share of the judged people who wore a mask",
+            lambda row: None if row.people is None else _rounded(row.people.compliance),
+        ),
+        Column(
+            "people_compliance_low",
+            Kind.NUMBER,
+            "lower end of its 95 % interval (Wilson)",
+            lambda row: _end_of(row.people_interval, 0),
+        ),
+        Column(
+            "people_compliance_high",
+            Kind.NUMBER,
+            "upper end of its 95 % interval (Wilson)",
+            lambda row: _end_of(row.people_interval, 1),
+        ),
+        Column(
+            "most_at_once",
+            Kind.COUNT,
+            "most faces in one frame: so many different people there were at least",
+            lambda row: row.most_at_once,
+        ),
     ),
 )
 

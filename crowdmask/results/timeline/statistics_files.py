@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crowdmask import __version__
-from crowdmask.results.columns import Kind
+from crowdmask.results.columns import Kind, no_formula
 from crowdmask.results.parquet import parquet_of
 from crowdmask.results.timeline.statistics_columns import SHARES, STATISTICS, record
 from crowdmask.results.timeline.statistics_rows import TOTAL, StatisticsRow
@@ -25,7 +25,8 @@ def write_csv(rows: Rows, file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(STATISTICS.names)
     for row in rows:
-        writer.writerow(["" if value is None else value for value in record(row).values()])
+        values = (no_formula(value) if isinstance(value, str) else value for value in record(row).values())
+        writer.writerow(["" if value is None else value for value in values])
 
 
 def write_json(rows: Rows, file: TextIO) -> None:
@@ -42,7 +43,9 @@ def write_parquet(rows: Rows, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="crowdmask-", ignore_cleanup_errors=True) as folder:
         part = Path(folder) / "rows.csv"
         with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            write_csv(rows, file)
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(STATISTICS.names)
+            writer.writerows(["" if value is None else value for value in record(row).values()] for row in rows)
         parquet_of(part, path, STATISTICS.sql_kinds, STATISTICS.metadata(__version__))
 
 

@@ -1,7 +1,8 @@
 """Compliance statistics: one row per bucket of time and camera, and one per file for frames whose time is unknown.
 
-The rate of a row weighs every face by the time its frame stands for (see frames_table.py), camera by camera; its
-interval is that of precision.py. The counts are plain sums over the frames.
+The rate of a row counts people, where all its frames are of videos whose faces were followed: each person in the bucket
+in which it begins, with Wilson's interval. Else it weighs every face by the time its frame stands for (see
+frames_table.py), camera by camera, and its interval is that of precision.py. The counts are plain sums over the frames.
 
 A gap is a pause between two successive frames of the camera that is longer than a minute and than three times its
 usual pause, or than `--gap` where that is given. The usual pause is the median over the minutes that have frames: the
@@ -21,10 +22,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crowdmask.results.statistics import score_interval
+from crowdmask.results.statistics import score_interval, wilson_interval
 from crowdmask.results.timeline.buckets import Width, bucket_spans, local_at
 from crowdmask.results.timeline.frames_table import BLOCK_MINUTES, MINUTE_US, FramesTable, microseconds
 from crowdmask.results.timeline.gaps import pauses_sql
+from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
 from crowdmask.results.timeline.precision import MICRO, Precision, precision_of
 from crowdmask.verdicts import WORDS, Counts
 from crowdmask.words import natural
@@ -75,21 +77,49 @@ class StatisticsRow:
     time: TimeSums | None = None  # None where only counts were kept
     effective: float = 0.0  # how many independent observations the judged faces are worth
     covered_s: float | None = None  # of the bucket, by this camera; None where no time is known
+    most_at_once: int = 0  # faces in one frame
+    followed_frames: int = 0
+    appearances: Counts = field(default_factory=Counts)  # people who begin in it, of the frames that were followed
+
+    @property
+    def people(self) -> Counts | None:
+        """The people who begin in it; None where no frame was followed."""
+        return self.appearances if self.followed_frames else None
+
+    @property
+    def people_interval(self) -> tuple[float, float] | None:
+        """95 % interval of their compliance: they, unlike frames, are nearly independent of each other."""
+        return None if self.people is None else wilson_interval(self.people.supporting, self.people.judged)
 
     @property
     def weighted_by(self) -> str:
-        """What `compliance` counts: face time, or faces frame by frame where only their sums were kept."""
+        """What `compliance` counts: people, face time, or faces frame by frame where only their sums were kept."""
+        if self.followed_frames and self.followed_frames == self.frames:
+            return "people"
         return "frames" if self.time is None else "time"
 
     @property
     def compliance(self) -> float | None:
+        return self.appearances.compliance if self.weighted_by == "people" else self.time_compliance
+
+    @property
+    def time_compliance(self) -> float | None:
         return self.counts.compliance if self.time is None else self.time.rate
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of the compliance; None where there is nothing that says how far it is to be trusted."""
+        if self.weighted_by == "people":
+            return self.people_interval
         rate = self.compliance
         return None if rate is None or self.time is None else score_interval(rate, self.effective)
+
+    @property
+    def effective_judged(self) -> float | None:
+        """What the interval rests on."""
+        if self.weighted_by == "people":
+            return self.appearances.judged
+        return None if self.time is None else self.effective
 
     @property
     def mean_unmasked_per_frame(self) -> float | None:
@@ -132,6 +162,9 @@ class Total:
     time: TimeSums = field(default_factory=TimeSums)
     covered_s: float = 0.0
     expected_s: float = 0.0
+    most_at_once: int = 0
+    followed_frames: int = 0
+    appearances: Counts = field(default_factory=Counts)
 
     def add(self, row: StatisticsRow) -> None:
         self.rows += 1
@@ -145,6 +178,9 @@ class Total:
         self.time = self.time + (row.time or TimeSums())
         self.covered_s += row.covered_s or 0.0
         self.expected_s += row.expected_s or 0.0
+        self.most_at_once = max(self.most_at_once, row.most_at_once)
+        self.followed_frames += row.followed_frames
+        self.appearances = self.appearances + row.appearances
 
     def row(self, precision: Precision, camera: str | None = None) -> StatisticsRow:
         """`camera` is whose precision is asked for; None for all together."""
@@ -161,6 +197,9 @@ class Total:
             self.time,
             precision.effective(self.time.trials, self.time.blocks, camera),
             self.covered_s,
+            self.most_at_once,
+            self.followed_frames,
+            self.appearances,
             self.expected_s,
         )
 
@@ -248,26 +287,28 @@ def _row(
     covered_s: float | None,
 ) -> StatisticsRow:
     """From what both queries give, in the order of _SUMS."""
-    blocks = float(numbers[_BLOCKS])
-    frames, with_faces, peak, _, *rest = (int(value) for value in numbers)
-    recorded, masked, unmasked, trials = (value / MICRO for value in rest[:4])
-    time = TimeSums(recorded, masked, unmasked, trials, blocks)
+    found = dict(zip(_SUMS, numbers, strict=True))
+    recorded, masked, unmasked, trials = (int(found[name]) / MICRO for name in _TIMES)
+    time = TimeSums(recorded, masked, unmasked, trials, float(found["blocks"]))
     return StatisticsRow(
         *key,
-        frames,
-        with_faces,
-        Counts.shown(rest[4:]),
-        peak,
+        int(found["frames"]),
+        int(found["frames_with_faces"]),
+        Counts.shown(int(found[word]) for word in WORDS),
+        int(found["peak"]),
         gap_s,
         time,
         precision.effective(time.trials, time.blocks, camera),
         covered_s,
+        int(found["most_at_once"]),
+        int(found["followed_frames"]),
+        Counts.shown(int(found[word]) for word in PEOPLE_WORDS),
     )
 
 
 _TIMES = ("recorded_us", "masked_us", "unmasked_us", "trials_u")
-_ADDED = ("frames", "frames_with_faces", *_TIMES, *WORDS)
-_SUMS = ("frames", "frames_with_faces", "peak", "blocks", *_TIMES, *WORDS)
+_ADDED = ("frames", "frames_with_faces", *_TIMES, *WORDS, "followed_frames", *PEOPLE_WORDS)
+_SUMS = ("blocks", "peak", "most_at_once", *_ADDED)
 _BLOCKS = _SUMS.index("blocks")
 
 
@@ -284,11 +325,12 @@ def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int
         WITH
         kept AS MATERIALIZED (
             SELECT {camera} AS camera, {source} AS source, minute, block, {added},
-                max(peak_unmasked) AS peak, min(first_us) AS first_us, max(last_us) AS last_us
+                max(peak_unmasked) AS peak, max(most_at_once) AS most_at_once, min(first_us) AS first_us,
+                max(last_us) AS last_us
             FROM minutes WHERE minute IS NOT NULL GROUP BY ALL
         ),
         counted AS (
-            SELECT spans.start, camera, source, {added}, max(peak) AS peak,
+            SELECT spans.start, camera, source, {added}, max(peak) AS peak, max(most_at_once) AS most_at_once,
                 count(DISTINCT CASE WHEN trials_u > 0 THEN block END) AS blocks
             FROM kept ASOF JOIN spans ON kept.minute >= spans.start GROUP BY ALL
         ),
@@ -328,7 +370,8 @@ def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int
 def _untimed(table: FramesTable, precision: Precision) -> Iterator[StatisticsRow]:
     added = ", ".join(f"sum({name})" for name in _ADDED)
     by_name = dict(zip(_ADDED, added.split(", "), strict=True))
-    by_name |= {"peak": "max(peak_unmasked)", "blocks": "count(DISTINCT CASE WHEN trials_u > 0 THEN block END)"}
+    by_name |= {"peak": "max(peak_unmasked)", "most_at_once": "max(most_at_once)"}
+    by_name |= {"blocks": "count(DISTINCT CASE WHEN trials_u > 0 THEN block END)"}
     found = table.execute(f"""
         SELECT camera, source, {", ".join(by_name[name] for name in _SUMS)}
         FROM minutes WHERE minute IS NULL GROUP BY camera, source ORDER BY source, camera

@@ -10,9 +10,9 @@ from typing import TextIO
 from crowdmask.results.timeline.statistics_rows import StatisticsRow
 from crowdmask.words import percent
 
-HEADS = ("from", "camera", "masked", "unmasked", "unknown", "compliance", "95 %", "recorded")
+HEADS = ("from", "camera", "counts", "masked", "unmasked", "unknown", "rate", "95 %", "cover")
 WIDTH = 80
-_LEFT = 2  # the first two are words, the others numbers
+_LEFT = 3  # the first of them are words, the others numbers
 _ROWS_AHEAD = 200  # columns are aligned on the first rows, so that a long table begins at once
 _LEAST_CAMERA = 8
 _SHOWN = dict.fromkeys((*range(32), 127), "�")  # a file name must not drive the terminal
@@ -52,10 +52,12 @@ def _markdown(cells: Iterable[str]) -> str:
 
 
 def _cells(row: StatisticsRow, *, with_year: bool) -> tuple[str, ...]:
-    counts = row.counts
+    of_people = row.weighted_by == "people"
+    counts = row.appearances if of_people else row.counts
     return (
         "" if row.start is None else _time(row.start, with_year=with_year),
         " ".join((row.camera, row.source)).strip().translate(_SHOWN),
+        "people" if of_people else "faces",
         f"{counts.masked:,}",
         f"{counts.unmasked:,}",
         f"{counts.unknown:,}",

@@ -5,7 +5,11 @@ from __future__ import annotations
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable, Totals
 from crowdmask.results.timeline.precision import MICRO
+from crowdmask.verdicts import Share, verdicts_that_are
 
+PEOPLE_JUDGED = " + ".join(
+    f"people_{verdict.word}" for share in (Share.FOR, Share.AGAINST) for verdict in verdicts_that_are(share)
+)
 WIDTHS = tuple(Width.parse(text) for text in ("1m", "5m", "10m", "20m", "1h", "2h", "6h", "1d", "1w", "1mo"))
 ENOUGH_JUDGED = 50  # in the median bucket: of fewer, single faces make a rate jump between 0 and 100 %
 MOST_BUCKETS = 200  # more do not fit on a screen
@@ -14,7 +18,8 @@ MOST_BUCKETS = 200  # more do not fit on a screen
 def fitting_width(table: FramesTable, by_camera: bool = True, finest: Width | None = None) -> Width:
     """The finest of WIDTHS, and not finer than `finest`, whose median bucket has enough judged people in it.
 
-    People are counted as precision.py counts trials: each once a minute. At most MOST_BUCKETS fit into the time.
+    People who were followed count once; other faces as precision.py counts trials, each once a minute. At most
+    MOST_BUCKETS fit into the time.
     """
     totals = table.totals()
     least = finest or WIDTHS[0]
@@ -41,7 +46,8 @@ def _median_judged(table: FramesTable, width: Width, by_camera: bool) -> float |
     camera = "camera" if by_camera else "''"
     found = table.execute(f"""
         SELECT median(judged) FROM (
-            SELECT sum(trials_u) AS judged FROM minutes WHERE minute IS NOT NULL
+            SELECT sum(CASE WHEN followed_frames = frames THEN ({PEOPLE_JUDGED}) * {MICRO} ELSE trials_u END) AS judged
+            FROM minutes WHERE minute IS NOT NULL
             GROUP BY {camera}, minute // {width.minutes}
         )
     """).fetchall()[0][0]

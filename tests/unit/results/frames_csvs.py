@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
+from crowdmask.engine.following import Person
 from crowdmask.records import Counts, SourceKind, Stream
 from crowdmask.results.frames_csv import FrameRow, FramesCsv
+from crowdmask.results.persons import PersonsFile
+from crowdmask.tracking.appearances import Appearance
+from crowdmask.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -43,3 +49,52 @@ def write_run(folder: Path, rows: Sequence[Row]) -> Path:
     """A run folder with nothing in it but the frames."""
     write_frames(folder / "frames.csv", rows)
     return folder
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """One appearance: when it begins, in seconds of its source, and its verdict; `at` is when the source begins."""
+
+    first_s: float
+    verdict: Verdict = Verdict.MASKED
+    source: str = "north/a.mp4"
+    camera: str = "north"
+    at: str = ""
+    person: int = 1
+    box_xyxy: tuple[float, float, float, float] = (10.0, 10.0, 30.0, 30.0)
+    best_frame: int = 0
+
+    @property
+    def as_person(self) -> Person:
+        begins = datetime.fromisoformat(self.at) if self.at else None
+        stream = Stream(self.source, SourceKind.VIDEO, self.camera, begins, "name" if begins else "")
+        probability = np.array([0.1, 0.8, 0.05, 0.05], np.float32)
+        box = np.array(self.box_xyxy, np.float32)
+        return Person(
+            stream,
+            Appearance(
+                person=self.person,
+                first_s=self.first_s,
+                last_s=self.first_s + 2,
+                seen_s=2.0,
+                first_frame=0,
+                last_frame=50,
+                frames=50,
+                observations=40,
+                judged=20,
+                verdict=int(self.verdict),
+                probability=probability,
+                stretches=(),
+                best_frame=self.best_frame,
+                best_s=self.first_s,
+                best_box_xyxy=box,
+                median_size=20.0,
+            ),
+        )
+
+
+def write_persons(path: Path, people: Iterable[Somebody], *, of_run: bool = True) -> Path:
+    with PersonsFile(path, of_run=of_run) as sink:
+        for somebody in people:
+            sink.write_person(somebody.as_person)
+    return path

@@ -22,10 +22,11 @@ from crowdmask.results.run_folder import frames_file, frames_files
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.periods import period, run_zone
-from crowdmask.results.timeline.statistics_columns import STATISTICS, record
+from crowdmask.results.timeline.statistics_columns import PEOPLE_SHARES, STATISTICS, record
 from crowdmask.results.timeline.statistics_files import write_csv, write_json
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, statistics_rows
 from crowdmask.results.timeline.statistics_table import write_markdown, write_table
+from crowdmask.verdicts import WORDS
 from tests.unit.results.frames_csvs import Row, write_frames, write_run
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -98,6 +99,11 @@ def test_the_numbers_of_a_bucket(tmp_path: Path) -> None:
         "coverage": 0.016667,  # 20 of 1200 seconds lie between frames
         "effective_judged": 1.0,
         "incorrect": 0,
+        "time_compliance": 0.5,
+        "most_at_once": 7,
+        "people": None,
+        **{f"people_{word}": None for word in WORDS},
+        **dict.fromkeys(PEOPLE_SHARES),
     }
 
 
