@@ -208,6 +208,8 @@ class RuntimeSettings(Checked):
     # measured on two cores: 4 to 64 crops at a time take equally long each, one takes half as long again
     batch: int = setting(4, "Faces judged in one pass of the classifier.", low=1, high=1024)
     threads: int = setting(0, "CPU threads for the networks and the codecs; 0 is all cores.", low=0, high=512)
+    energy: bool = setting(False, "Estimate the energy that the analysis takes; needs the extra energy.")
+    country: str = setting("DEU", "Where the electricity comes from (ISO 3166, three letters), for --energy.")
     device: str = setting(
         "auto",
         "Where the networks run; a GPU is used only if asked for, or by runtime tensorflow.",

@@ -99,6 +99,8 @@ def command(
     if only_counts or is_batch(inputs, destinations.out_dir, build(BatchSettings, settled)):
         from crowdmask.cli.batch import run_and_tell
 
+        if build(RuntimeSettings, settled).energy:
+            raise SettingsError("--energy goes with single videos and pictures, not with a batch: leave it out")
         if build(OutputSettings, settled).video_overlay:
             raise SettingsError("--video-overlay goes with single videos, not with a batch: name the files one by one")
 

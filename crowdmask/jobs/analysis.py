@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ from crowdmask.results.overlay import OverlayVideo
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.persons import PersonsFile
 from crowdmask.results.statistics import ComplianceStats
+from crowdmask.runs.energy import Energy, measured
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class _Work:
     interrupted: bool = False
     summary: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()  # what of the input could not be kept or was done otherwise
+    energy: Energy | None = None
 
     @property
     def state(self) -> State:
@@ -92,7 +94,7 @@ class _Work:
         try:
             with self.stop.breakable(), self.times.stage("open"):
                 self.source = self._open()
-            with self.source as source:
+            with self._energy() as self.energy, self.source as source:
                 self.watch.opened(task, source.info)
                 with self.stop.breakable(), self.times.stage("load"):
                     pair = self.networks(task.analysis, task.runtime)
@@ -103,6 +105,10 @@ class _Work:
             return
         self.summary = self._summarise(source.info, pair)
         summary.write_summary(self.task.outputs.summary, self.summary)
+
+    def _energy(self) -> AbstractContextManager[Energy | None]:
+        runtime = self.task.runtime
+        return measured(runtime.country) if runtime.energy else nullcontext()
 
     def _write_frames(self, source: Source, pair: Pair) -> None:
         """Every frame into every sink; after an interruption the sinks end as they do after the last frame."""
@@ -208,6 +214,7 @@ class _Work:
             self.until_s,
             self.notes,
             self.state is State.ENDED_EARLY,
+            None if self.energy is None else self.energy.as_dict(),
         )
         return summary.summarise(
             info,

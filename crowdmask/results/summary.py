@@ -28,6 +28,8 @@ Its fields:
 - `versions`: of crowdmask and what it computes with; null where something is not installed.
 - `speed`: frames and faces in `wall_s` seconds, and `busy_s`, the seconds each stage was at work. Stages overlap, so
   that these may add up to more than `wall_s`.
+- `energy`: with --energy, the watt-hours that the analysis took, *estimated* by the `method` it names, and what that is
+  for an hour of the video and for a thousand faces (sightings); null without.
 - `outputs`: the files written besides, by kind. `notes`: what else a reader should know, as a sound track that could
   not be copied.
 """
@@ -48,7 +50,7 @@ from typing import Any
 
 from crowdmask import __version__
 from crowdmask.media.parts import write_whole
-from crowdmask.records import Gap, VideoInfo
+from crowdmask.records import Gap, SourceKind, VideoInfo
 from crowdmask.results.detections import DETECTIONS
 from crowdmask.results.frames_csv import FRAMES
 from crowdmask.results.people import PeopleStats
@@ -96,6 +98,7 @@ class Work:
     until_s: float | None = None  # time of the last frame analysed
     notes: Sequence[str] = ()
     ended_early: bool = False
+    energy: Mapping[str, Any] | None = None  # an estimate, where one was asked for
 
 
 def summarise(
@@ -141,6 +144,7 @@ def summarise(
         "weights": [dataclasses.asdict(used) for used in weights],
         "versions": versions(),
         "speed": _speed(stats, work),
+        "energy": _energy(info, stats, work, analysis.start_s or 0.0),
         "outputs": dict(outputs or {}),
         "notes": list(work.notes),
     }
@@ -210,6 +214,19 @@ def _speed(stats: ComplianceStats, work: Work) -> dict[str, Any]:
         "fps": _rounded(per_second, 3),
         "busy_s": {stage: _rounded(seconds, 3) for stage, seconds in work.busy_s.items()},
         "cpus": os.cpu_count(),
+    }
+
+
+def _energy(info: VideoInfo, stats: ComplianceStats, work: Work, start_s: float) -> dict[str, Any] | None:
+    """What was estimated, and what that makes for an hour of the video and for a thousand faces."""
+    if work.energy is None:
+        return None
+    hours = max(0.0, (work.until_s or 0.0) - start_s) / 3600 if info.kind is SourceKind.VIDEO else 0.0
+    used = float(work.energy["watt_hours"])
+    return {
+        **work.energy,
+        "watt_hours_per_video_hour": _rounded(used / hours, 4) if hours else None,
+        "watt_hours_per_1000_faces": _rounded(1000 * used / stats.faces, 4) if stats.faces else None,
     }
 
 

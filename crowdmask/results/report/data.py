@@ -405,6 +405,7 @@ def summaries(report: Report) -> dict[str, Any]:
         "notes": list(dict.fromkeys(notes)),
         "settings": first.get("settings"),
         "weights": [row for row in first.get("weights") or [] if isinstance(row, Mapping)],
+        "energy": first.get("energy"),
         "versions": first.get("versions"),
         "state": first.get("state"),
         "known": bool(first),

@@ -102,6 +102,7 @@ def page(report: Report, pictures: Mapping[Moment, Picture] | None, *, title: st
         most=MOST_LISTED,
         found=found,
         settings=list(_flat(found["settings"])),
+        energy=list(_flat(found["energy"])),
         versions=list(_flat(found["versions"])),
         made=f"{day_words(report.made_at)}, {report.made_at:%H:%M} ({offset_words(report.made_at)})",
     )  # fmt: skip

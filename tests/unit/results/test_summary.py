@@ -96,6 +96,21 @@ def test_the_digest_changes_with_whatever_decides_a_result() -> None:
     assert len(found) == 5
 
 
+def test_energy_for_an_hour_and_for_a_thousand_faces() -> None:
+    stats = ComplianceStats()
+    stats.add(0, 0.0, Counts(30, 10, 0))
+    told = {"estimated": True, "watt_hours": 0.5, "method": "a test"}
+    work = Work(1.0, until_s=1800.0, energy=told)
+    energy = make_summary(stats, work)["energy"]
+    # half an hour took half a watt-hour, and so did 40 faces
+    assert energy == {**told, "watt_hours_per_video_hour": 1.0, "watt_hours_per_1000_faces": 12.5}
+    later = make_summary(stats, work, analysis=AnalysisSettings(start_s=900.0))["energy"]
+    assert later["watt_hours_per_video_hour"] == 2.0  # a quarter of an hour was looked at
+    nobody = make_summary(ComplianceStats(), Work(1.0, energy=told))["energy"]
+    assert (nobody["watt_hours_per_video_hour"], nobody["watt_hours_per_1000_faces"]) == (None, None)
+    assert make_summary(stats, Work(1.0))["energy"] is None
+
+
 def test_every_field_is_documented() -> None:
     told = module.__doc__ or ""
     for name in make_summary(ComplianceStats(), Work(0.0)):
