@@ -405,7 +405,7 @@ def summaries(report: Report) -> dict[str, Any]:
         "notes": list(dict.fromkeys(notes)),
         "settings": first.get("settings"),
         "weights": [row for row in first.get("weights") or [] if isinstance(row, Mapping)],
-        "energy": first.get("energy"),
+        "energy": [(one.name, used) for one, summary in found if isinstance(used := summary.get("energy"), Mapping)],
         "versions": first.get("versions"),
         "state": first.get("state"),
         "known": bool(first),

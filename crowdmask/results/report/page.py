@@ -102,7 +102,7 @@ def page(report: Report, pictures: Mapping[Moment, Picture] | None, *, title: st
         most=MOST_LISTED,
         found=found,
         settings=list(_flat(found["settings"])),
-        energy=list(_flat(found["energy"])),
+        energy=[_energy_words(name if len(report.inputs) > 1 else "", used) for name, used in found["energy"]],
         versions=list(_flat(found["versions"])),
         made=f"{day_words(report.made_at)}, {report.made_at:%H:%M} ({offset_words(report.made_at)})",
     )  # fmt: skip
@@ -199,6 +199,14 @@ def _pause_words(camera: str, since: Any, upto: Any) -> tuple[str, str, str, str
     lasted = duration((upto - since).total_seconds())
     end = f"{upto:%H:%M:%S}" if since.date() == upto.date() else moment_words(upto)
     return camera or "no camera", moment_words(since), end, lasted
+
+
+def _energy_words(name: str, used: Mapping[str, Any]) -> str:
+    """What the analysis took by estimate, and what that is for what was analysed."""
+    per = (("watt_hours_per_video_hour", "for an hour of video"), ("watt_hours_per_1000_faces", "for a thousand faces (sightings)"))
+    parts = [f"{float(used['watt_hours']):.3g} Wh in all"]
+    parts += [f"{float(used[key]):.3g} Wh {words}" for key, words in per if used.get(key) is not None]
+    return f"{name + ': ' if name else ''}about {', '.join(parts)}. By {used['method']}."
 
 
 def _flat(value: object, name: str = "") -> Iterable[tuple[str, str]]:

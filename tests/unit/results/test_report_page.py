@@ -174,6 +174,18 @@ def test_everything_asked_for_is_on_the_page(tmp_path: Path) -> None:
     assert len(text) < 1_000_000
 
 
+def test_energy_is_called_estimated_with_its_method(tmp_path: Path) -> None:
+    run = night(tmp_path, hours=1)
+    summary = json.loads((run / "summary.json").read_text())
+    used = {"watt_hours": 0.5, "watt_hours_per_video_hour": 22.6899, "method": "a test"}
+    used["watt_hours_per_1000_faces"] = None
+    summary |= {"energy": used, "weights": [{"name": "mine", "file": "x.npz", "sha256": "ab" * 32}]}
+    (run / "summary.json").write_text(json.dumps(summary))
+    told = made(run)
+    assert "Energy, estimated" in told
+    assert "about 0.5 Wh in all, 22.7 Wh for an hour of video. By a test." in told
+
+
 def test_a_title_and_a_logo_stand_at_the_top(tmp_path: Path) -> None:
     report = gather([night(tmp_path)])
     logo = tmp_path / "logo.svg"
