@@ -48,7 +48,7 @@ Examples:
     help="Where the input lies now; without it where it was analysed.",
 )
 @setting_options(OutputSettings, "How it looks", leave_out=("video", "video_overlay"))
-@setting_options(RuntimeSettings, "How the work is done", leave_out=("window", "batch", "device"))
+@setting_options(RuntimeSettings, "How the work is done", leave_out=("window", "batch", "device", "energy", "country"))
 @general_options(verbose="Show the traceback of an error.")
 def command(
     *,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KINDS = (AnalysisSettings, RuntimeSettings, EvaluationSettings)
 OF_VIDEOS = ("every", "start_s", "end_s", "duration_s")  # settings that mean nothing to labelled pictures
+OF_ANALYSES = ("energy", "country")
 KIND_NAMES = ("analysis", "runtime", "evaluation")
 NONE = "-"  # in place of a list or regions, for a folder that has none
 BESIDE_COMPARE = ("compare", "quiet", "verbose")
@@ -114,7 +115,7 @@ folder for each class and a boxes.csv (file,x1,y1,x2,y2)."""
 )
 @setting_options(EvaluationSettings, "How it is judged")
 @setting_options(AnalysisSettings, "What is analysed", leave_out=OF_VIDEOS)
-@setting_options(RuntimeSettings, "How the work is done")
+@setting_options(RuntimeSettings, "How the work is done", leave_out=OF_ANALYSES)
 @general_options(verbose="Name every problem; give tracebacks.")
 @click.pass_context
 def command(

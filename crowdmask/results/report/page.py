@@ -203,9 +203,12 @@ def _pause_words(camera: str, since: Any, upto: Any) -> tuple[str, str, str, str
 
 def _energy_words(name: str, used: Mapping[str, Any]) -> str:
     """What the analysis took by estimate, and what that is for what was analysed."""
-    per = (("watt_hours_per_video_hour", "for an hour of video"), ("watt_hours_per_1000_faces", "for a thousand faces (sightings)"))
+    per = {
+        "watt_hours_per_video_hour": "for an hour of video",
+        "watt_hours_per_1000_faces": "for a thousand faces (sightings)",
+    }
     parts = [f"{float(used['watt_hours']):.3g} Wh in all"]
-    parts += [f"{float(used[key]):.3g} Wh {words}" for key, words in per if used.get(key) is not None]
+    parts += [f"{float(used[key]):.3g} Wh {words}" for key, words in per.items() if used.get(key) is not None]
     return f"{name + ': ' if name else ''}about {', '.join(parts)}. By {used['method']}."
 
 
