@@ -101,7 +101,7 @@ class Analyzer:
     def _open(self, path: str) -> Source:
         from crowdmask.media.sources import open_source
 
-        return open_source(path, self.settings, threads=self.runtime.threads)
+        return open_source(path, self.settings, threads=self.runtime.decoding_threads)
 
     def _networks(self) -> tuple[FaceDetector, MaskClassifier]:
         if self._detector is None:

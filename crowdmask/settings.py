@@ -222,6 +222,16 @@ class RuntimeSettings(Checked):
         here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.threads or here
 
+    @property
+    def decoding_threads(self) -> int:
+        """Of each decoder: the networks keep the cores busy, and every further thread holds pictures of its own."""
+        return max(1, self.cores // 4)
+
+    @property
+    def encoding_threads(self) -> int:
+        """Of the encoder: it does no more in all on two threads than on one, and at the end it is alone at work."""
+        return max(min(2, self.cores), self.cores // 2)
+
 
 @dataclass(frozen=True)
 class OutputSettings(Checked):

@@ -3,11 +3,17 @@
 The detector looks at every k-th frame (`detect_every`). Where what it finds at both ends of a stretch does not agree,
 or something begins or ends there, it looks at the frames between too. A face that is known for sure is judged only
 every so often. Which frames and faces these are follows from the frames alone, never from how many are taken at a time.
+
+Three steps, each on a thread of its own, so that all cores have work: the frames that are due whatever is in them are
+looked at, then those between them, and then faces are judged, while the steps before have the next frames at hand.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -22,28 +28,47 @@ from crowdmask.tracking.observations import Finds
 from crowdmask.tracking.schedule import Schedule, look_again
 
 LONGEST_BLIND_S = 0.1  # the first frame that is so much later than a look is looked at, whatever `detect_every` says
+AHEAD = 2  # stretches that are looked at while one is judged
 Motion = NDArray[np.float64]
 
 
-class Looking:
-    """For one stream: give it its frames in order, any number at a time, and then `finish`."""
+@dataclass(frozen=True)
+class _Stretch:
+    """Frames up to one that is looked at, what is seen on those looked at, and the camera's motion to each frame."""
 
-    def __init__(self, judge: Judge) -> None:
+    frames: Sequence[Frame]
+    found: dict[int, Faces]
+    motions: Sequence[Motion | None]
+
+
+class Looking:
+    """For one stream: give it its frames in order, any number at a time, and then `finish`.
+
+    The looks come a few `take`s later; `live` gives them at once.
+    """
+
+    def __init__(self, judge: Judge, *, live: bool = False) -> None:
         self._judge = judge
+        self._live = live
         self._schedule = Schedule(rules_of(judge.settings), sure_score=judge.settings.confidence)
         self._camera = CameraMotion()
         self._waiting: list[Frame] = []  # after the last look
         self._passed = 0  # frames since the last look
         self._due_s: float | None = None  # when the next one is due at the latest
-        self._before: tuple[Frame, Faces] | None = None  # the last look, without its picture
+        self._known = Faces.none()  # at the last look that was due
+        self._before: tuple[Frame, Faces] | None = None  # the last look of the last whole stretch, without its picture
+        # one thread each: a step has the stretches one after the other, in their order
+        self._first_step, self._second_step = (ThreadPoolExecutor(1, f"crowdmask-look-{i}") for i in (1, 2))
+        self._under_way: deque[Future[_Stretch]] = deque()
 
     def take(self, frames: Sequence[Frame]) -> Iterator[Look]:
-        """The looks that are settled by these frames: all up to the last one that is looked at."""
+        """The looks that are settled by now."""
         first = len(self._waiting)
         self._waiting += frames
         at = [i for i, frame in enumerate(frames, start=first) if self._is_due(frame)]
         if at:
-            yield from self._settle(at)
+            self._begin(at)
+        yield from self._settled(0 if self._live else AHEAD)
 
     def _is_due(self, frame: Frame) -> bool:
         """Whether the detector looks at this frame whatever is in it; asked of every frame in order."""
@@ -57,31 +82,48 @@ class Looking:
     def finish(self) -> Iterator[Look]:
         """The stream has ended: its last frame is always looked at."""
         if self._waiting:
-            yield from self._settle([len(self._waiting) - 1])
+            self._begin([len(self._waiting) - 1])
+        yield from self._settled(0)
+        self._first_step.shutdown()
+        self._second_step.shutdown()
 
-    def _settle(self, at: list[int]) -> Iterator[Look]:
-        """Looks at the frames at these places, and between them where needed; the last of them ends what is settled."""
+    def _begin(self, at: Sequence[int]) -> None:
+        """Send the waiting frames on their way; the detector looks at these places, the last of which ends them."""
         frames, self._waiting = self._waiting[: at[-1] + 1], self._waiting[at[-1] + 1 :]
+        seen = self._first_step.submit(self._seen, frames, at)
+        self._under_way.append(self._second_step.submit(lambda: self._whole(seen.result())))
+
+    def _settled(self, keeping: int) -> Iterator[Look]:
+        """The looks of all stretches under way but so many."""
+        while len(self._under_way) > keeping:
+            yield from self._looks(self._under_way.popleft().result())
+
+    def _seen(self, frames: Sequence[Frame], at: Sequence[int]) -> _Stretch:
+        """The first step: what is seen where it is due, and how the camera moved."""
         found = dict(zip(at, self._judge.detector.detect([frames[i].image for i in at]), strict=True))
-        motions = self._motions(frames, found)
-        self._look_between(frames, found, motions)
-        answers = self._judged(frames, found, motions)
+        motions = []
         for i, frame in enumerate(frames):
+            self._known = found.get(i, self._known)
+            motions.append(self._camera.step(frame.image, self._known.boxes))
+        return _Stretch(frames, found, motions)
+
+    def _whole(self, stretch: _Stretch) -> _Stretch:
+        """The second step: what is seen on the frames between, where that is needed."""
+        found = dict(stretch.found)
+        self._look_between(stretch.frames, found, stretch.motions)
+        last = len(stretch.frames) - 1
+        self._before = stretch.frames[last].without_picture(), found[last]
+        return _Stretch(stretch.frames, found, stretch.motions)
+
+    def _looks(self, stretch: _Stretch) -> Iterator[Look]:
+        """The third step: faces are judged."""
+        found, motions = stretch.found, stretch.motions
+        answers = self._judged(stretch.frames, found, motions)
+        for i, frame in enumerate(stretch.frames):
             if i in found:
                 yield Look(frame, found[i], answers[i].probabilities, answers[i].sharpness, camera=motions[i])
             else:
                 yield Look(frame, Faces.none(), not_asked(0), np.zeros(0, np.float32), looked=False, camera=motions[i])
-        last = len(frames) - 1
-        self._before = frames[last].without_picture(), found[last]
-
-    def _motions(self, frames: Sequence[Frame], found: dict[int, Faces]) -> list[Motion | None]:
-        """The camera's own motion to each frame from the one before it."""
-        known = self._before[1] if self._before is not None else Faces.none()
-        motions = []
-        for i, frame in enumerate(frames):
-            known = found.get(i, known)
-            motions.append(self._camera.step(frame.image, known.boxes))
-        return motions
 
     def _look_between(self, frames: Sequence[Frame], found: dict[int, Faces], motions: Sequence[Motion | None]) -> None:
         """Adds to `found` what is seen where the ends of a stretch do not agree, until they do."""

@@ -30,7 +30,7 @@ class Source(Protocol):
 
 class FaceDetector(Protocol):
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        """Faces of each BGR picture, in its own pixels, best score first."""
+        """Faces of each BGR picture, in its own pixels, best score first; several threads may ask at once."""
         ...
 
 

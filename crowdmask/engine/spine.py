@@ -151,7 +151,9 @@ def _look(window: Sequence[Frame], judge: Judge, followed: dict[Stream, Looking]
     if alone:
         yield from _each(alone, judge)
     for stream, frames in by_stream.items():
-        yield from followed.setdefault(stream, Looking(judge)).take(frames)
+        if stream not in followed:
+            followed[stream] = Looking(judge, live=stream.kind is SourceKind.STREAM)
+        yield from followed[stream].take(frames)
 
 
 def _each(frames: Sequence[Frame], judge: Judge) -> Iterator[Look]:

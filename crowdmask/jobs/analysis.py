@@ -138,7 +138,7 @@ class _Work:
         return open_source(
             task.source,
             task.analysis,
-            threads=task.runtime.threads,
+            threads=task.runtime.decoding_threads,
             stream=task.stream,
             keep_stored=self._draws_at_once,
         )
@@ -178,14 +178,12 @@ class _Work:
             name = str(local_path(task.source))
             return [*sinks, OverlayVideo(path, info, task.output, source=name, stage=self.times.stage)]
         sound = task.source if task.kind is SourceKind.VIDEO and info.has_audio else None
-        # the other half of the cores is busy with the networks; x264 also does less in all on fewer threads
-        threads = max(1, runtime.cores // 2)
         video = AnnotatedVideo(
             path,
             info,
             task.output,
             audio_from=sound,
-            threads=threads,
+            threads=runtime.encoding_threads,
             stage=self.times.stage,
             pictures=PicturesAgain(self._open_again) if self._draws_later else None,
         )
@@ -194,7 +192,7 @@ class _Work:
     def _open_again(self) -> Source:
         task = self.task
         return open_source(
-            task.source, task.analysis, threads=task.runtime.threads, stream=task.stream, keep_stored=True
+            task.source, task.analysis, threads=task.runtime.decoding_threads, stream=task.stream, keep_stored=True
         )
 
     def _summarise(self, info: VideoInfo, pair: Pair) -> dict[str, Any]:

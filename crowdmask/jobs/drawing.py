@@ -85,7 +85,9 @@ def draw(
     still = kept.kind is SourceKind.PICTURE
     frames = 0
     with ExitStack() as stack:
-        source = open_source(kept.path, kept.analysis, threads=runtime.threads, stream=stream, keep_stored=not still)
+        source = open_source(
+            kept.path, kept.analysis, threads=runtime.decoding_threads, stream=stream, keep_stored=not still
+        )
         stack.enter_context(source)
         faces = KeptDetections(kept.detections, kept.source)
         if faces.is_empty and kept.faces:
@@ -93,7 +95,7 @@ def draw(
         sound = kept.path if source.info.has_audio else None
         sink: Sink = AnnotatedPicture(out, output)
         if not still:
-            sink = AnnotatedVideo(out, source.info, output, audio_from=sound, threads=runtime.cores)
+            sink = AnnotatedVideo(out, source.info, output, audio_from=sound, threads=runtime.encoding_threads)
         written = stack.enter_context(sink)
         for frame in stack.enter_context(ahead(source, FRAMES_AHEAD)):
             if kept.until_s is not None and frame.seconds > kept.until_s + 1e-6:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from crowdmask.records import Faces, FrameResult
 
 Item = TypeVar("Item")
 
-# Stages: decode has its own thread, as draw and encode have; the leading thread does the rest, one after the other.
+# Stages: decode has its own thread, as draw and encode have; the leading thread does the rest, one after the other, but
+# that the detector looks ahead on another thread in a video, so that its stage may be longer than the whole.
 BEFORE = ("open", "load")
 LEADING = ("wait_for_frames", "detect", "classify", "hand_over", "finish")
 
@@ -25,7 +27,8 @@ class StageTimes:
 
     def __init__(self) -> None:
         self._begun = time.perf_counter()
-        self._busy: dict[str, float] = {}  # each stage runs on one thread, so each entry has one writer
+        self._busy: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -36,7 +39,8 @@ class StageTimes:
             self.add(name, time.perf_counter() - begun)
 
     def add(self, name: str, seconds: float) -> None:
-        self._busy[name] = self._busy.get(name, 0.0) + seconds
+        with self._lock:
+            self._busy[name] = self._busy.get(name, 0.0) + seconds
 
     def over(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
         """The same items; the time that it takes to get each counts for the stage."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +18,7 @@ from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import analyse, conclude, look, stages_of
 from crowdmask.errors import SourceError
-from crowdmask.records import Faces, FrameResult, SourceKind, Stream
+from crowdmask.records import Faces, Frame, FrameResult, SourceKind, Stream
 from crowdmask.results.people import PeopleStats
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 from crowdmask.verdicts import Counts, Verdict
@@ -260,3 +262,57 @@ def test_what_may_be_no_face_votes_for_nothing() -> None:
     assert len(taken.people) == PEOPLE
     assert {person.appearance.verdict for person in taken.people} == {Verdict.UNKNOWN}
     assert all(np.isnan(result.unmasked_prob).all() for result in results)
+
+
+class Slow(FakeDetector):
+    """Notes which frames each call is for, and how many calls are under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way = self.most = 0
+        self.together = threading.Barrier(2)
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        with suppress(threading.BrokenBarrierError):
+            self.together.wait(0.2)  # for another call, if there is one beside this one
+        found = super().detect(images)
+        self.under_way -= 1
+        return found
+
+
+def test_the_detector_looks_at_the_next_frames_while_those_before_are_settled() -> None:
+    detector = Slow()
+    one = told(*follow(SCENE, LENGTH, every=3, window=6, detector=detector))
+    assert detector.most == 2
+    assert one == told(*follow(SCENE, LENGTH, every=3))
+
+
+def test_a_live_stream_has_its_looks_at_once() -> None:
+    live = Stream("camera", SourceKind.STREAM)
+    judge = Judge(FakeDetector(), FakeClassifier(), replace(SETTINGS, detect_every=1), RuntimeSettings(window=2))
+    given: list[int] = []
+
+    def coming() -> Iterator[Frame]:
+        for frame in frames_of(SCENE, 12, stream=live):
+            given.append(frame.index)
+            yield frame
+
+    for seen in look(coming(), judge):
+        assert given[-1] - seen.frame.index <= 1  # no more is waited for than the window's other frame
+
+
+def test_what_is_wrong_with_the_detector_is_raised_after_the_looks_before() -> None:
+    class Failing(FakeDetector):
+        def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+            if sum(self.calls) >= 8:
+                raise ValueError("no more")
+            return super().detect(images)
+
+    judge = Judge(Failing(), FakeClassifier(), replace(SETTINGS, detect_every=1), RuntimeSettings(window=4))
+    seen: list[int] = []
+    with pytest.raises(ValueError, match="no more"):
+        for one in look(frames_of(SCENE, 20), judge):
+            seen.append(one.frame.index)
+    assert seen == list(range(8))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crowdmask.engine.protocols import FaceDetector
+from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
 Loader = Callable[[AnalysisSettings, RuntimeSettings], FaceDetector]
@@ -29,4 +34,16 @@ WEIGHTS: Mapping[str, tuple[str, ...]] = {
 def load(name: str, settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceDetector:
     module, _, function = LOADERS[name].partition(":")
     loader: Loader = getattr(importlib.import_module(module), function)
-    return loader(settings, runtime)
+    return OneAtATime(loader(settings, runtime))
+
+
+class OneAtATime:
+    """A detector of a library whose objects keep the picture at hand: it is never asked by two threads at once."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
+        self._lock = threading.Lock()
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        with self._lock:
+            return self._detector.detect(images)

@@ -113,7 +113,7 @@ class Videos:
             source = open_source(
                 entry.path,
                 plan.analysis,
-                threads=plan.runtime.threads,
+                threads=plan.runtime.decoding_threads,
                 stream=stream_of(entry),
                 keep_stored=keep_stored,
                 span=span,
