@@ -89,6 +89,7 @@ class Stream:
 
 
 NO_STREAM = Stream()
+ZONE, LINE = "zone:", "line:"  # before the names of zones and lines in FrameResult.columns
 
 
 @dataclass(frozen=True)
@@ -202,20 +203,33 @@ class FrameResult:
             raise ValueError(f"frame {frame.index} is not frame {self.frame.index}, of which the result is")
         return replace(self, frame=replace(frame, stream=self.frame.stream))
 
+    @property
+    def zones(self) -> dict[str, NDArray[np.bool_]]:
+        """Of each zone of the camera which faces stand in it, (n,)."""
+        return {name[len(ZONE) :]: array != 0 for name, array in self.columns.items() if name.startswith(ZONE)}
+
+    @property
+    def crossings(self) -> dict[str, NDArray[np.int8]]:
+        """Of each line of the camera who has crossed it with this frame, (n,): 1 in, -1 out, 0 nobody."""
+        found = ((name, array) for name, array in self.columns.items() if name.startswith(LINE))
+        return {name[len(LINE) :]: array.astype(np.int8) for name, array in found}
+
     def __repr__(self) -> str:
         return f"FrameResult(frame={self.frame.index}, seconds={self.frame.seconds:g}, {self.counts.in_words})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and words, ready for JSON; a probability that is not known is None."""
+        zones = self.zones
         faces = [
             {
                 "box_xyxy": [round(float(edge), 2) for edge in box],
                 "score": None if np.isnan(score) else round(float(score), 4),
                 "unmasked_prob": None if np.isnan(probability) else round(float(probability), 4),
                 "verdict": Verdict(verdict).word,
+                **({"zones": [name for name, inside in zones.items() if inside[face]]} if zones else {}),
             }
-            for box, score, probability, verdict in zip(
-                self.faces.boxes, self.faces.scores, self.unmasked_prob, self.verdicts, strict=True
+            for face, (box, score, probability, verdict) in enumerate(
+                zip(self.faces.boxes, self.faces.scores, self.unmasked_prob, self.verdicts, strict=True)
             )
         ]
         return {
@@ -228,4 +242,8 @@ class FrameResult:
 
     @property
     def counts(self) -> Counts:
-        return Counts(*np.bincount(self.verdicts, minlength=len(Verdict)).tolist())
+        return self.counts_where(slice(None))
+
+    def counts_where(self, faces: NDArray[np.bool_] | slice) -> Counts:
+        """Of some of the faces."""
+        return Counts(*np.bincount(self.verdicts[faces], minlength=len(Verdict)).tolist())

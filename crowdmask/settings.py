@@ -9,6 +9,7 @@ import math
 import numbers
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from crowdmask.errors import SettingsError
@@ -84,6 +85,28 @@ class Checked:
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+def content_of(settings: Checked) -> dict[str, Any]:
+    """The values of a settings object; in place of a file's name a hash of what is in it.
+
+    A folder's name is left out: the only folder named is that of the weights, whose hashes are told beside.
+    """
+    found = {}
+    for f in dataclasses.fields(settings):  # type: ignore[arg-type]
+        kind, value = f.metadata.get("path"), getattr(settings, f.name)
+        if kind == "file" and value is not None:
+            found[f.name] = _file_digest(Path(value))
+        elif kind != "dir":
+            found[f.name] = value
+    return found
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}): check the path") from error
 
 
 # ours, and those to compare with: crowdmask/engine/detectors
@@ -172,6 +195,11 @@ class AnalysisSettings(FollowSettings):
     undersized_margin: float = setting(
         0.3, "Further margin for undersized faces, in parts of their size.", low=0.0, high=4.0
     )
+    zones: str | None = setting(
+        None,
+        "Count by zone and line, as this file of polygons and lines names them; see `crowdmask zones`.",
+        path="file",
+    )
     every_frame: bool = setting(
         False, "Of a live stream every frame, in line where they come too fast; without it the newest, and a count."
     )
@@ -196,8 +224,8 @@ class AnalysisSettings(FollowSettings):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all of them, to tell whether two runs are comparable."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+        """SHA-256 over all of them, and what is in files they name, to tell whether two runs are comparable."""
+        return hashlib.sha256(json.dumps(content_of(self), sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

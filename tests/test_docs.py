@@ -25,6 +25,7 @@ from crowdmask.results.persons import PERSONS
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.timeline.statistics_columns import STATISTICS
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, OutputSettings, RuntimeSettings
+from crowdmask.tracking.zones import ZoneNames
 from crowdmask.tracking.zones_file import read_zones
 from tests import docs_tables
 from tests.docs_tables import ROOT, commands, made, makers, options_of, pages
@@ -215,7 +216,7 @@ def test_the_example_of_zones_is_read(tmp_path: Path) -> None:
     (code,) = (code for code in code_of("toml") if "[[camera]]" in code)
     path = tmp_path / "zones.toml"
     path.write_text(code)
-    assert read_zones(path).names == (("waiting area",), ("door",))
+    assert read_zones(path).names == ZoneNames(("waiting area",), ("door",))
 
 
 def test_the_config_example_is_read(tmp_path: Path) -> None:

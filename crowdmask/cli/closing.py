@@ -16,6 +16,7 @@ from crowdmask.records import Gap
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import compliance_of, counts_of
+from crowdmask.results.zone_stats import ZoneStats
 
 LABEL_WIDTH = 12
 STAGE_WIDTH = 16
@@ -71,6 +72,7 @@ def _print_one(outcome: Outcome) -> None:
     if outcome.state is State.ENDED_EARLY:
         _line("ended early", f"at {clock(outcome.until_s)}; the files are whole as far as they go")
     _print_counts(stats, outcome.wall_s, outcome.people)
+    print_zones(outcome.zones)
     peak = stats.peak
     if peak is not None and stats.frames > 1:
         _line("worst", f"{peak.counts.unmasked} unmasked at {clock(peak.seconds)} (frame {peak.frame})")
@@ -124,6 +126,20 @@ def _print_counts(stats: ComplianceStats, wall_s: float, people: PeopleStats | N
     _line("faces", f"{stats.faces:,}: {_counts(stats)}")
     judged = f"of {plural(stats.judged, 'judged face')} wore a mask" if stats.judged else "no face could be judged"
     _line("compliance", f"{percent(stats.compliance)} {judged}" if stats.judged else judged)
+
+
+def print_zones(found: ZoneStats | None) -> None:
+    """A line for each zone and each line."""
+    for name, sums in (found or ZoneStats()).zones.items():
+        people = sums.people
+        stayed = f", {sums.dwell_s / people.faces:.1f} s each" if people.faces else ""
+        if people.faces or not sums.faces.faces:
+            _line("zone", f"{name}: {plural(people.faces, 'appearance')}{stayed}: {people.in_words}")
+        else:  # stills, and videos whose faces are not followed
+            _line("zone", f"{name}: {plural(sums.faces.faces, 'face')}: {sums.faces.in_words}")
+    for name, ways in (found or ZoneStats()).lines.items():
+        told = (f"{counts.faces:,} {way} ({counts.in_words})" for way, counts in ways.items())
+        _line("line", f"{name}: {'; '.join(told)}")
 
 
 def _print_times(outcomes: Iterable[Outcome]) -> None:

@@ -36,6 +36,7 @@ def command(
     by `feet_below` times its height.
     """
     from crowdmask.errors import OutputError, SettingsError
+    from crowdmask.media.camera_names import camera_of
     from crowdmask.media.opening import shown
     from crowdmask.media.pictures import write_picture
     from crowdmask.results.zone_drawing import draw_zones
@@ -44,7 +45,7 @@ def command(
     if out.exists() and not overwrite:
         raise OutputError(f"{out} is already there: give --overwrite to replace it")
     file = read_zones(path)
-    name = camera if camera is not None else Path(picture).resolve().parent.name
+    name = camera if camera is not None else camera_of(picture)
     zones = file.of(name)
     if zones is None:
         patterns = ", ".join(repr(one.pattern) for one in file.cameras)

@@ -15,6 +15,7 @@ from crowdmask.tracking.appearances import Appearance, FollowedFrame
 from crowdmask.tracking.following import Follower
 from crowdmask.tracking.observations import NO_FACE, Finds
 from crowdmask.tracking.verdicts import VerdictRules
+from crowdmask.tracking.zones import Trace
 from crowdmask.verdicts import Outcome, Verdict
 
 OUTCOMES = (Verdict.MASKED, Verdict.UNMASKED, Verdict.INCORRECT, NO_FACE)  # what each Outcome is for the follower
@@ -26,6 +27,7 @@ class Person:
 
     stream: Stream
     appearance: Appearance
+    trace: Trace | None = None  # where it stood and what it crossed, where zones are watched
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from crowdmask.engine.judging import Judge, judged
 from crowdmask.engine.looking import Looking
 from crowdmask.engine.protocols import Conclusion, PersonTaker, ResultTaker, Stage, Stages
 from crowdmask.engine.verdicts import judgeable
+from crowdmask.engine.watching import Watching, zones_file
 from crowdmask.records import Frame, FrameResult, Look, SourceKind, Stream
 from crowdmask.settings import AnalysisSettings
 
@@ -23,12 +24,15 @@ Waiting = Callable[[], AbstractContextManager[object]]
 
 
 def stages_of(settings: AnalysisSettings) -> Stages:
-    """What the settings ask for: faces are followed in whatever has more than one frame."""
+    """What the settings ask for: faces are followed in whatever has more than one frame, and zones watched."""
+    file = zones_file(settings)
 
     def course(stream: Stream) -> tuple[Conclusion, Sequence[Stage]]:
+        zones = None if file is None else file.of(stream.camera)
+        further = () if zones is None else (Watching(zones),)
         if not is_followed(stream.kind, settings):
-            return EachFrame(settings), ()
-        return Following(stream, settings, live=stream.kind is SourceKind.STREAM), ()
+            return EachFrame(settings), further
+        return Following(stream, settings, live=stream.kind is SourceKind.STREAM), further
 
     return course
 

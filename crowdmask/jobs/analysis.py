@@ -12,6 +12,7 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.pictures_again import PicturesAgain
 from crowdmask.engine.protocols import PersonTaker, ResultTaker, Sink, Source
 from crowdmask.engine.spine import analyse, is_followed
+from crowdmask.engine.watching import zones_file
 from crowdmask.errors import CrowdmaskError, SourceError, WeightsError
 from crowdmask.jobs.networks import Networks, Pair, own_networks
 from crowdmask.jobs.stopping import Stop
@@ -31,6 +32,7 @@ from crowdmask.results.overlay import OverlayVideo
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.persons import PersonsFile
 from crowdmask.results.statistics import ComplianceStats
+from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.runs.energy import Energy, measured
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class _Work:
     also: Sequence[ResultTaker]
     stats: ComplianceStats = field(default_factory=ComplianceStats)
     people: PeopleStats = field(default_factory=PeopleStats)
+    zones: ZoneStats = field(default_factory=ZoneStats)
     times: StageTimes = field(default_factory=StageTimes)
     source: Source | None = None
     until_s: float | None = None
@@ -98,12 +101,13 @@ class _Work:
                 self.watch.opened(task, source.info)
                 with self.stop.breakable(), self.times.stage("load"):
                     pair = self.networks(task.analysis, task.runtime)
+                digest = summary.digest_of(self.task.analysis, pair.weights)
                 self._write_frames(source, pair)
         except KeyboardInterrupt:  # before there was anything to write
             self.interrupted = True
             self.remove_empty_parts()
             return
-        self.summary = self._summarise(source.info, pair)
+        self.summary = self._summarise(source.info, pair, digest)
         summary.write_summary(self.task.outputs.summary, self.summary)
 
     def _energy(self) -> AbstractContextManager[Energy | None]:
@@ -113,8 +117,9 @@ class _Work:
     def _write_frames(self, source: Source, pair: Pair) -> None:
         """Every frame into every sink; after an interruption the sinks end as they do after the last frame."""
         with ExitStack() as sinks:
-            written = [*(sinks.enter_context(sink) for sink in self._sinks(source.info)), *self.also, self.people]
-            takers: list[PersonTaker] = [self.people]
+            mine: list[ResultTaker] = [sinks.enter_context(sink) for sink in self._sinks(source.info)]
+            written = [*mine, *self.also, self.people, self.zones]
+            takers: list[PersonTaker] = [self.people, self.zones]
             if self.task.outputs.persons is not None:
                 takers.append(sinks.enter_context(PersonsFile(self.task.outputs.persons)))
             try:
@@ -168,15 +173,17 @@ class _Work:
 
     def _sinks(self, info: VideoInfo) -> list[Sink]:
         task, runtime = self.task, self.task.runtime
-        sinks: list[Sink] = [FramesCsv(task.outputs.frames_csv)]
+        file = zones_file(task.analysis)
+        zones = None if file is None else file.of(task.stream.camera)
+        sinks: list[Sink] = [FramesCsv(task.outputs.frames_csv, zones=None if file is None else file.names)]
         if task.outputs.annotated is None:
             return sinks
         path = task.outputs.annotated
         if task.kind is SourceKind.PICTURE:
-            return [*sinks, AnnotatedPicture(path, task.output, stage=self.times.stage)]
+            return [*sinks, AnnotatedPicture(path, task.output, stage=self.times.stage, zones=zones)]
         if task.output.video_overlay:
             name = str(local_path(task.source))
-            return [*sinks, OverlayVideo(path, info, task.output, source=name, stage=self.times.stage)]
+            return [*sinks, OverlayVideo(path, info, task.output, source=name, stage=self.times.stage, zones=zones)]
         sound = task.source if task.kind is SourceKind.VIDEO and info.has_audio else None
         video = AnnotatedVideo(
             path,
@@ -186,6 +193,7 @@ class _Work:
             threads=runtime.encoding_threads,
             stage=self.times.stage,
             pictures=PicturesAgain(self._open_again) if self._draws_later else None,
+            zones=zones,
         )
         return [*sinks, video]
 
@@ -195,7 +203,7 @@ class _Work:
             task.source, task.analysis, threads=task.runtime.decoding_threads, stream=task.stream, keep_stored=True
         )
 
-    def _summarise(self, info: VideoInfo, pair: Pair) -> dict[str, Any]:
+    def _summarise(self, info: VideoInfo, pair: Pair, digest: str) -> dict[str, Any]:
         outputs = self.task.outputs
         named = {
             "annotated": outputs.annotated,
@@ -224,7 +232,13 @@ class _Work:
             weights=pair.weights,
             outputs={kind: str(path) for kind, path in named.items() if path is not None},
             people=self._people,
+            zones=self._zones,
+            digest=digest,
         )
+
+    @property
+    def _zones(self) -> ZoneStats | None:
+        return None if self.task.analysis.zones is None else self.zones
 
     @property
     def _people(self) -> PeopleStats | None:
@@ -250,6 +264,7 @@ class _Work:
             summary=self.summary,
             error=error,
             people=self._people,
+            zones=self._zones,
         )
 
     def told(self, error: Exception) -> str:

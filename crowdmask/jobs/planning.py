@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from crowdmask.engine.watching import zones_file
 from crowdmask.errors import OutputError, SettingsError
 from crowdmask.jobs.batch.inputs import asks_for_batch
 from crowdmask.jobs.destinations import Destinations
 from crowdmask.jobs.naming import is_own_output, is_stream, kind_of, name_outputs
 from crowdmask.jobs.tasks import Task
+from crowdmask.media.camera_names import camera_of
 from crowdmask.media.opening import local_path, shown
 from crowdmask.records import SourceKind
 from crowdmask.results.run_folder import RunFolder
@@ -42,6 +44,11 @@ def plan(
             f"{shown(live[0])}: a stream can be read only once, and an overlay needs its video again: "
             "leave --video-overlay out"
         )
+    if (file := zones_file(analysis)) is not None:
+        cameras = [camera_of(source) for source in sources]
+        file.check_used(cameras)
+        for remark in file.remarks(cameras):
+            log.warning("%s", remark)
     named = name_outputs(
         sources, destinations, annotated=output.video, followed=analysis.follow, overlay=output.video_overlay
     )

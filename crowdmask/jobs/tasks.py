@@ -7,10 +7,12 @@ from enum import Enum
 from typing import Any
 
 from crowdmask.jobs.naming import Outputs
+from crowdmask.media.camera_names import camera_of
 from crowdmask.media.opening import shown
 from crowdmask.records import Gap, SourceKind, Stream
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
+from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
 
@@ -34,7 +36,7 @@ class Task:
 
     @property
     def stream(self) -> Stream:
-        return self.of_run or Stream(self.name, self.kind)
+        return self.of_run or Stream(self.name, self.kind, camera_of(self.source))
 
 
 class State(str, Enum):
@@ -59,3 +61,4 @@ class Outcome:
     summary: dict[str, Any] | None = None  # what was written, None where the work failed
     error: str = ""
     people: PeopleStats | None = None  # where faces were followed
+    zones: ZoneStats | None = None  # where they are watched

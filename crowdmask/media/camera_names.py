@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from crowdmask.errors import SettingsError
+from crowdmask.media.opening import is_address, is_camera, local_path, shown
 
 # Folders that recorders make for each day and hour: 2026-11-20, 20261120, 2026/11/20, 2026/11/20/23.
 _WHEN = re.compile(
@@ -40,6 +41,13 @@ def parent_folder(source: str, root_name: str = "") -> str:
     folders = PurePosixPath(root_name, PurePosixPath(source).parent).as_posix()
     left = _WHEN.sub("", folders)
     return PurePosixPath(left).name
+
+
+def camera_of(source: str) -> str:
+    """The camera of an input by itself: the folder its file lies in, or the address of a stream as it is shown."""
+    if is_camera(source) or is_address(source):
+        return shown(source)
+    return parent_folder(local_path(source).absolute().as_posix())
 
 
 def camera_warning(pattern: str | None, told: int, sources: int) -> str | None:

@@ -10,6 +10,7 @@ from types import TracebackType
 import av.video.stream
 from typing_extensions import Self
 
+from crowdmask.media.camera_names import camera_of
 from crowdmask.media.describing import describe, span_of
 from crowdmask.media.live import LiveReader
 from crowdmask.media.opening import shown
@@ -59,7 +60,7 @@ class LiveSource:
             settings=settings,
         )
         self._info = replace(said, time_base=_TICK)  # times of arrival fall between a stream's own ticks
-        origin = stream or Stream(shown(path), SourceKind.STREAM)
+        origin = stream or Stream(shown(path), SourceKind.STREAM, camera_of(path))
         if origin.starts_at is None:
             origin = replace(origin, starts_at=opened.at, timed_by="arrival")
         self._began = origin.starts_at

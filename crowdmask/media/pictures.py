@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from crowdmask.errors import OutputError, SourceError
+from crowdmask.media.camera_names import camera_of
 from crowdmask.media.opening import check_file, is_ordinary
 from crowdmask.media.parts import write_whole, writing
 from crowdmask.media.picture_kinds import jpeg_orientation, pictures_in, starts_picture
@@ -144,7 +145,8 @@ class PictureSource:
         image, doubts = decode_with_doubts(_bytes_of(Path(path)), path)
         image.flags.writeable = False
         self._gaps = [Gap(None, 0.0, doubt) for doubt in doubts]
-        self._frame: Frame | None = Frame(0, 0.0, image, stream=stream or Stream(path, SourceKind.PICTURE))
+        origin = stream or Stream(path, SourceKind.PICTURE, camera_of(path))
+        self._frame: Frame | None = Frame(0, 0.0, image, stream=origin)
         height, width = image.shape[:2]
         self._info = VideoInfo(path, SourceKind.PICTURE, width, height, frames_expected=1)
 

@@ -22,9 +22,10 @@ def open_source(
 ) -> VideoSource | PictureSource | LiveSource:
     """Open whatever `path` names: a picture or video (by content, not by name), a camera (`0`), or an address.
 
-    `threads` is for decoding, 0 is all cores. `stream` is what the frames know of their origin, by default the path and
-    the kind alone. With `keep_stored`, frames carry their decoded picture for a VideoWriter. With `span`, only the
-    frames of that segment come, see segments.py. Raises SourceError where there is nothing to analyse.
+    `threads` is for decoding, 0 is all cores. `stream` is what the frames know of their origin; without it the path,
+    the kind, and the folder as the camera. With `keep_stored`, frames carry their decoded picture for a VideoWriter.
+    With `span`, only the frames of that segment come, see segments.py. Raises SourceError where there is nothing to
+    analyse.
     """
     if is_camera(path) or is_address(path):
         return LiveSource(path, settings, threads=threads, stream=stream, keep_stored=keep_stored)

@@ -27,6 +27,7 @@ from typing_extensions import Self
 
 from crowdmask.errors import SourceError
 from crowdmask.media import seeking
+from crowdmask.media.camera_names import camera_of
 from crowdmask.media.clock import StreamClock
 from crowdmask.media.decoding import Decoding
 from crowdmask.media.describing import describe, pick_stream, span_of, start_stamp
@@ -60,7 +61,7 @@ class VideoSource:
         self._closed = False
         self._gaps_taken = 0
         self._container, _ = open_container(path)
-        self._origin = stream or Stream(shown(path), SourceKind.VIDEO)
+        self._origin = stream or Stream(shown(path), SourceKind.VIDEO, camera_of(path))
         try:
             self._stream_index = pick_stream(self._container, shown(path))
             self._open_decoding()

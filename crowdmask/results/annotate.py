@@ -28,7 +28,9 @@ from crowdmask.results.captions import JudgedFace, Label, place_labels, visible_
 from crowdmask.results.lettering import SMALLEST_CAPITALS, plate
 from crowdmask.results.palette import PALETTES, Palette, ink_on
 from crowdmask.results.panel import Panel
+from crowdmask.results.zone_drawing import FaintLayer
 from crowdmask.settings import OutputSettings
+from crowdmask.tracking.zones import Zones
 
 Image = NDArray[np.uint8]
 
@@ -40,14 +42,15 @@ def annotate(
     *,
     running: bool = True,
     also_blur: FloatArray | None = None,
+    zones: Zones | None = None,
 ) -> Image:
     """A copy of the frame, (h, w, 3) BGR, with everything drawn; `totals` are the counts so far, this frame's included.
 
     `running` tells a video's rate so far from a single picture's. `also_blur` (n, 4) are further places to hide when
-    faces are blurred, such as those where a face just was.
+    faces are blurred, such as those where a face just was. `zones` are outlined faintly below all else.
     """
     image: Image = result.frame.image.copy()
-    plan_drawing(result, totals, settings, running=running, also_blur=also_blur).draw(image)
+    plan_drawing(result, totals, settings, running=running, also_blur=also_blur, zones=zones).draw(image)
     return image
 
 
@@ -61,6 +64,7 @@ class Drawing:
     labels: Sequence[Label]
     palette: Palette
     frame_wh: tuple[int, int]
+    zones: Zones | None = None
 
     @property
     def places(self) -> list[Rectangle]:
@@ -74,11 +78,15 @@ class Drawing:
         places += [label.place for label in self.labels]
         if self.panel is not None:
             places.append(self.panel.place)
+        if self.zones is not None:
+            places += FaintLayer.of(self.zones, self.frame_wh).places
         return places
 
     def draw(self, image: Image) -> None:
         """Draw it in place."""
         blur_faces(image, self.hidden)
+        if self.zones is not None:
+            FaintLayer.of(self.zones, self.frame_wh).draw(image)
         for face in reversed(self.faces):
             line = line_width(self.frame_wh, face.box)
             draw_box(image, face.box, face.verdict, self.palette.of(face.verdict), line)
@@ -97,6 +105,7 @@ def plan_drawing(
     *,
     running: bool = True,
     also_blur: FloatArray | None = None,
+    zones: Zones | None = None,
 ) -> Drawing:
     """What `annotate` draws."""
     size_wh = result.frame.size_wh
@@ -107,7 +116,7 @@ def plan_drawing(
     faces = visible_faces(result, with_numbers=settings.show_numbers)
     board = panel.lay_out(size_wh, result.counts, totals, capitals, running=running) if settings.panel else None
     labels = place_labels(faces, size_wh, capitals, [board.place] if board is not None else [])
-    return Drawing(hidden, faces, board, labels, PALETTES[settings.palette], size_wh)
+    return Drawing(hidden, faces, board, labels, PALETTES[settings.palette], size_wh, zones)
 
 
 def capitals_for(size_wh: tuple[int, int]) -> int:

@@ -23,6 +23,7 @@ from crowdmask.records import Counts, Frame, FrameResult, VideoInfo
 from crowdmask.results.annotate import Drawing, annotate, plan_drawing
 from crowdmask.results.anonymise import LingeringBlur
 from crowdmask.settings import OutputSettings
+from crowdmask.tracking.zones import Zones
 
 QUEUE_DEPTH = 4  # frames drawn later than judged; each 1080p frame that waits with its picture is 6 MB
 
@@ -48,6 +49,7 @@ class AnnotatedVideo:
         pictures: PicturesAgain | None = None,
         totals: Counts | None = None,
         lately: Iterable[FrameResult] = (),
+        zones: Zones | None = None,
     ) -> None:
         self._pictures = pictures
         self._open_writer = partial(
@@ -59,7 +61,7 @@ class AnnotatedVideo:
             crf=settings.crf,
             threads=threads,
         )
-        self._settings = settings
+        self._settings, self._zones = settings, zones
         self._stage = stage
         self._totals = totals or Counts()
         self._sheet: NDArray[np.uint8] | None = None
@@ -104,7 +106,7 @@ class AnnotatedVideo:
                 result = self._pictures.of(result)
         with self._stage("draw"):
             also_blur = self._lingering.also(result) if self._settings.blur else None
-            drawing = plan_drawing(result, totals, self._settings, also_blur=also_blur)
+            drawing = plan_drawing(result, totals, self._settings, also_blur=also_blur, zones=self._zones)
             frame, places = self._drawn(result.frame, drawing)
         with self._stage("encode"):
             self._writer.write(frame, places)
@@ -128,9 +130,16 @@ class AnnotatedVideo:
 class AnnotatedPicture:
     """Takes the one result of a picture; the file is there, whole, as soon as it is written."""
 
-    def __init__(self, path: str | os.PathLike[str], settings: OutputSettings, *, stage: Stage = nullcontext) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        settings: OutputSettings,
+        *,
+        stage: Stage = nullcontext,
+        zones: Zones | None = None,
+    ) -> None:
         self._path = Path(path)
-        self._settings = settings
+        self._settings, self._zones = settings, zones
         self._stage = stage
         self._written = False
 
@@ -146,7 +155,7 @@ class AnnotatedPicture:
         if self._written:
             raise ValueError(f"{self._path} is a picture and holds one frame; this is the second")
         with self._stage("draw"):
-            image = annotate(result, result.counts, self._settings, running=False)
+            image = annotate(result, result.counts, self._settings, running=False, zones=self._zones)
         with self._stage("encode"):
             write_picture(str(self._path), image)
         self._written = True

@@ -113,6 +113,12 @@ DETECTIONS: Table[FaceRow] = Table(
             lambda row: known(row.column("incorrect_prob", math.nan)),
             places=4,
         ),
+        Column(
+            "zones",
+            Kind.TEXT,
+            "the zones that it stands in, with semicolons between; empty without --zones",
+            lambda row: ";".join(name for name, inside in row.result.zones.items() if inside[row.face]),
+        ),
     ),
 )
 

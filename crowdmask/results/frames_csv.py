@@ -7,7 +7,9 @@ the frame was taken. The version stands in the summary JSON and not in the file,
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import TracebackType
 
 from typing_extensions import Self  # in typing from Python 3.11 on
@@ -15,7 +17,8 @@ from typing_extensions import Self  # in typing from Python 3.11 on
 from crowdmask.records import FrameResult, Stream
 from crowdmask.results.columns import Column, Kind, Table
 from crowdmask.results.table_files import TableCsv
-from crowdmask.verdicts import WORDS, Counts, Share, Verdict, VerdictRow, verdicts_that_are
+from crowdmask.tracking.zones import IN, OUT, ZoneNames
+from crowdmask.verdicts import VERDICTS, WORDS, Counts, Share, Verdict, VerdictRow, verdicts_that_are
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,17 @@ class FrameRow:
     frame: int
     seconds: float
     counts: Counts
+    zones: Mapping[str, Counts] = field(default_factory=dict)  # of the zones of its camera
+    lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # of its lines, by way
 
     @classmethod
     def of(cls, result: FrameResult) -> FrameRow:
-        return cls(result.frame.stream, result.frame.index, result.frame.seconds, result.counts)
+        zones = {name: result.counts_where(inside) for name, inside in result.zones.items()}
+        lines = {
+            name: {IN: int((crossed > 0).sum()), OUT: int((crossed < 0).sum())}
+            for name, crossed in result.crossings.items()
+        }
+        return cls(result.frame.stream, result.frame.index, result.frame.seconds, result.counts, zones, lines)
 
 
 def count_column(row: VerdictRow) -> Column[FrameRow]:
@@ -94,6 +104,36 @@ FRAMES: Table[FrameRow] = Table(
     ),
 )
 FRAMES_OF_ONE = FRAMES.of_one
+_FACES = "faces"
+
+
+@lru_cache(maxsize=16)
+def frames_table(zones: ZoneNames) -> Table[FrameRow]:
+    """FRAMES with columns by zone and by line after all others; empty where a frame's camera has no such zone."""
+    columns: list[Column[FrameRow]] = []
+    for name in zones.zones:
+        columns += [_zone_column(name, None), *(_zone_column(name, row) for row in VERDICTS)]
+    columns += [_line_column(name, way) for name in zones.lines for way in (IN, OUT)]
+    return replace(FRAMES, columns=(*FRAMES.columns, *columns))
+
+
+def _zone_column(zone: str, row: VerdictRow | None) -> Column[FrameRow]:
+    def value(frame: FrameRow) -> int | None:
+        counts = frame.zones.get(zone)
+        if counts is None:
+            return None
+        return counts.faces if row is None else counts[row.verdict]
+
+    word, meaning = (_FACES, "faces") if row is None else (row.word, row.meaning)
+    return Column(f"zone_{zone}_{word}", Kind.COUNT, f"{meaning}, in the zone {zone}", value)
+
+
+def _line_column(line: str, way: str) -> Column[FrameRow]:
+    def value(frame: FrameRow) -> int | None:
+        crossed = frame.lines.get(line)
+        return None if crossed is None else crossed[way]
+
+    return Column(f"line_{line}_{way}", Kind.COUNT, f"people who have crossed {line} {way} with this frame", value)
 
 
 class FramesCsv:
@@ -102,8 +142,9 @@ class FramesCsv:
     With `of_run` the file holds the frames of many sources, and each row says where it is from.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, of_run: bool = False) -> None:
-        self._file = TableCsv(path, FRAMES if of_run else FRAMES_OF_ONE)
+    def __init__(self, path: str | os.PathLike[str], *, of_run: bool = False, zones: ZoneNames | None = None) -> None:
+        table = frames_table(zones or ZoneNames())
+        self._file = TableCsv(path, table if of_run else table.of_one)
 
     def __enter__(self) -> Self:
         self._file.__enter__()
@@ -122,11 +163,28 @@ class FramesCsv:
         self._file.add(row)
 
 
-def row_of(cells: list[str], stream: Stream) -> FrameRow:
+def row_of(cells: list[str], stream: Stream, zones: ZoneNames | None = None) -> FrameRow:
     """The row of the CSV of one input, read back; ValueError where it is none or its parts do not add up."""
-    values = dict(zip(FRAMES_OF_ONE.names, cells, strict=True))
+    zones = zones or ZoneNames()
+    table = frames_table(zones).of_one
+    values = dict(zip(table.names, cells, strict=True))
     counts = Counts.shown(int(values[word]) for word in WORDS)
-    row = FrameRow(stream, int(values["frame"]), float(values["time_s"]), counts)
-    if FRAMES_OF_ONE.cells(row) != cells:
+    row = FrameRow(
+        stream,
+        int(values["frame"]),
+        float(values["time_s"]),
+        counts,
+        {
+            name: Counts.shown(int(values[f"zone_{name}_{w}"]) for w in WORDS)
+            for name in zones.zones
+            if values[f"zone_{name}_{_FACES}"]
+        },
+        {
+            name: {way: int(values[f"line_{name}_{way}"]) for way in (IN, OUT)}
+            for name in zones.lines
+            if values[f"line_{name}_{IN}"]
+        },
+    )
+    if table.cells(row) != cells:
         raise ValueError("the parts of a row do not add up")
     return row

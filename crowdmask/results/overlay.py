@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from types import TracebackType
 
+import numpy as np
 from typing_extensions import Self
 
 from crowdmask.geometry import Rectangle
@@ -23,7 +24,9 @@ from crowdmask.results.annotate import Drawing, capitals_for, plan_drawing
 from crowdmask.results.boxes import box_bars, edge_width, line_width
 from crowdmask.results.lettering import line_height
 from crowdmask.results.palette import BLACK, WHITE, ink_on
+from crowdmask.results.zone_drawing import COLOURS, FAINT, LINE_COLOUR, pixels
 from crowdmask.settings import OutputSettings
+from crowdmask.tracking.zones import Zones
 from crowdmask.verdicts import Bgr, Counts
 
 QUEUE_DEPTH = 16  # results that wait, without their pictures being looked at
@@ -71,6 +74,8 @@ def escaped(text: str) -> str:
 
 def events(drawing: Drawing) -> Iterator[str]:
     """Each thing that is drawn as an event: layer, style, text."""
+    if drawing.zones is not None:
+        yield from _outlines(drawing.zones, drawing.frame_wh)
     if drawing.panel is not None:
         yield from _panel(drawing.panel, drawing)
     for face in drawing.faces:
@@ -82,6 +87,29 @@ def events(drawing: Drawing) -> Iterator[str]:
         yield _shape(2, [label.place], paper)
         x1, y1, x2, y2 = label.place
         yield _words(3, label.text, ((x1 + x2) / 2, (y1 + y2) / 2), 5, capitals=label.capitals, ink=ink_on(paper))
+
+
+def _outlines(zones: Zones, frame_wh: tuple[int, int]) -> Iterator[str]:
+    """Faint outlines; a line has an arrow of who walks `in`."""
+    for number, zone in enumerate(zones.zones):
+        yield _stroke(pixels(zone.polygon, frame_wh).tolist(), COLOURS[number % len(COLOURS)])
+    for line in zones.lines:
+        start, end = pixels((line.start, line.end), frame_wh).astype(float)
+        along = (end - start) / max(1.0, float(np.hypot(*(end - start))))
+        middle = (start + end) / 2
+        tip = middle + np.array([-along[1], along[0]]) * frame_wh[1] / 14
+        head = [tip - (tip - middle) * 0.3 + along * side * frame_wh[1] / 60 for side in (-1, 1)]
+        for way in ((start, end), (middle, tip), (head[0], tip, head[1])):
+            yield _stroke([[round(x), round(y)] for x, y in way], LINE_COLOUR, closed=False)
+
+
+def _stroke(points: Sequence[Sequence[int]], colour: Bgr, *, closed: bool = True) -> str:
+    """An outline without an inside; an open one is drawn there and back."""
+    way = [*points, *([] if closed else reversed(points[:-1]))]
+    (x, y), *others = way
+    path = f"m {x} {y} l " + " ".join(f"{x} {y}" for x, y in others)
+    faint = round(255 * (1 - FAINT))
+    return rf"0,Shape,{{\an7\pos(0,0)\bord1\3c{_colour(colour)}\3a&H{faint:02X}&\1a&HFF&\p1}}{path}"
 
 
 def _panel(board: panel.Panel, drawing: Drawing) -> Iterator[str]:
@@ -128,9 +156,10 @@ class OverlayVideo:
         *,
         source: str,
         stage: Stage = nullcontext,
+        zones: Zones | None = None,
     ) -> None:
         self._open_writer = partial(OverlayWriter, path, info, source, header((info.width, info.height)))
-        self._settings, self._stage = settings, stage
+        self._settings, self._stage, self._zones = settings, stage, zones
         self._totals = Counts()
         self._stack = ExitStack()
         self._writer: OverlayWriter | None = None
@@ -164,6 +193,6 @@ class OverlayVideo:
         assert self._writer is not None  # this runs inside of the context only
         result, totals = item
         with self._stage("draw"):
-            shown = list(events(plan_drawing(result, totals, self._settings)))
+            shown = list(events(plan_drawing(result, totals, self._settings, zones=self._zones)))
         with self._stage("copy"):
             self._writer.write(result.frame, shown)

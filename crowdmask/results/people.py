@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.records import FrameResult
 from crowdmask.results.statistics import wilson_interval
-from crowdmask.verdicts import Counts, Verdict
+from crowdmask.verdicts import WORDS, Counts, Verdict
 
 
 @dataclass
@@ -36,6 +37,11 @@ class PeopleStats:
         return PeopleStats(
             self.counts + other.counts, max(self.most_at_once, other.most_at_once), self.flashes + other.flashes
         )
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> PeopleStats:
+        """Read back from a summary."""
+        return cls(Counts.shown(int(told[word]) for word in WORDS), told["at_least"], told["flashes"])
 
     @property
     def appearances(self) -> int:

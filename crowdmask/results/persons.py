@@ -3,22 +3,64 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from types import TracebackType
 
 from typing_extensions import Self  # in typing from Python 3.11 on
 
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.verdicts import against
-from crowdmask.results.columns import Column, Kind, Table
+from crowdmask.records import Stream
+from crowdmask.results.columns import Column, Kind, Table, in_full, no_formula
 from crowdmask.results.csv_part import decimals
 from crowdmask.results.detections import known
 from crowdmask.results.table_files import open_table
+from crowdmask.tracking.zones import Crossing, Visit
 from crowdmask.verdicts import WORDS, Outcome, Verdict
 
 
 def _stretches(person: Person) -> str:
     found = person.appearance.stretches
     return ";".join(f"{Verdict(stretch.verdict).word}@{decimals(stretch.first_s, 3)}" for stretch in found)
+
+
+def _visits(person: Person) -> str:
+    visits = () if person.trace is None else person.trace.visits
+    return ";".join(f"{v.zone}@{decimals(v.first_s, 3)}-{decimals(v.last_s, 3)}" for v in visits)
+
+
+def _crossings(person: Person) -> str:
+    crossings = () if person.trace is None else person.trace.crossings
+    return ";".join(f"{c.line} {c.way}@{decimals(c.seconds, 3)}" for c in crossings)
+
+
+def visits_of(text: str) -> list[Visit]:
+    """The column `zones`, read back."""
+    found = []
+    for part in filter(None, text.split(";")):
+        zone, _, times = part.rpartition("@")
+        first, last = times.split("-")
+        found.append(Visit(zone, float(first), float(last)))
+    return found
+
+
+def crossings_of(text: str) -> list[Crossing]:
+    """The column `lines`, read back."""
+    found = []
+    for part in filter(None, text.split(";")):
+        crossed, _, seconds = part.rpartition("@")
+        line, _, way = crossed.rpartition(" ")
+        found.append(Crossing(line, way, float(seconds)))
+    return found
+
+
+def cells_of_run(cells: Sequence[str], stream: Stream) -> list[str]:
+    """The row of a run's file out of a row of its video's own: with the camera, and the time on its clock."""
+    values = dict(zip(PERSONS.of_one.names, cells, strict=True))
+    taken = stream.taken_at(float(values["first_s"]))
+    values["camera"] = no_formula(stream.camera)
+    values["captured_at"] = "" if taken is None else in_full(taken)
+    return [values[name] for name in PERSONS.names]
 
 
 def _edge(number: int) -> Column[Person]:
@@ -113,6 +155,19 @@ PERSONS: Table[Person] = Table(
             "when it begins, ISO 8601 with milliseconds and offset; empty where nothing says it",
             lambda row: row.stream.taken_at(row.appearance.first_s),
             of_run=True,
+        ),
+        Column(
+            "zones",
+            Kind.TEXT,
+            "visits in order, each with its first and last second: hall@1.200-7.640;queue@8.000-9.120; empty without "
+            "--zones",
+            _visits,
+        ),
+        Column(
+            "lines",
+            Kind.TEXT,
+            "crossings in order, each with its way and second: door in@3.400;door out@9.000; empty without --zones",
+            _crossings,
         ),
     ),
 )

@@ -11,6 +11,9 @@ Its fields:
 - `people`: where faces were followed, `appearances` by verdict: one is a face followed through this recording, so that
   somebody who was lost for long counts anew. `at_least` are the most faces in one frame. `compliance` is of those
   judged, with its 95 % Wilson interval. `flashes` were seen too shortly to count as people.
+- `zones` and `lines`: with --zones. Of each zone the `people` who were in it, each once, by verdict, their
+  `compliance` with its interval, how many `visits` they made, how long they stayed (`dwell_s`: `total`, the `mean` of a
+  person and the `longest`), and the `faces` in it, each in every frame. Of each line who crossed it `in` and `out`.
 - `counts`: `frames` analysed, `frames_with_faces`, `faces` = `masked` + `unmasked` + `incorrect` +
   `unknown`, `judged` = all of these but `unknown`. A face is counted in every frame it is in: these are sightings, not
   persons.
@@ -56,7 +59,8 @@ from crowdmask.results.frames_csv import FRAMES
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.persons import PERSONS
 from crowdmask.results.statistics import ComplianceStats
-from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+from crowdmask.results.zone_stats import ZoneStats
+from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings, content_of
 
 SCHEMA_VERSION = 1
 
@@ -112,8 +116,13 @@ def summarise(
     weights: Sequence[WeightsUsed] = (),
     outputs: Mapping[str, str] | None = None,
     people: PeopleStats | None = None,
+    zones: ZoneStats | None = None,
+    digest: str | None = None,
 ) -> dict[str, Any]:
-    """The summary as plain values, ready for JSON; its fields are told at the top of this module."""
+    """The summary as plain values, ready for JSON; its fields are told at the top of this module.
+
+    `digest` is that of the settings and the networks, where it was made before the work.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "schemas": {"frames_csv": FRAMES.version, "detections": DETECTIONS.version, "persons": PERSONS.version},
@@ -122,6 +131,7 @@ def summarise(
         "until_s": _rounded(work.until_s, 6),
         "source": _source(info),
         "people": None if people is None else people.as_dict(),
+        **({} if zones is None else zones.as_dict()),
         "counts": counts_of(stats),
         "no_faces": stats.no_faces,
         "compliance": compliance_of(stats),
@@ -137,7 +147,7 @@ def summarise(
         },
         "settings": {
             "analysis": analysis.as_dict(),
-            "digest": digest_of(analysis, weights),
+            "digest": digest or digest_of(analysis, weights),
             "runtime": runtime.as_dict(),
             "output": output.as_dict(),
         },
@@ -153,7 +163,7 @@ def summarise(
 def digest_of(analysis: AnalysisSettings, weights: Sequence[WeightsUsed]) -> str:
     """SHA-256 over all that decides the results: the settings, the weights, and what runs them in which arithmetic."""
     networks = [[used.name, used.ran or used.sha256, used.runtime, used.precision] for used in weights]
-    text = json.dumps([analysis.as_dict(), networks], sort_keys=True)
+    text = json.dumps([content_of(analysis), networks], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

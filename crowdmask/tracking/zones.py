@@ -6,7 +6,7 @@ height. It knows boxes, numbers and seconds only; the file that zones are writte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from crowdmask.tracking.observations import Floats
 
 FEET_BELOW = 6.0  # heights of a face from the chin to the floor, of people who stand upright
 LEFT_AFTER_S = 1.0  # whoever is out of a zone for less than this has not left it: boxes tremble at its edge
+IN, OUT = "in", "out"  # ways across a line
 CLEAR_OF_LINE = 0.35  # face heights to either side of a line within which nobody has crossed it yet, likewise
 
 
@@ -45,6 +46,17 @@ class Zones:
 
 
 @dataclass(frozen=True)
+class ZoneNames:
+    """What tables have columns for: all zones and lines of a file, each once."""
+
+    zones: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.zones or self.lines)
+
+
+@dataclass(frozen=True)
 class Visit:
     """A person's stay in a zone; a stay is over when somebody is out of it for `LEFT_AFTER_S`."""
 
@@ -56,7 +68,7 @@ class Visit:
 @dataclass(frozen=True)
 class Crossing:
     line: str
-    way: str  # "in" or "out"
+    way: str  # IN or OUT
     seconds: float
 
 
@@ -78,6 +90,14 @@ def standing(boxes_xyxy: FloatArray, size_wh: tuple[float, float], feet_below: f
     feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2.0 / size_wh[0], y / size_wh[1]], axis=1)
     feet[:, 1] = np.minimum(feet[:, 1], 1.0 - 1e-9)
     return feet
+
+
+def within_zones(zones: Zones, feet: Floats) -> NDArray[np.bool_]:
+    """In which zones people stand whose feet are there, (n, zones)."""
+    within = np.zeros((len(feet), len(zones.zones)), bool)
+    for column, zone in enumerate(zones.zones):
+        within[:, column] = inside(zone.polygon, feet)
+    return within
 
 
 def inside(polygon: Sequence[tuple[float, float]], points: Floats) -> NDArray[np.bool_]:
@@ -120,18 +140,21 @@ class ZoneWatch:
         self._traces: dict[int, Trace] = {}
         self._sides: dict[tuple[int, str], _Side] = {}
 
-    def frame(self, seconds: float, persons: NDArray[np.integer], boxes_xyxy: FloatArray) -> NDArray[np.bool_]:
-        """In which zones each of them is, (n, zones)."""
+    def frame(
+        self, seconds: float, persons: NDArray[np.integer], boxes_xyxy: FloatArray
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+        """In which zones each one is, (n, zones), and which lines they crossed just now, (n, lines): 1 in, -1 out."""
         feet = standing(boxes_xyxy, self._size_wh, self._zones.feet_below)
         heights = np.asarray(boxes_xyxy[:, 3] - boxes_xyxy[:, 1], np.float64) / self._size_wh[1]
-        within = np.zeros((len(persons), len(self._zones.zones)), bool)
+        within = within_zones(self._zones, feet)
         for column, zone in enumerate(self._zones.zones):
-            within[:, column] = inside(zone.polygon, feet)
             for who in persons[within[:, column]].tolist():
                 self._stay(who, zone.name, seconds)
-        for line in self._zones.lines:
-            self._walk(line, seconds, persons, feet, CLEAR_OF_LINE * heights)
-        return within
+        crossed = np.zeros((len(persons), len(self._zones.lines)), np.int8)
+        for column, line in enumerate(self._zones.lines):
+            for row, way in self._walk(line, seconds, persons, feet, CLEAR_OF_LINE * heights):
+                crossed[row, column] = 1 if way == IN else -1
+        return within, crossed
 
     def take(self, person: int) -> Trace:
         """Where somebody was who is gone now; it is forgotten here."""
@@ -149,7 +172,10 @@ class ZoneWatch:
                 break
         visits.append(Visit(zone, seconds, seconds))
 
-    def _walk(self, line: Line, seconds: float, persons: NDArray[np.integer], feet: Floats, clear: Floats) -> None:
+    def _walk(
+        self, line: Line, seconds: float, persons: NDArray[np.integer], feet: Floats, clear: Floats
+    ) -> Iterator[tuple[int, str]]:
+        """Rows of those who have crossed it, and which way."""
         right, along = beside(line, feet, self._size_wh[0] / self._size_wh[1])
         for k in np.flatnonzero(np.abs(right) > clear).tolist():
             who = int(persons[k])
@@ -159,5 +185,6 @@ class ZoneWatch:
                 continue
             share = before.right / (before.right - now.right)
             if 0.0 <= before.along + share * (now.along - before.along) <= 1.0:  # not past one of its ends
-                way = "in" if now.right > 0 else "out"
+                way = IN if now.right > 0 else OUT
                 self._traces.setdefault(who, Trace()).crossings.append(Crossing(line.name, way, seconds))
+                yield k, way

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdmask.errors import SettingsError
-from crowdmask.tracking.zones import FEET_BELOW, Line, Zone, Zones
+from crowdmask.tracking.zones import FEET_BELOW, Line, Zone, ZoneNames, Zones
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -49,21 +49,31 @@ class ZonesFile:
         return None
 
     @property
-    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def names(self) -> ZoneNames:
         """Of all zones and of all lines, in the order of the file, each once: the columns of tables."""
         zones = dict.fromkeys(zone.name for camera in self.cameras for zone in camera.zones.zones)
         lines = dict.fromkeys(line.name for camera in self.cameras for line in camera.zones.lines)
-        return tuple(zones), tuple(lines)
+        return ZoneNames(tuple(zones), tuple(lines))
 
     def check_used(self, cameras: Iterable[str]) -> None:
-        """A SettingsError where a pattern matches none of the cameras there are."""
+        """A SettingsError where no camera there is has any zones."""
         known = sorted(set(cameras))
-        for one in self.cameras:
-            if not any(one.matches(camera) for camera in known):
-                shown = ", ".join(known[:5]) + (", …" if len(known) > 5 else "")
-                raise SettingsError(
-                    f"{self.path}: no camera matches {one.pattern!r}: the cameras are {shown or 'none'}"
-                )
+        if not any(self.of(camera) for camera in known):
+            patterns = _some(repr(one.pattern) for one in self.cameras)
+            raise SettingsError(f"{self.path}: no camera matches {patterns}: the cameras are {_some(known) or 'none'}")
+
+    def remarks(self, cameras: Iterable[str]) -> list[str]:
+        """One line for all patterns that match none of the cameras, and one for all cameras without zones."""
+        known = sorted(set(cameras))
+        unused = [one.pattern for one in self.cameras if not any(one.matches(camera) for camera in known)]
+        without = [camera or "(no camera)" for camera in known if self.of(camera) is None]
+        found = [f"{self.path}: no camera matches {_some(map(repr, unused))}"] if unused else []
+        return found + ([f"{self.path} has no zones for the cameras {_some(without)}"] if without else [])
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")
 
 
 def read_zones(path: Path) -> ZonesFile:
@@ -97,9 +107,21 @@ def _cameras(data: Mapping[str, Any]) -> tuple[CameraZones, ...]:
         if any(one.pattern == "*" for one in cameras):
             raise SettingsError("zones outside of a camera and a camera with the pattern '*' are for the same pictures")
         cameras.append(CameraZones("*", _zones(data, feet, "the file")))
+    _check_spelling(cameras)
     if not cameras:
         raise SettingsError("it has no zones: add [[zone]] with a name and a polygon, or [[line]]")
     return tuple(cameras)
+
+
+def _check_spelling(cameras: Sequence[CameraZones]) -> None:
+    """Names are columns of tables, and there upper and lower case are the same to many programs."""
+    for kind in ("zone", "line"):
+        known: dict[str, str] = {}
+        for one in cameras:
+            for thing in one.zones.zones if kind == "zone" else one.zones.lines:
+                before = known.setdefault(thing.name.casefold(), thing.name)
+                if before != thing.name:
+                    raise SettingsError(f"the {kind} names {before!r} and {thing.name!r} differ in case only: use one")
 
 
 def _zones(entry: Mapping[str, Any], feet: float, where: str) -> Zones:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from crowdmask.cli.zones import command
 from crowdmask.errors import CrowdmaskError
-from crowdmask.results.zone_drawing import draw_zones
+from crowdmask.results.zone_drawing import FaintLayer, draw_zones
 from crowdmask.tracking.zones import Line, Zone, Zones
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -75,6 +75,21 @@ def test_the_tint_is_inside_and_the_arrow_on_the_right() -> None:
     changed = (drawn != grey).any(axis=2)
     assert changed[100, 100] and not changed[20, 20] and not changed[300, 500]
     assert changed[210:225, 600].all() and not changed[170:190, 600].any()  # from left to right, `in` is down
-    faint = draw_zones(grey, zones, faint=True)
-    assert 0 < np.abs(faint[100, 100].astype(int) - 128).max() < np.abs(drawn[100, 100].astype(int) - 128).max()
     assert (grey == 128).all()
+
+
+def test_the_faint_layer_changes_its_places_only_and_not_all_of_the_picture(tmp_path: Path) -> None:
+    grey = np.full((400, 800, 3), 128, np.uint8)
+    zones = Zones((Zone("a", ((0.1, 0.2), (0.4, 0.3), (0.4, 0.9), (0.1, 0.9))),), (Line("b", (0.6, 0.5), (0.9, 0.5)),))
+    layer, drawn = FaintLayer.of(zones, (800, 400)), grey.copy()
+    layer.draw(drawn)
+    held = np.zeros((400, 800), bool)
+    for x1, y1, x2, y2 in layer.places:
+        assert not held[y1:y2, x1:x2].any()  # no pixel twice
+        held[y1:y2, x1:x2] = True
+    changed = (drawn != grey).any(axis=2)
+    assert changed.any() and not (changed & ~held).any() and held.mean() < 0.1
+    assert not changed[200, 200] and changed[:, 80].any()
+    assert changed[200, 480:720].all() and changed[210:220, 600].all()
+    plain = draw_zones(grey, zones)
+    assert 0 < np.abs(drawn[200, 500].astype(int) - 128).max() < np.abs(plain[200, 500].astype(int) - 128).max()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,19 @@ from zoneinfo import ZoneInfo
 from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs.batch.entries import Entry, Kind, OutputFile, State, stream_of
 from crowdmask.jobs.batch.kept_results import DamagedPartError, unpack_bytes
-from crowdmask.jobs.batch.locations import faces_file_of, frames_file_of, persons_file_of
-from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.locations import faces_file_of, frames_file_of, persons_file_of, summary_file_of
+from crowdmask.jobs.batch.manifest import META_WATCHED, Manifest
 from crowdmask.records import Stream
 from crowdmask.results.csv_part import CsvPart
 from crowdmask.results.detections import DetectionsFile
-from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE, FrameRow, row_of
-from crowdmask.results.persons import PERSONS
+from crowdmask.results.frames_csv import FrameRow, frames_table, row_of
+from crowdmask.results.people import PeopleStats
+from crowdmask.results.persons import PERSONS, cells_of_run
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.table_files import TableCsv
+from crowdmask.results.zone_stats import ZoneStats, ZoneSums
+from crowdmask.tracking.zones import ZoneNames
 
 
 class DamagedResultError(CrowdmaskError):
@@ -36,18 +40,18 @@ def write_frames(
     run: RunFolder, manifest: Manifest, zone: ZoneInfo, seen: Callable[[Entry], None] = lambda entry: None
 ) -> ComplianceStats:
     """RUN/frames.csv, one row for every frame of every done input; what it says in all. `seen` hears of each input."""
-    stats = ComplianceStats()
+    stats, zones = ComplianceStats(), watched(manifest)
 
     def rows() -> Iterator[FrameRow]:
         for entry in manifest.in_order(State.DONE):
             seen(entry)
             stream = _local(stream_of(entry), zone)
-            alone = FrameRow(stream, 0, 0.0, entry.counts)
-            for row in _video_rows(run.path, entry, stream) if entry.kind is Kind.VIDEO else (alone,):
+            alone = FrameRow(stream, 0, 0.0, entry.counts, entry.zones)
+            for row in _video_rows(run.path, entry, stream, zones) if entry.kind is Kind.VIDEO else (alone,):
                 stats.add(row.frame, row.seconds, row.counts, entry.source)
                 yield row
 
-    with TableCsv(run.frames, FRAMES) as out:
+    with TableCsv(run.frames, frames_table(zones)) as out:
         out.add_all(rows())
     return stats
 
@@ -56,13 +60,19 @@ def _local(stream: Stream, zone: ZoneInfo) -> Stream:
     return replace(stream, starts_at=None if stream.starts_at is None else stream.starts_at.astimezone(zone))
 
 
-def _video_rows(run: Path, entry: Entry, stream: Stream) -> Iterator[FrameRow]:
+def watched(manifest: Manifest) -> ZoneNames:
+    """The zones and lines that the run's tables have columns for."""
+    zones, lines = json.loads(manifest.meta(META_WATCHED) or "[[], []]")
+    return ZoneNames(tuple(zones), tuple(lines))
+
+
+def _video_rows(run: Path, entry: Entry, stream: Stream, zones: ZoneNames) -> Iterator[FrameRow]:
     """The rows of the video's own CSV, with where and when each frame was taken."""
     lines = csv.reader(io.StringIO(_whole(run, entry, frames_file_of(run, entry.source)).decode(), newline=""))
-    if next(lines, []) != list(FRAMES_OF_ONE.names):
+    if next(lines, []) != list(frames_table(zones).of_one.names):
         raise DamagedResultError(entry, f"{frames_file_of(run, entry.source)}: it has other columns than today")
     for cells in lines:
-        yield row_of(cells, stream)
+        yield row_of(cells, stream, zones)
 
 
 def _whole(run: Path, entry: Entry, file: Path) -> bytes:
@@ -80,7 +90,6 @@ def _whole(run: Path, entry: Entry, file: Path) -> bytes:
 
 def write_persons(run: RunFolder, manifest: Manifest, path: Path, zone: ZoneInfo) -> None:
     """RUN/persons.csv: a row for every appearance in every video whose faces were followed."""
-    width = len(PERSONS.of_one.names)
     with CsvPart(path, PERSONS.names) as out:
         for entry in manifest.in_order(State.DONE):
             file = persons_file_of(run.path, entry.source)
@@ -88,11 +97,23 @@ def write_persons(run: RunFolder, manifest: Manifest, path: Path, zone: ZoneInfo
                 continue
             stream = _local(stream_of(entry), zone)
             lines = csv.reader(io.StringIO(_whole(run.path, entry, file).decode(), newline=""))
-            next(lines, None)
+            if next(lines, []) != list(PERSONS.of_one.names):
+                raise DamagedResultError(entry, f"{file}: it has other columns than today")
             for cells in lines:
-                taken = stream.taken_at(float(dict(zip(PERSONS.of_one.names, cells, strict=True))["first_s"]))
-                shown = "" if taken is None else taken.isoformat(timespec="milliseconds")
-                out.row([*cells[:width], stream.camera, shown])
+                out.row(cells_of_run(cells, stream))
+
+
+def people_of(run: RunFolder, manifest: Manifest) -> tuple[PeopleStats, ZoneStats]:
+    """Those of all done inputs, out of the videos' summaries and of what is kept of each picture."""
+    people, zones = PeopleStats(), ZoneStats()
+    for entry in manifest.in_order(State.DONE):
+        if entry.kind is Kind.VIDEO:
+            told = json.loads(_whole(run.path, entry, summary_file_of(run.path, entry.source)))
+            people += PeopleStats.of(told["people"]) if told.get("people") else PeopleStats()
+            zones += ZoneStats.of(told)
+        else:
+            zones += ZoneStats({name: ZoneSums(counts) for name, counts in entry.zones.items()})
+    return people, zones
 
 
 def write_detections(run: RunFolder, manifest: Manifest, path: Path) -> None:

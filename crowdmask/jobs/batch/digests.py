@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from crowdmask.errors import SettingsError
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.results.detections import DETECTIONS
 from crowdmask.results.frames_csv import FRAMES
+from crowdmask.results.persons import PERSONS
 from crowdmask.results.summary import WeightsUsed
+from crowdmask.settings import content_of
 
 # Raise it whenever the same settings give other results or other files than before: a run that an earlier program
 # began is then analysed anew as a whole, so that no table holds the numbers of two programs.
-RESULTS_REVISION = 2
+RESULTS_REVISION = 3
 
 
 def with_digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
@@ -26,7 +25,7 @@ def with_digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
     output = {name: value for name, value in content_of(plan.output).items() if name != "overwrite"}
     decides = {
         "revision": RESULTS_REVISION,
-        "columns": [list(FRAMES.names), list(DETECTIONS.names)],
+        "columns": [list(FRAMES.names), list(DETECTIONS.names), list(PERSONS.names)],
         "analysis": content_of(plan.analysis),
         "weights": [[used.ran or used.sha256, used.runtime, used.precision] for used in weights],
         "output": output,
@@ -38,28 +37,6 @@ def with_digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
         decides["aggregate"] = content_of(plan.aggregate)
     place = {**content_of(plan.place), "timezone": zone, "root": plan.root.name}
     return replace(plan, settings_digest=_digest(decides), place_digest=_digest(place))
-
-
-def content_of(settings: Any) -> dict[str, Any]:
-    """The values of a settings object; in place of a file's name a hash of what is in it.
-
-    A folder's name is left out: the only folder named is that of the weights, whose hashes are told beside.
-    """
-    found = {}
-    for field in dataclasses.fields(settings):
-        kind, value = field.metadata.get("path"), getattr(settings, field.name)
-        if kind == "file" and value is not None:
-            found[field.name] = _file_digest(Path(value))
-        elif kind != "dir":
-            found[field.name] = value
-    return found
-
-
-def _file_digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error.strerror}): check the path") from error
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -129,6 +130,7 @@ class Entry:
     note: str = ""  # what else a reader should know of it
     wall_s: float = 0.0
     segment: int = 0
+    zones: Mapping[str, Counts] = field(default_factory=dict)  # of a picture, where zones are watched
 
 
 def stream_of(entry: Entry) -> Stream:

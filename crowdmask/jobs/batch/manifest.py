@@ -47,6 +47,7 @@ META_ZONE = "timezone"
 META_SETTINGS = "settings"  # JSON: the settings by section
 META_SELECTION = "selection"  # JSON: inputs, include, exclude and shard
 META_DETECTIONS = "detections"  # name of the detections file, empty where none is kept
+META_WATCHED = "watched"  # JSON: the names of zones and lines that tables have columns for
 META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see period_sums.py
 META_NOTES = "notes"  # JSON: list of texts for the reader of the run
 META_REVISION = "results_revision"  # of the program that made the results, see digests.py

@@ -18,15 +18,16 @@ from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, Stat
 from crowdmask.records import Gap
 from crowdmask.verdicts import Counts, Verdict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # results has a row for each input (segment 0), and for each segment of a video that is not finished yet. sort_key
 # orders the inputs naturally, and is the order of frames.csv. place_in_queue rises as inputs are found; within a
-# session they are worked on in its order. A seal is a checksum over its row, by which the row is trusted or not.
-# faces.data holds the detections of a done picture, see kept_results.py; it is empty where `purge` deleted them. purged
-# has the paths of files that it deleted, which are not missed. written has the path of every file below the
-# run folder that this run wrote or was about to write; nothing else there is ever changed, moved or deleted. sessions
-# has a row for each time the batch was started: `active_s` is measured, so that rates hold when the clock is set back.
+# session they are worked on in its order. zones has of a done picture the counts by zone, as JSON. A seal is a checksum
+# over its row, by which the row is trusted or not. faces.data holds the detections of a done picture, see
+# kept_results.py; it is empty where `purge` deleted them. purged has the paths of files that it deleted, which are not
+# missed. written has the path of every file below the run folder that this run wrote or was about to write; nothing
+# else there is ever changed, moved or deleted. sessions has a row for each time the batch was started: `active_s` is
+# measured, so that rates hold when the clock is set back.
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE results (
@@ -36,7 +37,7 @@ CREATE TABLE results (
     camera TEXT NOT NULL, captured_at TEXT, captured_from TEXT NOT NULL,
     frames INTEGER NOT NULL, frames_with_faces INTEGER NOT NULL,
     masked INTEGER NOT NULL, unmasked INTEGER NOT NULL, unknown INTEGER NOT NULL, incorrect INTEGER NOT NULL,
-    gaps TEXT NOT NULL, outputs TEXT NOT NULL, note TEXT NOT NULL, wall_s REAL NOT NULL,
+    gaps TEXT NOT NULL, outputs TEXT NOT NULL, note TEXT NOT NULL, wall_s REAL NOT NULL, zones TEXT NOT NULL,
     place_in_queue INTEGER NOT NULL, seal INTEGER NOT NULL,
     UNIQUE (sort_key, segment)
 );
@@ -58,7 +59,7 @@ COUNT_COLUMNS = ("masked", "unmasked", "unknown", "incorrect")  # in the order o
 COLUMNS = (
     "source, segment, sort_key, path, kind, size, mtime_ns, digest, state, attempts, error, settings, placed, camera, "
     f"captured_at, captured_from, frames, frames_with_faces, {', '.join(COUNT_COLUMNS)}, gaps, outputs, note, wall_s, "
-    "place_in_queue, seal"
+    "zones, place_in_queue, seal"
 )
 PUT = f"INSERT OR REPLACE INTO results ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(',')))})"
 PUT_META = "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)"
@@ -99,6 +100,7 @@ def row_of(entry: Entry, place_in_queue: int) -> tuple[Any, ...]:
         json.dumps([dataclasses.astuple(output) for output in entry.outputs]) if entry.outputs else "",
         writable(entry.note),
         entry.wall_s,
+        json.dumps({name: counts.numbers for name, counts in entry.zones.items()}) if entry.zones else "",
     )
     return (*values, place_in_queue, seal_of(values))
 
@@ -107,7 +109,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
     """The entry of a row with COLUMNS; ValueError, TypeError or KeyError where it is none."""
     (source, segment, _, path, kind, size, mtime_ns, digest, state, attempts, error, settings, placed) = row[:13]
     camera, taken, captured_from, frames, with_faces = row[13:18]
-    counts, (gaps, outputs, note, wall_s) = row[18:22], row[22:26]
+    counts, (gaps, outputs, note, wall_s, zones) = row[18:22], row[22:27]
     return Entry(
         source,
         os.fsdecode(path),
@@ -129,6 +131,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
         note,
         wall_s,
         segment,
+        {name: Counts(*numbers) for name, numbers in json.loads(zones).items()} if zones else {},
     )
 
 
@@ -193,4 +196,23 @@ def _entry_of_1(row: dict[str, Any]) -> Entry:
     return replace(entry, outputs=tuple(replace(output, digest="") for output in entry.outputs))
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}
+def _from_2(db: sqlite3.Connection) -> None:
+    """The second schema did not know what of a picture is in which zone; no result that is done was asked for it."""
+    names = [column[1] for column in db.execute("PRAGMA table_info(results)")]
+    if "zones" in names:
+        return  # made just now of a first schema
+    before = COLUMNS.replace("zones, ", "")
+    rows = [row for row in db.execute(f"SELECT {before} FROM results").fetchall() if is_whole(row)]
+    db.execute("DROP TABLE results")
+    for name, statement in tables().items():
+        if (
+            " results " in statement
+            and not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        ):
+            db.execute(statement)
+    for row in rows:
+        values = (*row[:-2], "")
+        db.execute(PUT, (*values, row[-2], seal_of(values)))
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from crowdmask.errors import OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
-from crowdmask.jobs.batch.assembly import write_detections, write_frames, write_persons
+from crowdmask.jobs.batch.assembly import people_of, write_detections, write_frames, write_persons
 from crowdmask.jobs.batch.claims import OWN_FILES
 from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
 from crowdmask.jobs.batch.manifest import (
@@ -28,6 +28,7 @@ from crowdmask.jobs.batch.manifest import (
     META_SELECTION,
     META_SETTINGS,
     META_STARTED,
+    META_WATCHED,
     META_ZONE,
     Manifest,
 )
@@ -199,7 +200,7 @@ class _Joining:
 
     def _put_meta(self, manifest: Manifest) -> None:
         first = self.parts[0]
-        for key in (META_ROOT, META_ZONE, META_DETECTIONS):
+        for key in (META_ROOT, META_ZONE, META_DETECTIONS, META_WATCHED):
             manifest.put_meta(key, first.manifest.meta(key) or "")
         settings, selection = json.loads(json.dumps((first.settings, first.selection)))
         if not missing_shards(self.parts):
@@ -239,6 +240,7 @@ class _Joining:
         stats = write_frames(run, manifest, zone_named(manifest.meta(META_ZONE) or "UTC"), seen.add)
         if plan.analysis.follow:
             write_persons(run, manifest, run.persons, zone_named(manifest.meta(META_ZONE) or "UTC"))
+        seen.people, seen.zones = people_of(run, manifest)
         name = manifest.meta(META_DETECTIONS)
         if name:
             write_detections(run, manifest, run.path / name)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from crowdmask.errors import SettingsError
 from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, State, readable
 from crowdmask.jobs.batch.manifest import META_STARTED, META_ZONE, Manifest
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.camera_names import camera_warning
 from crowdmask.results.frames_csv import FRAMES
+from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed, compliance_of, counts_of, versions
+from crowdmask.results.zone_stats import ZoneStats
+from crowdmask.tracking.zones_file import read_zones
 from crowdmask.words import MONTHS, plural
 
 MOST_LISTED, MOST_EXAMPLES = 10_000, 3
@@ -30,10 +36,14 @@ class WhatWasSeen:
     timed_by: Counter[str] = dataclasses.field(default_factory=Counter)
     timed_in: dict[tuple[str, int], _Some] = dataclasses.field(default_factory=dict)  # by what, and in which month
     gaps: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    cameras: set[str] = dataclasses.field(default_factory=set)
+    people: PeopleStats = dataclasses.field(default_factory=PeopleStats)
+    zones: ZoneStats = dataclasses.field(default_factory=ZoneStats)
 
     def add(self, entry: Entry) -> None:
         self.inputs += 1
         self.with_camera += bool(entry.camera)
+        self.cameras.add(entry.camera)
         if IN_ONE_PIECE in entry.note and len(self.in_one_piece) < MOST_LISTED:
             self.in_one_piece.append(f"{entry.source}: {entry.note}")
         self.timed_by[entry.captured_from or "nothing"] += 1
@@ -126,6 +136,8 @@ def run_summary(
             "left": totals.left,
             "videos_done": totals.videos_done,
         },
+        "people": seen.people.as_dict() if plan.analysis.follow else None,
+        **(seen.zones.as_dict() if plan.analysis.zones is not None else {}),
         "counts": counts_of(stats),
         "compliance": compliance_of(stats),
         "peak": None if stats.peak is None else stats.peak.as_dict(),
@@ -159,6 +171,9 @@ def _notes(plan: Plan, seen: WhatWasSeen, failed: int, left: int) -> list[str]:
     if warning is not None and seen.inputs:
         notes.append(warning)
     notes += [warning["text"] for warning in seen.time_warnings()]
+    if plan.analysis.zones is not None and seen.inputs:
+        with suppress(SettingsError):  # a run that is joined elsewhere has its names, and needs the file no more
+            notes += read_zones(Path(plan.analysis.zones)).remarks(seen.cameras)
     if seen.in_one_piece:
         what = "a video" if len(seen.in_one_piece) == 1 else f"{len(seen.in_one_piece)} videos"
         notes.append(f"{what} could not be cut into segments ({seen.in_one_piece[0]})")

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
+from crowdmask.engine.watching import zone_names
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.claims import Claims, put_aside, remove_empty
@@ -29,6 +30,7 @@ from crowdmask.jobs.batch.manifest import (
     META_SELECTION,
     META_SETTINGS,
     META_STARTED,
+    META_WATCHED,
     META_ZONE,
     Manifest,
 )
@@ -235,6 +237,8 @@ class _Batch:
         manifest.put_meta(META_ZONE, self.placing.zone.key)
         manifest.put_meta(META_REVISION, str(RESULTS_REVISION))
         manifest.put_meta(META_DETECTIONS, "" if plan.detections is None else plan.detections.name)
+        names = zone_names(plan.analysis)
+        manifest.put_meta(META_WATCHED, json.dumps([names.zones, names.lines]))
         if manifest.meta(META_STARTED) is None:
             manifest.put_meta(META_STARTED, _now())
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from crowdmask.jobs.batch import period_mode
-from crowdmask.jobs.batch.assembly import DamagedResultError, write_detections, write_frames, write_persons
+from crowdmask.jobs.batch.assembly import DamagedResultError, people_of, write_detections, write_frames, write_persons
 from crowdmask.jobs.batch.entries import State
 from crowdmask.jobs.batch.journal import Journal
 from crowdmask.jobs.batch.manifest import Manifest
@@ -77,6 +77,7 @@ class FrameStore:
                 stats = write_frames(run, manifest, self._zone, seen.add)
                 if plan.analysis.follow:
                     write_persons(run, manifest, run.persons, self._zone)
+                seen.people, seen.zones = people_of(run, manifest)
                 if plan.detections is not None:
                     write_detections(run, manifest, plan.detections)
                 return stats, seen

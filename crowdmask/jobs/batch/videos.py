@@ -18,6 +18,7 @@ from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import PersonTaker, ResultTaker
 from crowdmask.engine.spine import conclude, is_followed, look, stages_of
+from crowdmask.engine.watching import zone_names, zones_file
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
 from crowdmask.jobs.batch import locations
 from crowdmask.jobs.batch.entries import (
@@ -52,6 +53,8 @@ from crowdmask.results.overlay import OverlayVideo
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.persons import PersonsFile
 from crowdmask.results.statistics import ComplianceStats
+from crowdmask.results.zone_stats import ZoneStats
+from crowdmask.tracking.zones import Zones
 from crowdmask.verdicts import Counts
 
 BEAT_S = 1.0
@@ -166,19 +169,19 @@ class Videos:
     def _conclude(self, entry: Entry, spans: Sequence[Span], seen: Sequence[Entry]) -> Entry:
         """The tables of a video, and what is to be drawn of each segment."""
         plan, begun = self._plan, time.monotonic()
-        stats, people, last_s = ComplianceStats(), PeopleStats(), None
+        stats, people, places, last_s = ComplianceStats(), PeopleStats(), ZoneStats(), None
         followed = is_followed(SourceKind.VIDEO, plan.analysis)
         overlay = self._overlay(entry)
         drawn = plan.output.video and plan.batch.annotate != "none" and overlay is None
         tables = _Tables(plan, entry.source, followed)
         segments = _Segments(spans, lambda span: self._file(entry, span, "results"))
         with ExitStack() as stack:
-            sinks: list[ResultTaker] = [stack.enter_context(tables), people]
+            sinks: list[ResultTaker] = [stack.enter_context(tables), people, places]
             if drawn:
                 sinks.append(stack.enter_context(segments))
             if overlay is not None:
                 sinks.append(stack.enter_context(overlay))
-            takers: list[PersonTaker] = [people, tables]
+            takers: list[PersonTaker] = [people, places, tables]
             for one in conclude(self._looks(entry, seen), stages_of(plan.analysis), waiting=self._stop.breakable):
                 if isinstance(one, FrameResult):
                     for sink in sinks:
@@ -208,7 +211,7 @@ class Videos:
         self._summarise(
             entry,
             info,
-            (stats, people if followed else None),
+            (stats, people if followed else None, places if plan.analysis.zones is not None else None),
             summary.Work(wall_s, {}, gaps, False, last_s, notes),
             drawn or overlay is not None,
         )
@@ -243,6 +246,7 @@ class Videos:
                     threads=PIECE_THREADS,
                     totals=Counts(*before[str(span.number)]),
                     lately=self._lately(entry, span),
+                    zones=self._zones(entry),
                 )
             )
             frames = stack.enter_context(ahead(source, self._plan.runtime.window))
@@ -289,7 +293,11 @@ class Videos:
         path = self._annotated(entry)
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open(entry) as source:
-            return OverlayVideo(path, source.info, plan.output, source=entry.path)
+            return OverlayVideo(path, source.info, plan.output, source=entry.path, zones=self._zones(entry))
+
+    def _zones(self, entry: Entry) -> Zones | None:
+        file = zones_file(self._plan.analysis)
+        return None if file is None else file.of(entry.camera)
 
     def _is_drawn(self, concluded: Entry) -> bool:
         return any(output.path.endswith(".results") for output in concluded.outputs)
@@ -324,7 +332,7 @@ class Videos:
         self,
         entry: Entry,
         info: VideoInfo,
-        seen: tuple[ComplianceStats, PeopleStats | None],
+        seen: tuple[ComplianceStats, PeopleStats | None, ZoneStats | None],
         went: summary.Work,
         drawn: bool,
     ) -> None:
@@ -346,6 +354,7 @@ class Videos:
                 output=plan.output,
                 outputs={kind: str(path) for kind, path in named.items()},
                 people=seen[1],
+                zones=seen[2],
             ),
         )
 
@@ -363,7 +372,7 @@ class _Tables:
         run = plan.run
         frames = locations.frames_file_of(run, source)
         frames.parent.mkdir(parents=True, exist_ok=True)
-        self._rows, self.paths = FramesCsv(frames), [frames]
+        self._rows, self.paths = FramesCsv(frames, zones=zone_names(plan.analysis)), [frames]
         self._persons: PersonsFile | None = None
         self._faces: PackedFile | None = None
         if followed:

@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import analyse
+from crowdmask.engine.watching import zones_file
 from crowdmask.errors import OutputError, SettingsError, WeightsError
 from crowdmask.jobs.batch import locations
 from crowdmask.jobs.batch.counting import Counting
@@ -29,6 +30,7 @@ from crowdmask.jobs.networks import Networks, Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.records import Frame, FrameResult
 from crowdmask.results.annotated import AnnotatedPicture
+from crowdmask.tracking.zones import Zones
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Worker:
         self._placing = Placing(plan)
         only_counts = plan.aggregate.aggregate is not None
         self._counting = Counting(plan, self._placing.zone, self._placing.place) if only_counts else None
+        self._zones = zones_file(plan.analysis)
         self._pair: Pair | None = None
         self._beat = beat
         self._videos = Videos(plan, self._placing, self._loaded, stop, beat)
@@ -152,7 +155,7 @@ class Worker:
             path = locations.annotated_file(plan.run, still.entry.source, Kind.PICTURE)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                AnnotatedPicture(path, plan.output).write(result)
+                AnnotatedPicture(path, plan.output, zones=self._zones_of(still.entry)).write(result)
                 outputs = (OutputFile.of(plan.run, path.relative_to(plan.run).as_posix()),)
             except OSError as error:
                 return failed(still.entry, str(error) if isinstance(error, OutputError) else f"{path}: {error}")
@@ -168,8 +171,12 @@ class Worker:
             frames_with_faces=int(counts.faces > 0),
             counts=counts,
             outputs=outputs,
+            zones={name: result.counts_where(inside) for name, inside in result.zones.items()},
         )
         return Worked(entry, pack(result) if plan.detections is not None else None)
+
+    def _zones_of(self, entry: Entry) -> Zones | None:
+        return None if self._zones is None else self._zones.of(entry.camera)
 
 
 def _both(first: list[Frame], rest: Iterator[Frame]) -> Iterator[Frame]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import SettingsError
-from crowdmask.tracking.zones import FEET_BELOW
+from crowdmask.tracking.zones import FEET_BELOW, ZoneNames
 from crowdmask.tracking.zones_file import read_zones
 
 GOOD = """
@@ -49,7 +49,7 @@ def test_cameras_by_pattern(tmp_path: Path) -> None:
     assert [z.name for z in hall.zones] == ["queue"] and [line.name for line in hall.lines] == ["door"]
     assert hall.feet_below == 5 and ward.feet_below == 7.5
     assert ward.zones[0].polygon == ((0, 0), (1, 0), (0, 1))  # the first corner written again at the end is one corner
-    assert file.names == (("queue", "beds"), ("door",))
+    assert file.names == ZoneNames(("queue", "beds"), ("door",))
 
 
 def test_zones_without_a_camera_are_for_all(tmp_path: Path) -> None:
@@ -106,8 +106,16 @@ def test_no_file(tmp_path: Path) -> None:
         read_zones(tmp_path / "none.toml")
 
 
-def test_a_camera_that_matches_nothing_is_named(tmp_path: Path) -> None:
+def test_what_matches_nothing_is_named_in_one_line(tmp_path: Path) -> None:
     file = read_zones(written(tmp_path, GOOD))
-    file.check_used(["hall-1", "ward", "kitchen"])
-    with pytest.raises(SettingsError, match="no camera matches 'ward': the cameras are hall-1, kitchen"):
-        file.check_used(["kitchen", "hall-1"])
+    assert file.remarks(["hall-1", "ward"]) == []
+    unused, without = file.remarks(["kitchen", "hall-1"])
+    assert unused.endswith("no camera matches 'ward'") and without.endswith("no zones for the cameras kitchen")
+    file.check_used(["kitchen", "hall-1"])
+    with pytest.raises(SettingsError, match=r"no camera matches 'hall\*', 'ward': the cameras are kitchen, lift"):
+        file.check_used(["lift", "kitchen"])
+
+
+def test_names_that_differ_in_case_would_be_one_column(tmp_path: Path) -> None:
+    other = GOOD + '[[camera]]\npattern = "x"\n[[camera.zone]]\nname = "Beds"\npolygon = ' + TRIANGLE
+    assert "'beds' and 'Beds' differ in case only" in refusal(tmp_path, other)
