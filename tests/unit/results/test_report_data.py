@@ -14,7 +14,8 @@ import pytest
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.records import Counts
 from crowdmask.results.detections import DetectionsFile
-from crowdmask.results.report.data import UNTIMED, gather, spans_a_week, summaries
+from crowdmask.results.report.cells import UNTIMED
+from crowdmask.results.report.data import gather, spans_a_week, summaries
 from crowdmask.results.report.inputs import Input
 from crowdmask.results.report.moments import PICTURES_BYTES, Moment, pictures_of
 from crowdmask.results.run_folder import RunFolder
