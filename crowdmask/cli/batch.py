@@ -16,7 +16,7 @@ import click
 
 from crowdmask.cli.analyze import quiet_networks
 from crowdmask.cli.batch_progress import BatchProgress
-from crowdmask.cli.closing import JSON_VERSION, percent, plural
+from crowdmask.cli.closing import JSON_VERSION
 from crowdmask.cli.config import build
 from crowdmask.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
 from crowdmask.cli.progress import logging_to_stderr, say, say_at_once
@@ -35,7 +35,7 @@ from crowdmask.settings import (
     RuntimeSettings,
     TimeAndPlaceSettings,
 )
-from crowdmask.words import interval_words, moment_words
+from crowdmask.words import interval_words, moment_words, percent, plural
 
 if TYPE_CHECKING:
     from crowdmask.jobs.networks import Networks
@@ -184,8 +184,16 @@ def _print_headline(outcome: BatchOutcome) -> None:
 
     zone = zone_named(str(outcome.summary.get("timezone") or machine_zone_name()))
     found = headline(outcome.run.frames, zone)
-    interval = interval_words(found.total.interval)
-    _line("compliance", f"{percent(found.total.compliance)} wore a mask, by time in view (95 % interval {interval})")
+    total = found.total
+    if total.people is not None:
+        people = total.people
+        _line("people", f"{people.faces:,}, at most {total.most_at_once:,} at once: {people.in_words}")
+        rate, interval = percent(people.compliance), interval_words(total.people_interval)
+        judged = plural(people.judged, "judged person", "judged people")
+        _line("compliance", f"{rate} of {judged} wore a mask (95 % interval {interval})")
+    if total.weighted_by != "people":
+        rate, interval = percent(total.compliance), interval_words(total.interval)
+        _line("compliance", f"{rate} wore a mask, by time in view (95 % interval {interval})")
     worst = found.worst
     if worst is not None:
         when = f" at {moment_words(worst.at.astimezone(zone))}" if worst.at is not None else ""

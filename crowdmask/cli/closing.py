@@ -17,6 +17,7 @@ from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import compliance_of, counts_of
 from crowdmask.results.zone_stats import ZoneStats
+from crowdmask.words import percent, plural
 
 LABEL_WIDTH = 12
 STAGE_WIDTH = 16
@@ -163,14 +164,6 @@ def _counts(stats: ComplianceStats) -> str:
 
 def _line(label: str, text: str) -> None:
     click.echo(f"  {click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}{printable(text)}")
-
-
-def percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{100 * rate:.1f} %"
-
-
-def plural(n: int, word: str) -> str:
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
 
 
 def clock(seconds: float) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from crowdmask.words import percent, plural
+
 EPILOG = """\b
 Examples:
   machine 1:  crowdmask analyze /cctv --shard 1/2 --out-dir runs/1
@@ -31,7 +33,6 @@ def command(*, runs: tuple[Path, ...], out: Path, annotated: bool, quiet: bool, 
     inputs. An input that several runs have done is taken once where it is the same file, and refused where it is not.
     The runs themselves stay as they are.
     """
-    from crowdmask.cli.closing import percent, plural
     from crowdmask.jobs.batch.merging import merge
 
     merged = merge(runs, out, annotated=annotated)

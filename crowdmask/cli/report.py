@@ -33,7 +33,19 @@ Examples:
 @click.option("--every", metavar="WIDTH", help="Width of a bucket over time, 1m to 1mo; without it, what fits.")
 @click.option("--timezone", "zone", metavar="ZONE", help="Whose days and hours, as Europe/Paris; without it the run's.")
 @click.option("--moments", type=click.IntRange(0, 100), default=12, show_default=True, help="Worst moments to show.")
-@click.option("--pictures/--no-pictures", default=True, show_default=True, help="Show pictures of the worst moments.")
+@click.option(
+    "--people",
+    type=click.IntRange(0, 100),
+    default=24,
+    show_default=True,
+    help="People without a mask to show, each in its best frame.",
+)
+@click.option(
+    "--pictures/--no-pictures",
+    default=True,
+    show_default=True,
+    help="Show pictures of people and of the worst moments.",
+)
 @click.option("--show-faces", is_flag=True, help="Do not blur the faces in them.")
 @click.option(
     "--threads", type=click.IntRange(0, 512), default=0, show_default=True, help="CPU threads; 0 is all cores."
@@ -51,6 +63,7 @@ def command(
     every: str | None,
     zone: str | None,
     moments: int,
+    people: int,
     pictures: bool,
     show_faces: bool,
     threads: int,
@@ -67,6 +80,7 @@ def command(
 
     hush()  # before the next lines import what is noisy
     from crowdmask.media.parts import ensure_writable, refuse_own_input, write_whole
+    from crowdmask.results.report.best_frames import pictures_of_people
     from crowdmask.results.report.data import gather
     from crowdmask.results.report.inputs import inputs_of
     from crowdmask.results.report.moments import pictures_of
@@ -78,13 +92,18 @@ def command(
         refuse_own_input(out, one.aggregate if one.is_aggregate else one.frames)
     ensure_writable(out, overwrite=overwrite)
     shown_logo = logo_of(logo)
-    report = gather(runs, against=against, every=every, zone_name=zone, moments=moments, threads=threads)
+    report = gather(runs, against=against, every=every, zone_name=zone, moments=moments, people=people, threads=threads)
     seen = pictures_of(inputs, report.data.moments, show_faces=show_faces) if pictures else None
-    write_whole(out, page(report, seen, title=title, logo=shown_logo).encode("utf-8", "backslashreplace"))
+    portraits = pictures_of_people(inputs, report.data.people, show_faces=show_faces) if pictures else {}
+    text = page(report, seen, portraits, title=title, logo=shown_logo)
+    write_whole(out, text.encode("utf-8", "backslashreplace"))
+    shown = len(seen or ()) + len(portraits)
     for one in inputs:
-        if seen and one.is_run:
-            one.folder.note_report(out, len(seen))
+        if shown and one.is_run:
+            one.folder.note_report(out, shown)
     if not quiet:
         faces = "with faces to be seen" if show_faces else "with faces blurred"
-        with_pictures = f", {plural(len(seen), 'picture')} {faces}" if seen else ""
-        click.echo(f"crowdmask: wrote {out}: {plural(report.data.totals.frames, 'frame')}{with_pictures}", err=True)
+        with_pictures = f", {plural(shown, 'picture')} {faces}" if shown else ""
+        counted = report.data.totals
+        people_words = f"{plural(counted.people.faces, 'person', 'people')}, " if counted.followed_frames else ""
+        click.echo(f"crowdmask: wrote {out}: {people_words}{plural(counted.frames, 'frame')}{with_pictures}", err=True)

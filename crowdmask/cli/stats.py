@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ def command(
     RUN is the folder of a finished batch, or a per-frame CSV; several are counted together. The counts add up
     exactly to those of the frames. Frames whose time is not known are counted by file, in rows without a bucket.
     """
-    from crowdmask.results.run_folder import frames_files
+    from crowdmask.results.run_folder import RunFolder, frames_files, time_warnings
     from crowdmask.results.timeline.buckets import Width
     from crowdmask.results.timeline.frames_table import FramesTable
     from crowdmask.results.timeline.periods import period, run_zone
@@ -122,7 +122,10 @@ def command(
         _write(rows, form, out, overwrite, paths)
         totals = table.totals()
     if not quiet:
-        _say(totals, zone, out, "" if asked else f", in buckets of {width.text}")
+        chosen = "" if asked else f", in buckets of {width.text}"
+        summaries = [RunFolder(path.parent).read_summary() for path in paths if path.name == "frames.csv"]
+        warnings = [text for summary in summaries for text in time_warnings(summary)]
+        _say(totals, zone, out, chosen, dict.fromkeys(warnings))
 
 
 def _write(rows: Iterator[StatisticsRow], form: str, out: Path | None, overwrite: bool, inputs: list[Path]) -> None:
@@ -181,7 +184,7 @@ def _format_of(out: Path | None) -> str:
     return form
 
 
-def _say(totals: Totals, zone: ZoneInfo, out: Path | None, chosen: str) -> None:
+def _say(totals: Totals, zone: ZoneInfo, out: Path | None, chosen: str, warnings: Iterable[str]) -> None:
     where = "" if out is None else f"wrote {out}: "
     span = ""
     if totals.first is not None and totals.last is not None:
@@ -190,6 +193,8 @@ def _say(totals: Totals, zone: ZoneInfo, out: Path | None, chosen: str) -> None:
     people = f"{plural(totals.people.faces, 'person', 'people')}, " if totals.followed_frames else ""
     counted = f"{people}{plural(totals.frames, 'frame')}, {plural(totals.counts.faces, 'face')}"
     click.echo(f"crowdmask: {where}{counted}{span}", err=True)
+    for warning in warnings:
+        click.echo(f"crowdmask: {warning}", err=True)
     if totals.untimed_frames:
         frames, files = plural(totals.untimed_frames, "frame"), plural(totals.untimed_sources, "file")
         click.echo(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crowdmask.words import percent, plural
+
 if TYPE_CHECKING:
     from crowdmask.jobs.batch.status import Rate, Status
 
@@ -51,7 +53,7 @@ def command(*, run: Path, as_json: bool, watch: float | None, verbose: bool) -> 
 
 
 def print_status(status: Status, *, every_failure: bool) -> None:
-    from crowdmask.cli.closing import clock, percent, plural
+    from crowdmask.cli.closing import clock
     from crowdmask.jobs.batch.entries import Kind, State
 
     totals = status.totals

@@ -26,6 +26,7 @@ summary.json is one object. `report` reads these of its keys and shows what it f
     versions        object: crowdmask and the libraries
     failures        list of {source, reason, attempts}: inputs that gave no result
     gaps            list of {source, after_frame, seconds, reason}: parts of inputs that could not be decoded
+    times           object whose `warnings` say, each in a `text`, what times are not to be trusted
     notes           list of texts: what else a reader should know, as a camera pattern that matched nothing
 
 In frames.csv, detections and failures `source` is relative to the input root, with `/`. `camera` may be empty.
@@ -36,7 +37,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
@@ -142,6 +143,14 @@ class RunFolder:
         note = {"at": datetime.now(timezone.utc).isoformat(timespec="seconds"), "report": str(report.absolute())}
         with contextlib.suppress(OSError), self.reports.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(json.dumps({**note, "pictures": pictures}, ensure_ascii=False) + "\n")
+
+
+def time_warnings(summary: Mapping[str, Any]) -> list[str]:
+    """What a run's summary says of times that are not to be trusted, one sentence each."""
+    times = summary.get("times")
+    warnings = times.get("warnings") if isinstance(times, Mapping) else None
+    found = [row.get("text") for row in warnings or [] if isinstance(row, Mapping)]
+    return [text for text in found if isinstance(text, str) and text]
 
 
 def frames_file(path: Path) -> Path:

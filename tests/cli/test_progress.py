@@ -13,8 +13,9 @@ import termios
 
 import pytest
 
-from crowdmask.cli.closing import clock, percent, plural
+from crowdmask.cli.closing import clock
 from crowdmask.cli.progress import logging_to_stderr
+from crowdmask.words import percent, plural
 from tests.factories import make_image, write_clip
 
 COMMAND = """

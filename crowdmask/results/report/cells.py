@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crowdmask.results.report.best_frames import BestFrame
 from crowdmask.results.report.moments import Moment
 from crowdmask.results.timeline.frames_table import Totals
 from crowdmask.results.timeline.gaps import CameraGap
+from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
 from crowdmask.verdicts import WORDS
 
 MOST_CELLS = 150_000
@@ -30,6 +32,9 @@ FIELDS = (
     "peak",
     "covered_s",
     "gap_s",
+    "followed",
+    "most",
+    *PEOPLE_WORDS,
 )
 UNTIMED = -1  # in place of a bucket
 
@@ -48,8 +53,10 @@ class Cells:
         for name, column in self.numbers.items():
             column.append(round(numbers.get(name, 0)))
 
-    def as_dict(self) -> dict[str, list[int]]:
-        return {"camera": self.camera, "bucket": self.bucket, **self.numbers}
+    def as_dict(self, *, with_people: bool) -> dict[str, list[int]]:
+        left_out = () if with_people else ("followed", *PEOPLE_WORDS)
+        numbers = {name: column for name, column in self.numbers.items() if name not in left_out}
+        return {"camera": self.camera, "bucket": self.bucket, **numbers}
 
     def sum(self, name: str) -> int:
         return sum(self.numbers[name])
@@ -85,9 +92,13 @@ class Data:
     moments: tuple[Moment, ...] = ()
     gaps: tuple[CameraGap, ...] = ()
     left_out: int = 0  # periods of which something was suppressed
+    people: tuple[BestFrame, ...] = ()  # some of those without a mask
 
     @property
     def weighted_by(self) -> str:
+        """What the rates of the page count: people only where every frame was followed."""
+        if self.totals.is_followed:
+            return "people"
         return "frames" if self.mode == "periods" else "time"
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,10 +106,11 @@ class Data:
         return {
             "mode": self.mode,
             "weighted": self.weighted_by,
+            "followed": self.totals.followed_frames > 0,
             "cameras": self.cameras,
             "buckets": {name: [getattr(bucket, name) for bucket in self.buckets] for name in columns},
-            "cells": self.cells.as_dict(),
-            "hours": self.hours.as_dict(),
+            "cells": self.cells.as_dict(with_people=self.totals.followed_frames > 0),
+            "hours": self.hours.as_dict(with_people=self.totals.followed_frames > 0),
             "factors": self.factors,
             "overall": self.overall,
         }
@@ -111,3 +123,4 @@ class Seen:
     totals: Totals
     moments: Sequence[Moment]
     sources: int
+    people: Sequence[BestFrame] = ()

@@ -11,16 +11,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crowdmask.errors import SourceError
+from crowdmask.results.report.best_frames import best_frames
 from crowdmask.results.report.cells import Data, Seen
 from crowdmask.results.report.inputs import Input, inputs_of
 from crowdmask.results.report.moments import worst_moments
 from crowdmask.results.report.over_clock import of_clock
 from crowdmask.results.report.over_periods import of_periods
 from crowdmask.results.report.over_seconds import of_seconds
+from crowdmask.results.run_folder import time_warnings
 from crowdmask.results.timeline.buckets import DAY, Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.periods import run_zone
-from crowdmask.verdicts import WORDS
+from crowdmask.verdicts import VERDICTS, WORDS
 from crowdmask.words import day_words
 
 
@@ -43,17 +45,18 @@ def gather(
     every: str | None = None,
     zone_name: str | None = None,
     moments: int = 12,
+    people: int = 24,
     threads: int = 0,
 ) -> Report:
     """Read run folders, per-frame CSVs or aggregate-only runs, whatever their size."""
     inputs = inputs_of(runs)
     zone = run_zone(runs, zone_name)
     asked = Width.parse(every) if every else None
-    data = _data(inputs, zone, asked, moments, threads)
+    data = _data(inputs, zone, asked, (moments, people), threads)
     other, name = None, ""
     if against:
         others = inputs_of(against)
-        other = _data(others, zone, Width.parse(data.width) if data.mode == "clock" else asked, 0, threads)
+        other = _data(others, zone, Width.parse(data.width) if data.mode == "clock" else asked, (0, 0), threads)
         if other.mode != data.mode:
             raise SourceError(
                 f"{against[0]}: it cannot be put beside {runs[0]}: one has times of the clock and the other has not"
@@ -62,13 +65,14 @@ def gather(
     return Report(tuple(inputs), zone, datetime.now(timezone.utc).astimezone(zone), data, other, name)
 
 
-def _data(inputs: Sequence[Input], zone: ZoneInfo, asked: Width | None, moments: int, threads: int) -> Data:
+def _data(inputs: Sequence[Input], zone: ZoneInfo, asked: Width | None, shown: tuple[int, int], threads: int) -> Data:
+    """`shown` is how many moments and people are shown in pictures."""
     if any(one.is_aggregate for one in inputs):
         if len(inputs) > 1:
             raise SourceError(f"{inputs[0].path}: an aggregate-only run has a report of its own: give it alone")
         return of_periods(inputs[0], zone)
     with FramesTable([one.frames for one in inputs], threads=threads, keep_seconds=True) as table:
-        seen = Seen(table.totals(), *worst_moments(table, moments))
+        seen = Seen(table.totals(), *worst_moments(table, shown[0]), best_frames(table, shown[1]))
         if seen.totals.first is None and seen.totals.frames:
             return of_seconds(table, inputs, seen)
         return of_clock(table, zone, asked, seen)
@@ -95,6 +99,7 @@ def summaries(report: Report) -> dict[str, Any]:
         "failures": listed("failures"),
         "gaps": listed("gaps"),
         "notes": list(dict.fromkeys(notes)),
+        "time_warnings": list(dict.fromkeys(text for _, summary in found for text in time_warnings(summary))),
         "settings": first.get("settings"),
         "weights": [row for row in first.get("weights") or [] if isinstance(row, Mapping)],
         "energy": [(one.name, used) for one, summary in found if isinstance(used := summary.get("energy"), Mapping)],
@@ -131,6 +136,7 @@ def payload(report: Report) -> str:
             "data": report.data.as_dict(),
             "against": None if report.against is None else report.against.as_dict(),
             "words": WORDS,
+            "shares": [row.share.value for row in VERDICTS],
         },
         separators=(",", ":"),
     )

@@ -53,6 +53,20 @@ class Input:
     def aggregate(self) -> Path:
         return self.folder.aggregate
 
+    @property
+    def detections(self) -> tuple[Path, ...]:
+        """Where its faces are, where they were kept."""
+        if self.is_run:
+            return self.folder.detections
+        outputs = self.summary.get("outputs")
+        kept = outputs.get("detections") if isinstance(outputs, Mapping) else None
+        return (Path(str(kept)),) if kept else ()
+
+    def named_in_detections(self, source: str) -> str:
+        """How the detections name what the frames call `source`."""
+        of_video = self.summary.get("source")
+        return str(of_video.get("path", source)) if self.is_video and isinstance(of_video, Mapping) else source
+
     def pictures_from(self) -> Iterator[Path]:
         """Of a single video: the input itself, and its annotated copy."""
         source, outputs = self.summary.get("source"), self.summary.get("outputs")

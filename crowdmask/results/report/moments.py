@@ -23,9 +23,8 @@ from crowdmask.results.anonymise import blur_faces
 from crowdmask.results.boxes import draw_box, line_width
 from crowdmask.results.palette import PALETTES
 from crowdmask.results.report.inputs import Input
-from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.timeline.frames_table import AGAINST, MINUTE_US, FramesTable
-from crowdmask.results.timeline.sql import sql_path
+from crowdmask.results.timeline.sql import sql_path, sql_unguarded
 from crowdmask.settings import AnalysisSettings
 from crowdmask.verdicts import WORDS, Counts, Verdict
 
@@ -114,31 +113,31 @@ def pictures_of(
     """
     large: dict[Moment, NDArray[np.uint8]] = {}
     for one in inputs:
-        own = {moment: _within(one, moment, alone=len(inputs) == 1) for moment in moments}
+        own = {moment: within(one, moment, alone=len(inputs) == 1) for moment in moments}
         wanted = {moment: source for moment, source in own.items() if source is not None}
-        seen = _seen_faces(one.folder, [(source, moment.frame) for moment, source in wanted.items()])
+        seen = seen_faces(one, [(source, moment.frame) for moment, source in wanted.items()])
         for moment, source in wanted.items():
-            image = _frame_of(one, source, moment)
+            image = frame_of(one, source, moment)
             if image is None:
                 continue
             faces = seen.get((source, moment.frame))
             known = faces is not None and len(faces.verdicts) == moment.counts.faces
-            large[moment] = _hidden(image, faces if known else None, show_faces)
+            large[moment] = hidden(image, faces if known else None, show_faces)
     for side in SIDES:
-        found = {moment: Picture(_jpeg(_at_most(image, side)), not show_faces) for moment, image in large.items()}
+        found = {moment: Picture(jpeg(_at_most(image, side)), not show_faces) for moment, image in large.items()}
         if sum(len(picture.jpeg) for picture in found.values()) <= PICTURES_BYTES:
             break
     return found
 
 
-def _within(one: Input, moment: Moment, *, alone: bool) -> str | None:
+def within(one: Input, moment: Moment, *, alone: bool) -> str | None:
     """The moment's source as its own input names it; None where it is of another input."""
     if one.is_video or alone or not one.prefix:
         return moment.source if alone or moment.source == one.prefix or not one.prefix else None
     return moment.source[len(one.prefix) + 1 :] if moment.source.startswith(f"{one.prefix}/") else None
 
 
-def _hidden(image: NDArray[np.uint8], faces: SeenFaces | None, show_faces: bool) -> NDArray[np.uint8]:
+def hidden(image: NDArray[np.uint8], faces: SeenFaces | None, show_faces: bool) -> NDArray[np.uint8]:
     image = image.copy()
     height, width = image.shape[:2]
     if not show_faces and faces is not None:
@@ -169,11 +168,11 @@ def _at_most(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _jpeg(image: NDArray[np.uint8]) -> bytes:
+def jpeg(image: NDArray[np.uint8]) -> bytes:
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 76])[1].tobytes()
 
 
-def _frame_of(one: Input, source: str, moment: Moment) -> NDArray[np.uint8] | None:
+def frame_of(one: Input, source: str, moment: Moment) -> NDArray[np.uint8] | None:
     """The frame from the first of the run's thumbnails, the input and the annotated copy that can be read."""
     for path in _candidates(one, source, moment):
         try:
@@ -201,24 +200,27 @@ def _candidates(one: Input, source: str, moment: Moment) -> Iterator[Path]:
         yield run.annotated / f"{source}{ending}"
 
 
-def _seen_faces(run: RunFolder, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], SeenFaces]:
-    """The faces of the moments, from the run's detections where it kept them."""
-    file = next((path for path in run.detections if path.is_file()), None)
+def seen_faces(one: Input, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], SeenFaces]:
+    """The faces of some frames (source, frame), from the detections where they were kept."""
+    file = next((path for path in one.detections if path.is_file()), None)
     if file is None or not wanted:
         return {}
-    reader = "read_parquet" if file.suffix == ".parquet" else "read_csv"
+    reader, own = ("read_parquet", "source") if file.suffix == ".parquet" else ("read_csv", sql_unguarded("source"))
+    named = {one.named_in_detections(source): source for source, _ in wanted}
     with closing(duckdb.connect(config={"autoinstall_known_extensions": "false"})) as connection:
         connection.execute("CREATE TABLE wanted (source VARCHAR, frame BIGINT)")
-        connection.executemany("INSERT INTO wanted VALUES (?, ?)", list(wanted))
+        asked = [(one.named_in_detections(source), frame) for source, frame in wanted]
+        connection.executemany("INSERT INTO wanted VALUES (?, ?)", asked)
         try:
             rows = connection.execute(
-                f"SELECT source, frame, x1, y1, x2, y2, verdict FROM {reader}({sql_path(file)}) "
-                "JOIN wanted USING (source, frame) ORDER BY ALL"
+                "SELECT source, frame, x1, y1, x2, y2, verdict "
+                f"FROM (SELECT * REPLACE ({own} AS source) FROM {reader}({sql_path(file)})) "
+                "SEMI JOIN wanted USING (source, frame) ORDER BY ALL"
             ).fetchall()
         except duckdb.Error as error:
             log.warning("%s cannot be read, so whole pictures are blurred: %s", file, str(error).partition("\n")[0])
             return {}
-    return _by_frame(rows)
+    return _by_frame((named[str(source)], *row) for source, *row in rows)
 
 
 def _by_frame(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, int], SeenFaces]:

@@ -12,6 +12,7 @@ from crowdmask.results.statistics import Z_95
 from crowdmask.results.timeline.buckets import HOUR, Width
 from crowdmask.results.timeline.frames_table import FramesTable, Totals
 from crowdmask.results.timeline.gaps import longest_gaps
+from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
 from crowdmask.results.timeline.precision import DesignEffect, precision_of, t_quantile
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, statistics_rows
 from crowdmask.results.timeline.widths import WIDTHS, buckets_of, fitting_width
@@ -19,6 +20,7 @@ from crowdmask.words import natural, span_words
 
 MOST_BUCKETS_ASKED = 10_000
 MOST_GAPS = 200
+PEAKS = ("peak", "most")  # the largest of several, where others are added up
 
 
 def of_clock(
@@ -58,6 +60,7 @@ def of_clock(
         asked.text if asked is not None and asked != width else None,
         tuple(seen.moments),
         tuple(longest_gaps(table, zone, MOST_GAPS)),
+        people=tuple(seen.people),
     )
 
 
@@ -80,6 +83,9 @@ def _numbers(row: StatisticsRow) -> dict[str, float]:
         "peak": row.peak_unmasked,
         "covered_s": row.covered_s or 0.0,
         "gap_s": row.gap_s or 0.0,
+        "followed": row.followed_frames,
+        "most": row.most_at_once,
+        **dict(zip(PEOPLE_WORDS, row.appearances.in_order, strict=True)),
     }
     if row.time is not None:
         numbers |= {
@@ -97,7 +103,11 @@ def _fold_hours(rows: Iterable[StatisticsRow], at: Mapping[str, int], hours: Cel
     for row in rows:
         if row.start is not None:
             key = at[row.camera], row.start.weekday() * 24 + row.start.hour
-            found.setdefault(key, Counter()).update({name: round(n) for name, n in _numbers(row).items()})
+            sums = found.setdefault(key, Counter())
+            numbers = {name: round(n) for name, n in _numbers(row).items()}
+            peaks = {name: max(sums[name], numbers.pop(name)) for name in PEAKS}
+            sums.update(numbers)
+            sums |= Counter(peaks)
     for (camera, hour), numbers in sorted(found.items()):
         hours.add(camera, hour, numbers)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from crowdmask.results.report.cells import Bucket, Cells, Data, Seen
 from crowdmask.results.report.inputs import Input
 from crowdmask.results.timeline.frames_table import AGAINST, BLOCK_MINUTES, SECOND_US, SUPPORTING, FramesTable
+from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
 from crowdmask.verdicts import WORDS
 from crowdmask.words import natural
 
@@ -22,16 +23,24 @@ def of_seconds(table: FramesTable, inputs: Sequence[Input], seen: Seen) -> Data:
     found = table.execute(f"""
         SELECT source, first_us // {width_s * SECOND_US} AS bucket, sum(frames), sum(frames_with_faces), sum(faces),
             {words}, sum(({SUPPORTING}) * stands_us // frames), sum(({AGAINST}) * stands_us // frames), sum(stands_us),
-            sum({SUPPORTING} + {AGAINST}), max(peak_unmasked)
+            sum({SUPPORTING} + {AGAINST}), max(peak_unmasked),
+            coalesce(sum(frames) FILTER (moving AND has_people), 0), max(most_at_once)
         FROM standing GROUP BY source, bucket ORDER BY bucket
     """).fetchall()
+    people = {
+        (source, bucket): numbers
+        for source, bucket, *numbers in table.execute(f"""
+            SELECT source, first_us // {width_s * SECOND_US} AS bucket, {", ".join(f"sum({w})" for w in PEOPLE_WORDS)}
+            FROM people GROUP BY source, bucket
+        """).fetchall()
+    }
     names = {one.prefix: one.name for one in inputs if one.is_video}
     cameras = sorted({source for source, *_ in found}, key=natural)
     at = {camera: i for i, camera in enumerate(cameras)}
     cells = Cells()
     for source, bucket, *numbers in found:
         values = dict(zip(("frames", "with_faces", "faces", *WORDS), numbers, strict=False))
-        *_, for_us, against_us, recorded_us, judged, peak = numbers
+        *_, for_us, against_us, recorded_us, judged, peak, followed, most = numbers
         judged_s = (for_us + against_us) / SECOND_US
         values |= {
             "for_ms": for_us / 1000,
@@ -40,6 +49,9 @@ def of_seconds(table: FramesTable, inputs: Sequence[Input], seen: Seen) -> Data:
             "trials_u": min(judged, judged_s / 60) * 1e6,
             "blocks_c": 100 * min(1.0, width_s / 60 / BLOCK_MINUTES) if judged else 0,
             "peak": peak,
+            "followed": followed,
+            "most": most,
+            **dict(zip(PEOPLE_WORDS, people.get((source, bucket), ()), strict=False)),
             "covered_s": min(width_s, recorded_us / SECOND_US),
         }
         cells.add(at[source], int(bucket), values)
@@ -58,6 +70,7 @@ def of_seconds(table: FramesTable, inputs: Sequence[Input], seen: Seen) -> Data:
         f"{width_s} s",
         None,
         tuple(seen.moments),
+        people=tuple(seen.people),
     )
 
 

@@ -30,15 +30,32 @@
     }
     return parts.join(" ");
   };
+  const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
   const cameraName = (name) => name || "no camera";
 
   // ---- sums
 
+  function wilson(p, n) {
+    if (p === null || n <= 0) return null;
+    const shrink = 1 + Z * Z / n, centre = (p + Z * Z / (2 * n)) / shrink;
+    const half = Z / shrink * Math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n));
+    return [p === 0 ? 0 : Math.max(0, centre - half), p === 1 ? 1 : Math.min(1, centre + half)];
+  }
+
   class Sum {
-    constructor(words) { this.n = {}; this.words = words; this.expected = 0; this.cameras = new Set(); }
+    constructor(table) { this.n = {}; this.table = table; this.expected = 0; this.cameras = new Set(); }
     get(name) { return this.n[name] || 0; }
+    get words() { return this.table.words; }
+    people(share) {  // those who are for the compliance, against it, or all
+      return this.words.reduce((sum, word, i) => sum + (!share || this.table.shares[i] === share ? this.get(`people_${word}`) : 0), 0);
+    }
+    get judgedPeople() { return this.people("for") + this.people("against"); }
+    get peopleRate() { return this.judgedPeople > 0 ? this.people("for") / this.judgedPeople : null; }
+    get peopleInterval() { return wilson(this.peopleRate, this.judgedPeople); }
     get judged() { return this.get("for_ms") + this.get("against_ms"); }
-    get rate() { return this.judged > 0 ? this.get("for_ms") / this.judged : null; }
+    get byPeople() { return this.table.weighted === "people"; }
+    get rate() { return this.byPeople ? this.peopleRate : this.timeRate; }
+    get timeRate() { return this.judged > 0 ? this.get("for_ms") / this.judged : null; }
     get inView() { return this.get("recorded_ms") > 0 ? this.get("against_ms") / this.get("recorded_ms") : null; }
     get coverage() { return this.expected > 0 ? Math.min(1, this.get("covered_s") / this.expected) : null; }
     get effective() {
@@ -46,25 +63,27 @@
       return this.factor === null || this.factor === undefined
         ? Math.min(trials, this.get("blocks_c") / 100) : trials * this.factor;
     }
-    get interval() {  // Wilson's, on what the trials are worth
-      const p = this.rate, n = this.effective;
-      if (p === null || n <= 0) return null;
-      const shrink = 1 + Z * Z / n, centre = (p + Z * Z / (2 * n)) / shrink;
-      const half = Z / shrink * Math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n));
-      return [p === 0 ? 0 : Math.max(0, centre - half), p === 1 ? 1 : Math.min(1, centre + half)];
+    get interval() { return this.byPeople ? this.peopleInterval : wilson(this.timeRate, this.effective); }
+    // unmasked people per minute recorded, or unmasked faces in view
+    get worst() {
+      if (!this.byPeople) return this.inView;
+      return this.get("recorded_ms") > 0 ? this.people("against") / (this.get("recorded_ms") / 60000) : null;
     }
+    // what the rate counts, by word
+    get counted() { return this.words.map((word) => [word, this.get(this.byPeople ? `people_${word}` : word)]); }
   }
 
   class Table {
-    constructor(data, words) {
+    constructor(data, words, shares) {
       Object.assign(this, data);
       this.words = words;
+      this.shares = shares;
       this.fields = Object.keys(data.cells).filter((name) => name !== "camera" && name !== "bucket");
     }
     factor(cameras) { return cameras.length === 1 ? this.factors[cameras[0]] : this.overall; }
     add(cells, index, sum) {
       for (const name of this.fields) {
-        if (name === "peak") sum.n.peak = Math.max(sum.get("peak"), cells.peak[index]);
+        if (name === "peak" || name === "most") sum.n[name] = Math.max(sum.get(name), cells[name][index]);
         else sum.n[name] = sum.get(name) + cells[name][index];
       }
     }
@@ -76,7 +95,7 @@
         const at = key(cells.camera[i], cells.bucket[i]);
         if (at === null) continue;
         let sum = sums.get(at);
-        if (!sum) sums.set(at, sum = new Sum(this.words));
+        if (!sum) sums.set(at, sum = new Sum(this));
         sum.cameras.add(cells.camera[i]);
         this.add(cells, i, sum);
       }
@@ -102,7 +121,7 @@
   }
 
   function total(table, choice) {
-    const sum = table.group(choice, () => 0).get(0) || new Sum(table.words);
+    const sum = table.group(choice, () => 0).get(0) || new Sum(table);
     sum.factor = table.factor(choice.list);
     sum.expected = choice.seconds * choice.cameras.size;
     return sum;
@@ -112,7 +131,7 @@
     const sums = table.group(choice, (_, bucket) => (bucket === UNTIMED ? null : bucket));
     const factor = table.factor(choice.list);
     return table.buckets.start.map((_, i) => i).filter((i) => choice.inside[i]).map((i) => {
-      const sum = sums.get(i) || new Sum(table.words);
+      const sum = sums.get(i) || new Sum(table);
       sum.factor = factor;
       sum.expected = table.length(i) * choice.cameras.size;
       return { bucket: i, sum };
@@ -122,7 +141,7 @@
   function byCamera(table, choice) {
     const sums = table.group(choice, (camera) => camera), seconds = choice.seconds;
     return choice.list.map((camera) => {
-      const sum = sums.get(camera) || new Sum(table.words);
+      const sum = sums.get(camera) || new Sum(table);
       sum.factor = table.factors[camera];
       sum.expected = seconds;
       return { camera, sum };
@@ -182,18 +201,23 @@
       (row) => columns.map(([, , value]) => value(row)))];
   }
 
-  const counts = (words) => words.map((word) => [
-    word[0].toUpperCase() + word.slice(1), (row) => number(row.sum.get(word)), (row) => row.sum.get(word)]);
+  const column = (head, value, places = 0) => [head, (row) => (value(row) === null ? "–" : number(value(row), places)), value];
+  const counts = (table) => table.words.map((word) => column(word[0].toUpperCase() + word.slice(1),
+    (row) => row.sum.get(table.weighted === "people" ? `people_${word}` : word)));
   const lowest = (row) => (row.sum.interval ? row.sum.interval[0] : null);
   const highest = (row) => (row.sum.interval ? row.sum.interval[1] : null);
-  const measures = (words, weighted) => [
+  const measures = (table) => [
     ["Wore a mask", (row) => percent(row.sum.rate), (row) => row.sum.rate, "rate"],
-    ...(weighted === "frames" ? [] : [["95 % low", (row) => percent(row.sum.interval ? lowest(row) : null), lowest],
+    ...(table.weighted === "frames" ? [] : [["95 % low", (row) => percent(row.sum.interval ? lowest(row) : null), lowest],
       ["95 % high", (row) => percent(row.sum.interval ? highest(row) : null), highest]]),
-    ...counts(words),
-    ["Unmasked in view", (row) => (row.sum.inView === null ? "–" : number(row.sum.inView, 2)), (row) => row.sum.inView],
-    ["Frames", (row) => number(row.sum.get("frames")), (row) => row.sum.get("frames")],
-    ...(weighted === "frames" ? [] : [["Most at once", (row) => number(row.sum.get("peak")), (row) => row.sum.get("peak")],
+    ...(table.weighted === "people" ? [column("People", (row) => row.sum.people()), ...counts(table),
+      column("Most at once", (row) => row.sum.get("most"))] : counts(table)),
+    ...(table.followed && table.weighted !== "people" ? [column("People in videos", (row) => row.sum.people()),
+      column("of them unmasked", (row) => row.sum.people("against"))] : []),
+    column("Unmasked in view", (row) => row.sum.inView, 2),
+    ...(table.weighted === "people" ? [column("Sightings", (row) => row.sum.get("faces"))] : []),
+    column("Frames", (row) => row.sum.get("frames")),
+    ...(table.weighted === "frames" ? [] : [column("Most unmasked at once", (row) => row.sum.get("peak")),
       ["Recorded", (row) => percent(row.sum.coverage, 0), (row) => row.sum.coverage]]),
   ];
 
@@ -249,15 +273,15 @@
       d: `M${run[0]} ${y(highest(rows[run[0]]))}` + run.map((i) => `V${y(highest(rows[i]))}H${i + 1}`).join("")
         + [...run].reverse().map((i) => `V${y(lowest(rows[i]))}H${i}`).join("") + "Z" }));
     const marks = [...band, ...steps(rows, (row) => row.sum.rate, y, breaks, "line")];
-    const most = Math.max(0, ...rows.map((row) => row.sum.inView || 0), ...(other || []).map((row) => (row && row.sum.inView) || 0));
+    const most = Math.max(0, ...rows.map((row) => row.sum.worst || 0), ...(other || []).map((row) => (row && row.sum.worst) || 0));
     const ceiling = niceCeiling(most), h = (value) => (100 - 100 * value / ceiling).toFixed(2);
     const bars = shape("path", { class: "bars", d: rows.map((row, i) =>
-      (row.sum.inView ? `M${i + 0.1} 100V${h(row.sum.inView)}h.8V100` : "")).join("") });
+      (row.sum.worst ? `M${i + 0.1} 100V${h(row.sum.worst)}h.8V100` : "")).join("") });
     const beside = [[], []];
     if (other) {
-      const pairs = other.map((row) => row || { sum: new Sum(table.words) });
+      const pairs = other.map((row) => row || { sum: new Sum(table) });
       beside[0] = steps(pairs, (row) => row.sum.rate, y, breaks, "line other");
-      beside[1] = steps(pairs, (row) => row.sum.inView, h, breaks, "line other");
+      beside[1] = steps(pairs, (row) => row.sum.worst, h, breaks, "line other");
     }
     const lines = () => [...breaks].map((i) => shape("path", { class: "break", d: `M${i} 0V100` }));
     const cover = shape("svg", { viewBox: `0 0 ${rows.length} 100`, preserveAspectRatio: "none", "aria-hidden": "true" },
@@ -267,7 +291,7 @@
     chart.replaceChildren(
       panel(table.weighted === "frames" ? "Wore a mask" : "Wore a mask, with its 95 % interval",
         [floor, (1 + floor) / 2, 1].map((at) => [(at - floor) / (1 - floor), percent(at, 0)]), rows.length, ...marks, ...beside[0], ...lines()),
-      panel(table.weighted === "frames" ? "Unmasked faces per frame" : "Unmasked in view, per minute recorded",
+      panel({ people: "People without a mask, per minute recorded", frames: "Unmasked faces per frame", time: "Unmasked in view, per minute recorded" }[table.weighted],
         [0, 0.5, 1].map((at) => [at, number(at * ceiling, at ? places : 0)]), rows.length, bars, ...beside[1], ...lines()),
       ...(table.weighted === "frames" ? [] : [element("div", { class: "panel strip" }, element("h3", {}, "Recorded"), cover)]),
       element("div", { class: "hits" }, ...rows.map((row) => element("i", { "data-tip": tipOf(table, row) }))),
@@ -279,9 +303,10 @@
     const { sum } = row, lines = [table.buckets.words[row.bucket]];
     if (!sum.get("frames")) return [...lines, "no frames"].join("\n");
     lines.push(`${percent(sum.rate)} wore a mask` + (sum.interval ? ` (${interval(sum)})` : ""));
-    lines.push(table.words.map((word) => `${number(sum.get(word))} ${word}`).join(", "));
+    const counted = sum.counted.map(([word, n]) => `${number(n)} ${word}`).join(", ");
+    lines.push(sum.byPeople ? `${plural(sum.people(), "person", "people")} came: ${counted}` : counted);
     lines.push(`${number(sum.inView || 0, 2)} unmasked in view` + (sum.get("peak") ? `, at most ${number(sum.get("peak"))}` : ""));
-    lines.push(`${number(sum.get("frames"))} frames` + (sum.coverage !== null ? `, ${percent(sum.coverage, 0)} recorded` : ""));
+    lines.push(`${plural(sum.get("frames"), "frame")}` + (sum.coverage !== null ? `, ${percent(sum.coverage, 0)} recorded` : ""));
     return lines.join("\n");
   }
 
@@ -346,7 +371,7 @@
         const sum = sums.get(row * 24 + hour), share = sum && sum.rate !== null ? 1 - sum.rate : null;
         const words = `${head}, ${String(hour).padStart(2, "0")}:00 to ${String(hour + 1).padStart(2, "0")}:00\n`
           + (!sum || !sum.get("frames") ? "no frames" : `${percent(share)} unmasked\n`
-            + sum.words.map((word) => `${number(sum.get(word))} ${word}`).join(", "));
+            + sum.counted.map(([word, n]) => `${number(n)} ${word}`).join(", "));
         cells.push(element("i", { class: share === null ? "cell" : `cell s${level(share)}`, "data-tip": words },
           share === null ? "" : String(Math.round(100 * share))));
       }
@@ -375,7 +400,7 @@
       });
       fill($("hours-table"), [["Camera", (row) => cameraName(table.cameras[row.camera]), (row) => cameraName(table.cameras[row.camera])],
         ["Hour", (row) => `${String(row.hour).padStart(2, "0")}:00`, (row) => row.hour],
-        ...measures(table.words, table.weighted).filter(([head]) => head !== "Recorded")], listed);
+        ...measures(table).filter(([head]) => head !== "Recorded")], listed);
     }
     if ($("week-map")) {
       const sums = table.group(within, (_, bucket) => (folded ? bucket : bucket === UNTIMED ? null : weekday[bucket] * 24 + hour[bucket]), cells);
@@ -389,19 +414,28 @@
     const beside = (text) => (other ? element("dd", { class: "more other-words" }, text()) : "");
     const card = (kind, title, value, more, compared) => element("div", { class: `card ${kind}` }, element("dt", {}, title),
       element("dd", {}, value), element("dd", { class: "more" }, more), beside(compared));
-    const time = table.weighted === "time";
+    const time = table.weighted !== "frames", byPeople = table.weighted === "people";
     const faces = table.words.map((word) => `${number(sum.get(word))} ${word}`).join(", ");
+    const persons = table.words.map((word) => `${number(sum.get(`people_${word}`))} ${word}`).join(", ");
+    const shown = (sums) => (sums.get("most") ? `, at least ${number(sums.get("most"))}` : "");
+    const here = table.followed ? [card("people", byPeople ? "People" : "People in videos", number(sum.people()),
+      `${persons}; each counts once in a recording` + (byPeople ? `; at least ${number(sum.get("most"))}, who were there at once`
+        : `; ${percent(sum.peopleRate)} of the judged ones wore a mask (${sum.peopleInterval ? `${percent(sum.peopleInterval[0]).replace(/\D*$/, "")} to ${percent(sum.peopleInterval[1])}` : "–"})`),
+      () => `beside ${number(other.people())}${byPeople ? shown(other) : ""}`)] : [];
     $("headline").replaceChildren(
-      card("compliance", "Wore a mask", percent(sum.rate), sum.rate === null ? "no face judged"
+      card("compliance", "Wore a mask", percent(sum.rate), sum.rate === null ? "nobody judged"
+        : byPeople ? `of ${plural(sum.judgedPeople, "judged person", "judged people")}; 95 % interval ${interval(sum)}`
         : time ? `of the judged faces, by time in view; 95 % interval ${interval(sum)}` : "of the judged faces, frame by frame; no interval",
         () => `beside ${percent(other.rate)} (${interval(other)})`),
+      ...(byPeople ? here : []),
       card("unmasked", time ? "Unmasked in view" : "Unmasked per frame", sum.inView === null ? "–" : number(sum.inView, 2),
         time ? `faces at a time, on average over each camera's recording; at most ${number(sum.get("peak"))} in one frame` : "on average",
         () => `beside ${other.inView === null ? "–" : number(other.inView, 2)}`),
-      card("faces", "Sightings", number(sum.get("faces")), `${faces}; the same face counts anew in each frame`, () => `beside ${number(other.get("faces"))}`),
+      card("faces", "Sightings", number(sum.get("faces")), `${faces}; the same face counts anew in each frame` + (byPeople ? `; by time in view ${percent(sum.timeRate)} wore a mask` : ""), () => `beside ${number(other.get("faces"))}`),
       card("frames", time ? "Recorded" : "Frames", time ? duration(sum.get("recorded_ms") / 1000) : number(sum.get("frames")),
-        `${number(sum.get("frames"))} frames` + (time && table.mode === "clock" && sum.coverage !== null ? `; ${percent(sum.coverage, 0)} of the cameras' time` : ""),
-        () => `beside ${time ? duration(other.get("recorded_ms") / 1000) : number(other.get("frames"))}`));
+        plural(sum.get("frames"), "frame") + (time && table.mode === "clock" && sum.coverage !== null ? `; ${percent(sum.coverage, 0)} of the cameras' time` : ""),
+        () => `beside ${time ? duration(other.get("recorded_ms") / 1000) : number(other.get("frames"))}`),
+      ...(byPeople ? [] : here));
   }
 
   // Newcombe's interval of a difference of rates, out of the intervals of both
@@ -415,7 +449,7 @@
     const rows = [{ name: "all chosen", a: total(table, choice), b: total(other, otherChoice) }];
     const theirs = new Map(byCamera(other, otherChoice).map((row) => [other.cameras[row.camera], row.sum]));
     for (const { camera, sum } of byCamera(table, choice)) {
-      rows.push({ name: cameraName(table.cameras[camera]), a: sum, b: theirs.get(table.cameras[camera]) || new Sum(table.words) });
+      rows.push({ name: cameraName(table.cameras[camera]), a: sum, b: theirs.get(table.cameras[camera]) || new Sum(table) });
     }
     const signed = (value) => (value === null ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}${NBSP}pp`);
     const part = (i) => (row) => { const found = difference(row.a, row.b); return found ? found[i] : null; };
@@ -434,7 +468,8 @@
       const at = Number(figure.dataset.at), bucket = start.findIndex((from, i) => at >= from && at < end[i]);
       figure.hidden = !names.has(figure.dataset.camera) || !choice.holds(bucket < 0 ? UNTIMED : bucket);
     }
-    $("no-moments").hidden = !figures.length || figures.some((figure) => !figure.hidden);
+    const worst = figures.filter((figure) => figure.closest("#moments"));
+    $("no-moments").hidden = !worst.length || worst.some((figure) => !figure.hidden);
   }
 
   // what lies as far from the other data's first midnight as from ours
@@ -466,8 +501,8 @@
     headline(table, total(table, choice), sums);
     drawChart(table, series, rows);
     fill($("time-table"), [["Time", (row) => table.buckets.words[row.bucket], (row) => table.buckets.local[row.bucket] || table.buckets.start[row.bucket]],
-      ...measures(table.words, table.weighted)], series);
-    const measured = measures(table.words, table.weighted);
+      ...measures(table)], series);
+    const measured = measures(table);
     fill($("cameras-table"), [[table.mode === "seconds" ? "Recording" : "Camera", (row) => (row.total ? "all chosen" : cameraName(table.cameras[row.camera])),
       (row) => (row.total ? "all chosen" : cameraName(table.cameras[row.camera]))], measured[0],
     ["", (row) => bar(row.sum), (row) => row.sum.rate, "bar"], ...measured.slice(1)], cameras,
@@ -555,7 +590,7 @@
 
   const dialog = $("large");
   let opened = null;
-  const visible = () => [...document.querySelectorAll(".moments figure")].filter((figure) => !figure.hidden && figure.querySelector("img"));
+  const visible = () => [...opened.closest(".moments").children].filter((figure) => !figure.hidden && figure.querySelector("img"));
   function open(figure) {
     opened = figure;
     const picture = figure.querySelector("img");
@@ -614,7 +649,8 @@
 
   function begin(text) {
     const found = JSON.parse(text);
-    const tables = [found.data, found.against].filter(Boolean).map((data) => new Table(data, found.words));
+    const tables = [found.data, found.against].filter(Boolean).map((data) => new Table(data, found.words, found.shares));
+    if (new Set(tables.map((table) => table.weighted)).size > 1) tables.forEach((table) => { table.weighted = table.weighted === "people" ? "time" : table.weighted; });
     filters(tables, (choice) => show(tables, choice));
     document.documentElement.dataset.ready = "true";
   }

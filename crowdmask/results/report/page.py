@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from crowdmask import __version__
 from crowdmask.errors import SourceError
+from crowdmask.results.report.best_frames import BestFrame
 from crowdmask.results.report.data import Report, payload, span_of, spans_a_week, summaries
 from crowdmask.results.report.moments import PICTURE_MARK, Moment, Picture
 from crowdmask.words import NOTHING, amount, day_words, duration, moment_words, offset_words, plural
@@ -52,6 +53,16 @@ class Card:
     picture: Picture | None
 
 
+@dataclass(frozen=True)
+class PersonCard:
+    """Somebody without a mask as the page shows it."""
+
+    at: Card  # the frame in which it is seen best
+    verdict: str
+    seen: str
+    picture: Picture
+
+
 def logo_of(path: Path | None) -> str:
     """A picture as an address that holds it."""
     if path is None:
@@ -68,8 +79,15 @@ def logo_of(path: Path | None) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def page(report: Report, pictures: Mapping[Moment, Picture] | None, *, title: str = "", logo: str = "") -> str:
-    """The whole report as HTML; `pictures` is None where none were asked for."""
+def page(
+    report: Report,
+    pictures: Mapping[Moment, Picture] | None,
+    people: Mapping[BestFrame, Picture] | None = None,
+    *,
+    title: str = "",
+    logo: str = "",
+) -> str:
+    """The whole report as HTML; `pictures` is None where none were asked for, `people` are those of people."""
     script, style = _asset("page.js"), _asset("page.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     data, found = payload(report), summaries(report)
@@ -92,8 +110,10 @@ def page(report: Report, pictures: Mapping[Moment, Picture] | None, *, title: st
         week=spans_a_week(report.data),
         caveats=list(_caveats(report, found)),
         cards=[_card(report, moment, pictures) for moment in report.data.moments],
+        people=[_person_card(report, best, people[best]) for best in report.data.people if people and best in people],
         with_pictures=pictures is not None and bool(pictures),
         no_pictures=pictures is not None and not pictures,
+        hidden_people=any(picture.hidden for picture in (people or {}).values()),
         hidden=any(picture.hidden for picture in (pictures or {}).values()),
         mark=PICTURE_MARK,
         failures=[_failure(row) for row in found["failures"]],
@@ -139,9 +159,16 @@ def _caveats(report: Report, found: Mapping[str, Any]) -> Iterable[str]:
             f"{plural(data.left_out, 'period')} with too few faces are in none of the figures, which are therefore not "
             "those of everybody."
         )
+    if report.against and report.against.weighted_by != data.weighted_by:
+        yield "In one of the two not all faces were followed: both are compared by the time for which faces are seen."
+    elif data.totals.followed_frames and data.weighted_by != "people":
+        yield (
+            "Faces were followed in videos and cannot be in stills: the rate goes by the time for which faces are in "
+            "view, and people are those of the videos alone."
+        )
     if data.mode == "periods":
         yield "Only sums by period were kept: the rate counts faces frame by frame, and has no interval."
-    elif totals.frames and data.overall is None:
+    elif totals.frames and data.overall is None and data.weighted_by == "time":
         yield (
             "There are too few stretches of time, or all faces are alike: each stretch of five minutes counts as one "
             "observation, so the interval is wide."
@@ -150,7 +177,7 @@ def _caveats(report: Report, found: Mapping[str, Any]) -> Iterable[str]:
         yield "There is no frame in this run."
     elif not totals.counts.judged:
         yield "No face could be judged, so there is no rate."
-    yield from (str(note) for note in found["notes"])
+    yield from dict.fromkeys((*found["time_warnings"], *(str(note) for note in found["notes"])))
 
 
 def _card(report: Report, moment: Moment, pictures: Mapping[Moment, Picture] | None) -> Card:
@@ -181,6 +208,12 @@ def _card(report: Report, moment: Moment, pictures: Mapping[Moment, Picture] | N
         path,
         (pictures or {}).get(moment),
     )
+
+
+def _person_card(report: Report, best: BestFrame, picture: Picture) -> PersonCard:
+    card = _card(report, best.moment, None)
+    seen = f"in view for {duration(best.seen_s)}" if best.seen_s >= 1 else "in view for less than a second"
+    return PersonCard(card, f"{best.verdict.word}", seen, picture)
 
 
 def _failure(row: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -97,7 +97,8 @@ class FramesTable:
       the compliance, `unmasked_us` by those that count against it.
     - With `keep_seconds` the table `standing` stays, one row per source and second, with `stands_us`.
     - `followed_frames` are those of videos whose faces were followed; `people_masked` and its like are the people who
-      begin there. With `keep_seconds` the table `people` stays too, one row for each, with its `first_us`.
+      begin there. With `keep_seconds` the table `people` stays too, one row for each, with its `first_us`; and
+      `given_people`, with all columns of the tables of people.
     - `trials_u` (in millionths) counts every judged face once a minute at most, and once a still: what precision.py
       takes for a trial. `block` numbers stretches of BLOCK_MINUTES.
     """
@@ -172,6 +173,7 @@ class FramesTable:
         if not self._keep_seconds:
             self.execute("DROP TABLE standing")
             self.execute("DROP TABLE people")
+            self.execute("DROP TABLE given_people")
         self.execute("CREATE TEMP VIEW minutes AS SELECT * EXCLUDE (inside, clock_minute) FROM counted WHERE inside")
 
     def _place_people(self) -> None:

@@ -28,11 +28,11 @@ def persons_beside(frames: Path) -> Path | None:
 
 
 def people_sql(sources: Mapping[Path, str]) -> str:
-    """SQL of a row for each person of these tables: source, at_us, damaged, and 1 for its verdict.
+    """SQL of a row for each person of these tables: all their columns as text, at_us, damaged, and 1 for its verdict.
 
     `sources` has for each table the SQL of its rows' source as the frames name it, made of the column `source`.
     """
-    return " UNION ALL ".join(_rows_of(path, source) for path, source in sources.items())
+    return " UNION ALL BY NAME ".join(_rows_of(path, source) for path, source in sources.items())
 
 
 def _rows_of(path: Path, source: str) -> str:
@@ -44,7 +44,7 @@ def _rows_of(path: Path, source: str) -> str:
     )
     known = ", ".join(sql_text(word) for word in WORDS)
     return f"""
-        SELECT {source} AS source, {words},
+        SELECT * REPLACE ({source} AS source), {words},
             coalesce(epoch_us({captured}::TIMESTAMPTZ), TRY_CAST(first_s::DOUBLE * 1e6 AS BIGINT)) AS at_us,
             verdict IS NULL OR verdict NOT IN ({known}) AS damaged
         FROM (
