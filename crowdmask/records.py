@@ -180,6 +180,7 @@ class FrameResult:
     verdicts: NDArray[np.int8]  # values of Verdict, (n,)
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     no_faces: int = 0  # finds that the classifier took for no face, which are left out
+    separate: bool = False  # whether masks wrongly worn are in no rate
 
     def __post_init__(self) -> None:
         n = len(self.faces)
@@ -246,4 +247,4 @@ class FrameResult:
 
     def counts_where(self, faces: NDArray[np.bool_] | slice) -> Counts:
         """Of some of the faces."""
-        return Counts(*np.bincount(self.verdicts[faces], minlength=len(Verdict)).tolist())
+        return Counts(*np.bincount(self.verdicts[faces], minlength=len(Verdict)).tolist(), separate=self.separate)

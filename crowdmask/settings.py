@@ -188,6 +188,11 @@ class AnalysisSettings(FollowSettings):
     unsure_band: float = setting(
         0.1, "Width of the band about the threshold in which a face is unknown.", low=0.0, high=0.9
     )
+    incorrect: str = setting(
+        "unmasked",
+        "What masks wrongly worn are in the compliance: unmasked, or separate and in no rate.",
+        choices=("unmasked", "separate"),
+    )
     crop_margin: float = setting(
         0.2, "Margin added to a face's box before it is judged, in parts of its size.", low=0.0, high=2.0
     )
@@ -216,6 +221,11 @@ class AnalysisSettings(FollowSettings):
             raise SettingsError("end and duration contradict each other: give one of them")
         if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
             raise SettingsError(f"the end ({self.end_s:g} s) must come after the start ({self.start_s or 0.0:g} s)")
+
+    @property
+    def sets_apart(self) -> bool:
+        """Whether masks wrongly worn are in no rate."""
+        return self.incorrect == "separate"
 
     @property
     def weakest(self) -> float:

@@ -7,7 +7,7 @@ follow.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 Bgr = tuple[int, int, int]
@@ -64,10 +64,14 @@ class VerdictRow:
     line: Line
     colours: Mapping[str, Bgr]  # by the palette's name
     said_when_none: bool = True  # whether a line of words says also that there are none
+    apart: Share | None = None  # what it is where `--incorrect separate` sets it apart from its share
 
     @property
     def word(self) -> str:
         return self.verdict.word
+
+    def share_of(self, separate: bool) -> Share:
+        return self.apart if separate and self.apart is not None else self.share
 
 
 VERDICTS = (  # in the order in which people are shown them
@@ -93,6 +97,7 @@ VERDICTS = (  # in the order in which people are shown them
         Line.BROKEN,
         {"safe": (66, 228, 240), "classic": (0, 150, 255)},  # the yellow of Okabe and Ito; orange
         said_when_none=False,
+        apart=Share.NEITHER,
     ),
     VerdictRow(
         Verdict.UNKNOWN,
@@ -106,39 +111,50 @@ WORDS = tuple(row.word for row in VERDICTS)
 _ROWS = {row.verdict: row for row in VERDICTS}
 
 
-def verdicts_that_are(share: Share) -> tuple[Verdict, ...]:
-    return tuple(row.verdict for row in VERDICTS if row.share is share)
+def verdicts_that_are(share: Share, *, separate: bool = False) -> tuple[Verdict, ...]:
+    return tuple(row.verdict for row in VERDICTS if row.share_of(separate) is share)
 
 
-_FOR, _AGAINST = verdicts_that_are(Share.FOR), verdicts_that_are(Share.AGAINST)
+_FOR = verdicts_that_are(Share.FOR)
+_AGAINST = {separate: verdicts_that_are(Share.AGAINST, separate=separate) for separate in (False, True)}
 
 
 @dataclass(frozen=True, init=False)
 class Counts:
-    """Faces by verdict: `counts[verdict]`. Counts add, rates are computed from counts."""
+    """Faces by verdict: `counts[verdict]`. Counts add, rates are computed from counts.
+
+    `separate` says that verdicts which may be set apart are in no rate; what is added to such counts is counted so too.
+    """
 
     numbers: tuple[int, ...]  # by the verdicts' numbers
+    separate: bool = field(compare=False)
 
-    def __init__(self, *numbers: int) -> None:
+    def __init__(self, *numbers: int, separate: bool = False) -> None:
         """`numbers` are in the order of the verdicts' own numbers; those left out are 0."""
         object.__setattr__(self, "numbers", (*numbers, *(0,) * (len(Verdict) - len(numbers))))
+        object.__setattr__(self, "separate", separate)
 
     @classmethod
-    def of(cls, by_verdict: Iterable[tuple[Verdict, int]]) -> Counts:
+    def of(cls, by_verdict: Iterable[tuple[Verdict, int]], *, separate: bool = False) -> Counts:
         """From pairs in any order, each verdict at most once."""
         found = dict(by_verdict)
-        return cls(*(found.get(verdict, 0) for verdict in Verdict))
+        return cls(*(found.get(verdict, 0) for verdict in Verdict), separate=separate)
 
     @classmethod
-    def shown(cls, numbers: Iterable[int]) -> Counts:
+    def shown(cls, numbers: Iterable[int], *, separate: bool = False) -> Counts:
         """From numbers in the order of VERDICTS, as tables have them."""
-        return cls.of(zip((row.verdict for row in VERDICTS), numbers, strict=True))
+        return cls.of(zip((row.verdict for row in VERDICTS), numbers, strict=True), separate=separate)
+
+    def counted(self, *, separate: bool) -> Counts:
+        """The same numbers, counted in that way."""
+        return Counts(*self.numbers, separate=separate)
 
     def __getitem__(self, verdict: Verdict) -> int:
         return self.numbers[verdict]
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(a + b for a, b in zip(self.numbers, other.numbers, strict=True)))
+        added = (a + b for a, b in zip(self.numbers, other.numbers, strict=True))
+        return Counts(*added, separate=self.separate or other.separate)
 
     @property
     def in_order(self) -> tuple[int, ...]:
@@ -182,8 +198,8 @@ class Counts:
 
     @property
     def against(self) -> int:
-        """Those that count against the compliance."""
-        return sum(self[verdict] for verdict in _AGAINST)
+        """Those that count against the compliance: the unmasked, with all that are not set apart from them."""
+        return sum(self[verdict] for verdict in _AGAINST[self.separate])
 
     @property
     def judged(self) -> int:

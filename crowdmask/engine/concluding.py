@@ -23,7 +23,8 @@ class EachFrame:
         faces, probabilities = look.faces.take(kept), look.probabilities[kept]
         verdicts = decide(probabilities, faces.scores, self._settings)
         columns = {"incorrect_prob": probabilities[:, Outcome.INCORRECT]}
-        return [FrameResult(look.frame, faces, against(probabilities), verdicts, columns, int(none.sum()))]
+        separate = self._settings.sets_apart
+        return [FrameResult(look.frame, faces, against(probabilities), verdicts, columns, int(none.sum()), separate)]
 
     def finish(self) -> list[FrameResult]:
         return []

@@ -16,7 +16,7 @@ from crowdmask.tracking.following import Follower
 from crowdmask.tracking.observations import NO_FACE, Finds
 from crowdmask.tracking.verdicts import VerdictRules
 from crowdmask.tracking.zones import Trace
-from crowdmask.verdicts import Outcome, Verdict
+from crowdmask.verdicts import Counts, Outcome, Verdict
 
 OUTCOMES = (Verdict.MASKED, Verdict.UNMASKED, Verdict.INCORRECT, NO_FACE)  # what each Outcome is for the follower
 
@@ -28,6 +28,12 @@ class Person:
     stream: Stream
     appearance: Appearance
     trace: Trace | None = None  # where it stood and what it crossed, where zones are watched
+    separate: bool = False  # whether a mask wrongly worn is in no rate
+
+    @property
+    def counts(self) -> Counts:
+        """One, by the verdict of the whole appearance."""
+        return Counts.of([(Verdict(self.appearance.verdict), 1)], separate=self.separate)
 
 
 @dataclass(frozen=True)
@@ -86,12 +92,12 @@ class Following:
     def _concluded(self, frames: Sequence[FollowedFrame]) -> Iterator[Concluded]:
         assert self._follower is not None  # whoever calls this has made it
         for followed in frames:
-            yield result_of(self._waiting.popleft(), followed)
+            yield result_of(self._waiting.popleft(), followed, self._settings)
         for appearance in self._follower.take_appearances():
-            yield Person(self._stream, appearance)
+            yield Person(self._stream, appearance, separate=self._settings.sets_apart)
 
 
-def result_of(look: Look, followed: FollowedFrame) -> FrameResult:
+def result_of(look: Look, followed: FollowedFrame, settings: AnalysisSettings) -> FrameResult:
     """A frame's followed faces, with what was found of each in this frame."""
     if followed.index != look.frame.index:
         raise ValueError(f"frame {followed.index} was followed where frame {look.frame.index} was waiting")
@@ -109,4 +115,4 @@ def result_of(look: Look, followed: FollowedFrame) -> FrameResult:
     }
     faces = Faces(followed.boxes_xyxy, scores, landmarks)
     none = int(np.count_nonzero(are_no_face(look.probabilities)))
-    return FrameResult(look.frame, faces, against(probabilities), followed.verdicts, columns, none)
+    return FrameResult(look.frame, faces, against(probabilities), followed.verdicts, columns, none, settings.sets_apart)

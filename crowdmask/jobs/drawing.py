@@ -89,7 +89,7 @@ def draw(
             kept.path, kept.analysis, threads=runtime.decoding_threads, stream=stream, keep_stored=not still
         )
         stack.enter_context(source)
-        faces = KeptDetections(kept.detections, kept.source)
+        faces = KeptDetections(kept.detections, kept.source, separate=kept.analysis.sets_apart)
         if faces.is_empty and kept.faces:
             raise SourceError(_not_in(kept))
         sound = kept.path if source.info.has_audio else None
@@ -137,7 +137,7 @@ def _read(summary: Path) -> dict[str, Any]:
 
 def _analysis(kept: dict[str, Any]) -> AnalysisSettings:
     """As far as they decide which frames there are; the rest needs not be known any more."""
-    chosen = ("every", "start_s", "end_s", "duration_s")
+    chosen = ("every", "start_s", "end_s", "duration_s", "incorrect")
     known = {f.name for f in dataclasses.fields(AnalysisSettings)}
     return AnalysisSettings(**{name: kept[name] for name in chosen if name in known and name in kept})
 

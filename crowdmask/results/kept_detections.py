@@ -27,8 +27,8 @@ Row = dict[str, Any]
 class KeptDetections:
     """The faces of one source, by frame; rows of a source stand together and in order, as they were written."""
 
-    def __init__(self, path: Path, source: str) -> None:
-        self._path = path
+    def __init__(self, path: Path, source: str, *, separate: bool = False) -> None:
+        self._path, self._separate = path, separate
         self._groups = groupby(_rows(path, source), key=lambda row: int(row["frame"]))
         self._next = next(self._groups, None)
         self.is_empty = self._next is None
@@ -36,7 +36,7 @@ class KeptDetections:
     def of(self, frame: Frame) -> FrameResult:
         """The result of a frame; frames come in order, and those without faces have none."""
         if self._next is None or self._next[0] > frame.index:
-            return _result(frame, [])
+            return _result(frame, [], self._separate)
         number, rows = self._next[0], list(self._next[1])
         self._next = next(self._groups, None)
         if number < frame.index:
@@ -44,7 +44,7 @@ class KeptDetections:
                 f"{self._path}: it has faces in frame {number} of {frame.stream.source}, which was not decoded now: "
                 "draw the file that was analysed"
             )
-        return _result(frame, rows)
+        return _result(frame, rows, self._separate)
 
 
 def sources_in(path: Path) -> list[str]:
@@ -98,14 +98,14 @@ def _header(path: Path) -> list[str]:
         return next(csv.reader(file), [])
 
 
-def _result(frame: Frame, rows: list[Row]) -> FrameResult:
+def _result(frame: Frame, rows: list[Row], separate: bool) -> FrameResult:
     def column(name: str) -> NDArray[np.float32]:
         return np.array([np.nan if row[name] is None else row[name] for row in rows], np.float32)
 
     boxes = np.array([[row[name] for name in ("x1", "y1", "x2", "y2")] for row in rows], np.float32).reshape(-1, 4)
     faces = Faces(boxes, column("score"), np.full((len(rows), 5, 2), np.nan, np.float32))
     verdicts = np.array([Verdict[row["verdict"].upper()] for row in rows], np.int8)
-    result = FrameResult(frame, faces, column("unmasked_prob"), verdicts)
+    result = FrameResult(frame, faces, column("unmasked_prob"), verdicts, separate=separate)
     if rows and rows[0].get("person") is not None:
         result = result.with_columns(
             person=np.array([row["person"] for row in rows], np.int32),

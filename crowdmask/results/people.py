@@ -9,7 +9,7 @@ from typing import Any
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.records import FrameResult
 from crowdmask.results.statistics import wilson_interval
-from crowdmask.verdicts import WORDS, Counts, Verdict
+from crowdmask.verdicts import WORDS, Counts
 
 
 @dataclass
@@ -28,7 +28,7 @@ class PeopleStats:
         self.most_at_once = max(self.most_at_once, len(result.faces))
 
     def write_person(self, person: Person) -> None:
-        self.counts = self.counts + Counts.of([(Verdict(person.appearance.verdict), 1)])
+        self.counts = self.counts + person.counts
 
     def write_flashes(self, flashes: Flashes) -> None:
         self.flashes += flashes.count
@@ -39,9 +39,10 @@ class PeopleStats:
         )
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> PeopleStats:
+    def of(cls, told: Mapping[str, Any], *, separate: bool = False) -> PeopleStats:
         """Read back from a summary."""
-        return cls(Counts.shown(int(told[word]) for word in WORDS), told["at_least"], told["flashes"])
+        counts = Counts.shown((int(told[word]) for word in WORDS), separate=separate)
+        return cls(counts, told["at_least"], told["flashes"])
 
     @property
     def appearances(self) -> int:

@@ -10,7 +10,7 @@ from crowdmask.engine.following import Flashes, Person
 from crowdmask.records import FrameResult
 from crowdmask.results.statistics import wilson_interval
 from crowdmask.tracking.zones import IN, OUT
-from crowdmask.verdicts import WORDS, Counts, Verdict
+from crowdmask.verdicts import WORDS, Counts
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,10 @@ class ZoneSums:
         }
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> ZoneSums:
+    def of(cls, told: Mapping[str, Any], *, separate: bool) -> ZoneSums:
         dwell = told["dwell_s"]
-        return cls(_counts(told["faces"]), _counts(told), told["visits"], dwell["total"], dwell["longest"])
+        faces, people = (_counts(one, separate) for one in (told["faces"], told))
+        return cls(faces, people, told["visits"], dwell["total"], dwell["longest"])
 
 
 Ways = dict[str, Counts]
@@ -70,7 +71,7 @@ class ZoneStats:
     def write_person(self, person: Person) -> None:
         if person.trace is None:
             return
-        one = Counts.of([(Verdict(person.appearance.verdict), 1)])
+        one = person.counts
         visited = [visit.zone for visit in person.trace.visits]
         for name in dict.fromkeys(visited):
             dwell_s = person.trace.dwell_s(name)
@@ -106,15 +107,17 @@ class ZoneStats:
         return {"zones": [{"name": name, **sums.as_dict()} for name, sums in self.zones.items()], "lines": lines}
 
     @classmethod
-    def of(cls, summary: Mapping[str, Any]) -> ZoneStats:
+    def of(cls, summary: Mapping[str, Any], *, separate: bool = False) -> ZoneStats:
         """Read back from a summary."""
-        zones = {one["name"]: ZoneSums.of(one) for one in summary.get("zones") or ()}
-        lines = {one["name"]: {way: _counts(one[way]) for way in (IN, OUT)} for one in summary.get("lines") or ()}
+        zones = {one["name"]: ZoneSums.of(one, separate=separate) for one in summary.get("zones") or ()}
+        lines = {
+            one["name"]: {way: _counts(one[way], separate) for way in (IN, OUT)} for one in summary.get("lines") or ()
+        }
         return cls(zones, lines)
 
 
-def _counts(told: Mapping[str, Any]) -> Counts:
-    return Counts.shown(int(told[word]) for word in WORDS)
+def _counts(told: Mapping[str, Any], separate: bool) -> Counts:
+    return Counts.shown((int(told[word]) for word in WORDS), separate=separate)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -40,13 +40,13 @@ def write_frames(
     run: RunFolder, manifest: Manifest, zone: ZoneInfo, seen: Callable[[Entry], None] = lambda entry: None
 ) -> ComplianceStats:
     """RUN/frames.csv, one row for every frame of every done input; what it says in all. `seen` hears of each input."""
-    stats, zones = ComplianceStats(), watched(manifest)
+    stats, zones, separate = ComplianceStats(), watched(manifest), manifest.sets_apart
 
     def rows() -> Iterator[FrameRow]:
         for entry in manifest.in_order(State.DONE):
             seen(entry)
             stream = _local(stream_of(entry), zone)
-            alone = FrameRow(stream, 0, 0.0, entry.counts, entry.zones)
+            alone = FrameRow(stream, 0, 0.0, entry.counts.counted(separate=separate), entry.zones)
             for row in _video_rows(run.path, entry, stream, zones) if entry.kind is Kind.VIDEO else (alone,):
                 stats.add(row.frame, row.seconds, row.counts, entry.source)
                 yield row
@@ -105,14 +105,14 @@ def write_persons(run: RunFolder, manifest: Manifest, path: Path, zone: ZoneInfo
 
 def people_of(run: RunFolder, manifest: Manifest) -> tuple[PeopleStats, ZoneStats]:
     """Those of all done inputs, out of the videos' summaries and of what is kept of each picture."""
-    people, zones = PeopleStats(), ZoneStats()
+    people, zones, separate = PeopleStats(), ZoneStats(), manifest.sets_apart
     for entry in manifest.in_order(State.DONE):
         if entry.kind is Kind.VIDEO:
             told = json.loads(_whole(run.path, entry, summary_file_of(run.path, entry.source)))
-            people += PeopleStats.of(told["people"]) if told.get("people") else PeopleStats()
-            zones += ZoneStats.of(told)
+            people += PeopleStats.of(told["people"], separate=separate) if told.get("people") else PeopleStats()
+            zones += ZoneStats.of(told, separate=separate)
         else:
-            zones += ZoneStats({name: ZoneSums(counts) for name, counts in entry.zones.items()})
+            zones += ZoneStats({name: ZoneSums(counts.counted(separate=separate)) for name, counts in entry.zones.items()})
     return people, zones
 
 

@@ -44,7 +44,7 @@ def pack(result: FrameResult) -> bytes:
         "verdicts": result.verdicts,
     }
     arrays |= {_COLUMN + name: np.asarray(values) for name, values in result.columns.items()}
-    return _packed(result.frame, arrays, result.no_faces, True)
+    return _packed(result.frame, arrays, result.no_faces, result.separate)
 
 
 def pack_look(look: Look) -> bytes:
@@ -62,11 +62,11 @@ def pack_look(look: Look) -> bytes:
 
 def unpack(file: BinaryIO, stream: Stream) -> Iterator[FrameResult]:
     """Results out of a file of a stream; DamagedPartError where it is not whole."""
-    for frame, arrays, no_faces, _ in _frames(file, stream):
+    for frame, arrays, no_faces, separate in _frames(file, stream):
         boxes = arrays["boxes"]
         columns = {name[len(_COLUMN) :]: array for name, array in arrays.items() if name.startswith(_COLUMN)}
         faces = Faces(boxes, arrays["scores"], np.zeros((len(boxes), 5, 2), np.float32))
-        yield FrameResult(frame, faces, arrays["prob"], arrays["verdicts"], columns, no_faces)
+        yield FrameResult(frame, faces, arrays["prob"], arrays["verdicts"], columns, no_faces, separate)
 
 
 def unpack_looks(file: BinaryIO, stream: Stream) -> Iterator[Look]:
@@ -89,6 +89,8 @@ def is_packed_whole(data: bytes, faces: int) -> bool:
 
 
 def _packed(frame: Frame, arrays: Arrays, number: int, flag: bool) -> bytes:
+    """`number` and `flag` are of a result its finds that are no face, and whether wrongly worn masks are set apart; of a
+    look the flag says whether the detector looked."""
     lasts_s = float("nan") if frame.lasts_s is None else frame.lasts_s
     parts = [_HEADER.pack(frame.index, frame.seconds, lasts_s, *frame.size_wh, number, flag, len(arrays))]
     for name, array in arrays.items():

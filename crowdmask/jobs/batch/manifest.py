@@ -7,6 +7,7 @@ beside it with `Manifest.reading`. Keys of meta are the META_ constants.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -175,6 +176,12 @@ class Manifest:
         with self._lock, self._as_errors():
             self._db.execute(PUT_META, meta_row(key, value))
 
+    @property
+    def sets_apart(self) -> bool:
+        """Whether the run's settings count masks wrongly worn in no rate."""
+        told = json.loads(self.meta(META_SETTINGS) or "{}")
+        return bool((told.get("analysis") or {}).get("incorrect") == "separate")
+
     def totals(self) -> Totals:
         with self._lock, self._as_errors():
             found = self._db.execute(
@@ -193,7 +200,7 @@ class Manifest:
             unsettled=by_state[State.UNSETTLED],
             frames=sums[0],
             frames_with_faces=sums[1],
-            counts=counts_of_row(sums[2:]),
+            counts=counts_of_row(sums[2:]).counted(separate=self.sets_apart),
             videos_done=videos,
         )
 
