@@ -112,7 +112,9 @@ def people_of(run: RunFolder, manifest: Manifest) -> tuple[PeopleStats, ZoneStat
             people += PeopleStats.of(told["people"], separate=separate) if told.get("people") else PeopleStats()
             zones += ZoneStats.of(told, separate=separate)
         else:
-            zones += ZoneStats({name: ZoneSums(counts.counted(separate=separate)) for name, counts in entry.zones.items()})
+            zones += ZoneStats(
+                {name: ZoneSums(counts.counted(separate=separate)) for name, counts in entry.zones.items()}
+            )
     return people, zones
 
 

@@ -89,8 +89,8 @@ def is_packed_whole(data: bytes, faces: int) -> bool:
 
 
 def _packed(frame: Frame, arrays: Arrays, number: int, flag: bool) -> bytes:
-    """`number` and `flag` are of a result its finds that are no face, and whether wrongly worn masks are set apart; of a
-    look the flag says whether the detector looked."""
+    """Of a result `number` are its finds that are no face, and `flag` sets wrongly worn masks apart; of a look it says
+    whether the detector looked."""
     lasts_s = float("nan") if frame.lasts_s is None else frame.lasts_s
     parts = [_HEADER.pack(frame.index, frame.seconds, lasts_s, *frame.size_wh, number, flag, len(arrays))]
     for name, array in arrays.items():
