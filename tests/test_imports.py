@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "training": GROUND | {"media", "nets", "labels", "engine", "runs"},
     "evaluation": GROUND | {"media", "nets", "tracking", "engine", "results", "labels", "runs"},
     "exporting": GROUND | {"media", "nets", "labels", "runs"},
-    "comparison": GROUND | {"media", "nets", "tracking", "engine", "labels", "runs", "training", "evaluation"},
+    "comparison": GROUND
+    | {"media", "nets", "tracking", "engine", "labels", "runs", "training", "evaluation", "exporting"},
     "cli": GROUND
     | {"media", "nets", "tracking", "engine", "results", "jobs", "labels", "training", "evaluation", "runs"}
     | {"comparison", "exporting"},

@@ -16,7 +16,7 @@ from crowdmask.comparison.settings import ComparisonSettings
 from crowdmask.errors import SettingsError
 from crowdmask.nets.registry import CLASSIFIER, names_of
 from crowdmask.runs.tracking import TRACKERS, tracker
-from crowdmask.settings import DETECTORS
+from crowdmask.settings import DETECTORS, AnalysisSettings
 
 WHAT, HOW = "What is compared", "How it is compared"
 PERIOD = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
@@ -50,6 +50,13 @@ Killed, the same command goes on where it was."""
     cls=SectionOption,
     section=WHAT,
     help="Classifiers to train and judge.",
+)
+@click.option(
+    "--shipped",
+    is_flag=True,
+    cls=SectionOption,
+    section=WHAT,
+    help="Judge the classifier that ships beside them, as it is.",
 )
 @click.option(
     "--detectors",
@@ -123,6 +130,7 @@ def command(
     *,
     folders: tuple[Path, ...],
     architectures: str | None,
+    shipped: bool,
     detectors: str | None,
     out: Path,
     names: tuple[str, ...],
@@ -137,7 +145,8 @@ def command(
     """Train several networks alike and put them in one table: how good they are, and what they cost."""
     classifiers = _chosen("--architectures", architectures, names_of(CLASSIFIER))
     finders = _chosen("--detectors", detectors, DETECTORS)
-    if not classifiers and not finders:
+    beside = [AnalysisSettings().classifier] if shipped else []
+    if not classifiers and not finders and not beside:
         raise SettingsError("nothing to compare: give --architectures, --detectors or both")
     settings = ComparisonSettings(**{k: v for k, v in given.items() if v is not None})
     seconds, tracked = period(budget), tracker(track)
@@ -148,7 +157,7 @@ def command(
         folders, out, settings, seconds, labels=names, recipe=recipe_name, download=download, country=country
     )
     with _Progress([*classifiers, *finders], quiet) as report:
-        rows, judged = comparison.run(classifiers, finders, report)
+        rows, judged = comparison.run(classifiers, finders, report, beside=beside)
     written = comparison.write(rows, judged)
     click.echo("\n".join(str(path) for path in written))
     tracked(out)

@@ -19,8 +19,11 @@ def charts(classifiers: Sequence[Row], detectors: Sequence[Row]) -> dict[str, by
     done, found = _whole(classifiers), _whole(detectors)
     drawn: dict[str, Figure] = {}
     if done:
-        drawn |= {"learning-curves": learning_curves(done), "confusion": confusion(done)}
-        drawn["accuracy-against-cost"] = against_cost(done)
+        trained = [row for row in done if row["curve"]]  # one that ships was not trained here
+        drawn |= {"learning-curves": learning_curves(trained)} if trained else {}
+        drawn["confusion"] = confusion(done)
+        drawn |= {"accuracy-against-cost": against_cost(done), "calibration": reliability(done)}
+        drawn["accuracy-by-size"] = accuracy_by_size(done)
     if found:
         drawn |= {"recall-by-size": recall_by_size(found), "precision-against-time": detectors_against_time(found)}
     return {f"{name}.png": _png(figure) for name, figure in drawn.items()}
@@ -35,7 +38,7 @@ def learning_curves(rows: Sequence[Row]) -> Figure:
     for axis, key in zip(axes, ("val_loss", "val_accuracy"), strict=True):
         for i, row in enumerate(rows):
             points = [(p["trained_s"], p[key]) for p in row["curve"] if p.get(key) is not None]
-            axis.plot(*zip(*points, strict=True), marker=MARKS[i % len(MARKS)], color=_colour(i), label=row["name"])
+            axis.plot(*zip(*points, strict=True), label=row["name"], **_style(i))
         axis.set(xlabel="seconds of training", ylabel=key.replace("val_", "held-out "))
         axis.grid(alpha=0.3)
     axes[0].set_yscale("log")
@@ -66,11 +69,49 @@ def confusion(rows: Sequence[Row]) -> Figure:
 def against_cost(rows: Sequence[Row]) -> Figure:
     figure, (axis,) = _panels(1, 1, (7, 4.6))
     for i, row in enumerate(rows):
+        if not row["ms_a_crop"]:
+            continue
         cost = min(row["ms_a_crop"].values())
-        axis.plot(cost, row["measures"]["accuracy"], marker=MARKS[i % len(MARKS)], color=_colour(i), linestyle="")
+        axis.plot(cost, row["measures"]["accuracy"], **{**_style(i), "linestyle": ""})
         axis.annotate(row["name"], (cost, row["measures"]["accuracy"]), textcoords="offset points", xytext=(6, 4))
     axis.set(xscale="log", xlabel="milliseconds a crop, in its fastest runtime", ylabel="accuracy on held-out faces")
     axis.grid(alpha=0.3, which="both")
+    return figure
+
+
+def reliability(rows: Sequence[Row]) -> Figure:
+    """What share was unmasked among faces of about one probability: on the diagonal where it can be believed."""
+    figure, (axis,) = _panels(1, 1, (6, 5.4))
+    axis.plot((0, 1), (0, 1), color="#999999", linewidth=1)
+    for i, row in enumerate(rows):
+        bins = row["measures"]["reliability"]
+        axis.plot(
+            [b["probability"] for b in bins],
+            [b["unmasked"] for b in bins],
+            markersize=5,
+            label=row["name"],
+            **_style(i),
+        )
+    axis.set(xlabel="probability of unmasked", ylabel="share that is unmasked", xlim=(0, 1), ylim=(-0.02, 1.02))
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    return figure
+
+
+def accuracy_by_size(rows: Sequence[Row]) -> Figure:
+    figure, (axis,) = _panels(1, 1, (8, 4.4))
+    names = list(dict.fromkeys(name for row in rows for name in row["measures"]["by_size"]))
+    for i, row in enumerate(rows):
+        found = row["measures"]["by_size"]
+        points = [(place, found[name]["accuracy"]) for place, name in enumerate(names) if name in found]
+        axis.plot(*zip(*points, strict=True), label=row["name"], **_style(i))
+    faces = rows[0]["measures"]["by_size"]
+    axis.set(xlabel="face size (px), and how many faces", ylabel="accuracy", ylim=(-0.02, 1.02))
+    axis.set_xticks(
+        range(len(names)), [f"{name}\n({faces[name]['faces']})" if name in faces else name for name in names]
+    )
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
     return figure
 
 
@@ -80,7 +121,7 @@ def recall_by_size(rows: Sequence[Row]) -> Figure:
     for i, row in enumerate(rows):
         shares = [(row["by_size"].get(name) or {}).get("recall") for name in names]
         points = [(place, share) for place, share in enumerate(shares) if share is not None]
-        axis.plot(*zip(*points, strict=True), marker=MARKS[i % len(MARKS)], color=_colour(i), label=row["name"])
+        axis.plot(*zip(*points, strict=True), label=row["name"], **_style(i))
     axis.set(xlabel="face size (px)", ylabel="recall at the confidence in use", ylim=(-0.02, 1.02))
     axis.set_xticks(range(len(names)), names)
     axis.grid(alpha=0.3)
@@ -92,7 +133,7 @@ def detectors_against_time(rows: Sequence[Row]) -> Figure:
     figure, (axis,) = _panels(1, 1, (7, 4.6))
     for i, row in enumerate(rows):
         place = row["ms_a_frame"], row["ap"]
-        axis.plot(*place, marker=MARKS[i % len(MARKS)], color=_colour(i), linestyle="")
+        axis.plot(*place, **{**_style(i), "linestyle": ""})
         axis.annotate(row["name"], place, textcoords="offset points", xytext=(6, 4))
     axis.set(xscale="log", xlabel="milliseconds a frame", ylabel="face AP50", ylim=(-0.02, 1.02))
     axis.grid(alpha=0.3, which="both")
@@ -106,8 +147,11 @@ def _panels(lines: int, columns: int, size: tuple[float, float]) -> tuple[Figure
     return figure, list(figure.subplots(lines, columns, squeeze=False).ravel())
 
 
-def _colour(i: int) -> str:
-    return COLOURS[i % len(COLOURS)]
+def _style(i: int) -> dict[str, Any]:
+    """Colour, mark and line: those after the seventh have a colour again, and neither its mark nor its line."""
+    turn, place = divmod(i, len(COLOURS))
+    lines = ("-", "--", ":")
+    return {"color": COLOURS[place], "marker": MARKS[(place + turn) % len(MARKS)], "linestyle": lines[turn % 3]}
 
 
 def _png(figure: Figure) -> bytes:

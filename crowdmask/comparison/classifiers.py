@@ -7,18 +7,20 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.comparison.cost import milliseconds_a_crop
+from crowdmask.comparison.cost import milliseconds_a_crop, runtimes
 from crowdmask.comparison.measures import measures
 from crowdmask.comparison.settings import ComparisonSettings
 from crowdmask.errors import CrowdmaskError
-from crowdmask.nets.registry import architecture
-from crowdmask.nets.shipped import shipped
+from crowdmask.nets.registry import CLASSIFIER, architecture
+from crowdmask.nets.shipped import Shipped, shipped
+from crowdmask.nets.weights import Manifest
 from crowdmask.runs.record import read_metrics, read_record, write_json
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training.classifier import predict, to_rgb
@@ -27,9 +29,10 @@ from crowdmask.training.pictures import PictureStore
 from crowdmask.training.recipes import BELONGS, graph_settings, recipe
 from crowdmask.training.run import Data, Start, train_classifier
 from crowdmask.training.settings import AugmentSettings, LoopSettings
+from crowdmask.verdicts import Outcome
 
 log = logging.getLogger(__name__)
-ROW = "row.json"
+ROW, SHIPPED = "row.json", "shipped"
 Row = dict[str, Any]
 
 
@@ -69,22 +72,39 @@ class Bench:
     def compared(self, names: Sequence[str], report: Callable[[str, float], None]) -> list[Row]:
         """A row for each architecture. One that was finished before is taken as it is; one that fails is a row that
         says why. `report` hears the name and the share of its budget that is used up."""
-        rows = []
-        for name in names:
-            done = self.out / name / ROW
-            if done.exists():
-                rows.append(json.loads(done.read_text(encoding="utf-8")))
-            else:
-                try:
-                    row = self._one(name, report)
-                except CrowdmaskError as error:
-                    log.warning("%s: left out: %s", name, error)
-                    row = {"name": name, "failed": " ".join(str(error).split())}
-                else:
-                    write_json(done, row)
-                rows.append(row)
-            report(name, 1.0)
-        return rows
+        return [self._kept(name, partial(self._one, name, report)) for name in names]
+
+    def beside(self, names: Sequence[str]) -> list[Row]:
+        """A row for each of the classifiers that ship, judged on the same faces as they are."""
+        return [self._kept(f"{name}, {SHIPPED}", partial(self._ready, name)) for name in names]
+
+    def timed(self, rows: Sequence[Row]) -> None:
+        """Adds to each row what a crop costs, where it was not written before in every runtime that is here now."""
+        for row in rows:
+            if "failed" not in row and not set(runtimes()) <= set(row["ms_a_crop"]):
+                name, _, ready = str(row["name"]).partition(", ")
+                folder = None if ready else self.out / name
+                row["ms_a_crop"] = milliseconds_a_crop(shipped(name, folder), folder, name, self.settings.repeats)
+                write_json(self._file(row["name"]), row)
+
+    def _file(self, name: str) -> Path:
+        name, _, ready = name.partition(", ")
+        return self.out / SHIPPED / f"{name}.json" if ready else self.out / name / ROW
+
+    def _kept(self, name: str, make: Callable[[], Row]) -> Row:
+        """The row that was written before, or a new one; one that says why there is none is made anew each time."""
+        done = self._file(name)
+        if done.exists():
+            row: Row = json.loads(done.read_text(encoding="utf-8"))
+            return row
+        try:
+            row = make()
+        except CrowdmaskError as error:
+            log.warning("%s: left out: %s", name, error)
+            return {"name": name, "failed": " ".join(str(error).split())}
+        done.parent.mkdir(parents=True, exist_ok=True)
+        write_json(done, row)
+        return row
 
     def _one(self, name: str, report: Callable[[str, float], None]) -> Row:
         settings, budget = self.settings, self.budget
@@ -113,38 +133,57 @@ class Bench:
             store=self.store,
             report=heard,
         )
+        report(name, 1.0)
         return self._row(name, start, dataclasses.asdict(outcome))
 
     def _row(self, name: str, start: Start, outcome: dict[str, Any]) -> Row:
         folder = self.out / name
-        found = shipped(name, folder, task="classifier")
-        crops, labels, sizes = self._test()
-        logits = predict(found.model, to_rgb(crops))
-        honest = found.calibration.slope * logits.astype(np.float64) + found.calibration.offset
-        prob = 1 / (1 + np.exp(-honest))
         record = read_record(folder)
         return {
             "name": name,
             "recipe": record["recipe"],
             "started_from": start.words,
-            "measures": measures(prob, labels == 1, sizes),
-            "parameters": found.model.count_params(),
+            **self._judged(name, folder),
             "file_bytes": (folder / "best.npz").stat().st_size,
-            "ms_a_crop": milliseconds_a_crop(folder, name, self.settings.input_size, self.settings.repeats),
             "training": {**outcome, "energy": record["result"].get("energy")},
             "curve": [
                 {k: r[k] for k in ("step", "trained_s", "val_loss", "val_accuracy")} for r in read_metrics(folder)
             ],
         }
 
-    def _test(self) -> tuple[NDArray[np.uint8], NDArray[np.int8], NDArray[np.float32]]:
-        """The crops for the table, the same for all: cut once, kept in the comparison's folder."""
+    def _ready(self, name: str) -> Row:
+        """The row of one that ships."""
+        entry = Manifest.load(None).entry(name)
+        about = {"name": f"{name}, {SHIPPED}", "recipe": None, "started_from": None, "file_bytes": entry.size}
+        return {**about, **self._judged(name, None), "training": {}, "curve": []}
+
+    def _judged(self, name: str, folder: Path | None) -> Row:
+        """What the weights in the folder are worth and what they cost; None: those that ship."""
+        found = shipped(name, folder, task=CLASSIFIER)
+        crops, outcomes, sizes = self._test(found.graph.input_size)
+        prob = _unmasked(found, predict(found.model, to_rgb(crops)))
+        return {
+            "measures": measures(prob, outcomes != Outcome.MASKED, sizes),
+            "parameters": found.model.count_params(),
+            "ms_a_crop": {},
+        }
+
+    def _test(self, size: int) -> tuple[NDArray[np.uint8], NDArray[np.int8], NDArray[np.float32]]:
+        """The crops for the table, of the same faces for all."""
         settings = self.settings
         held_out = self.data.test or self.data.validation
-        crops = ClassifierCrops(
-            held_out, self.store, AnalysisSettings(), settings.input_size, most_per_class=settings.test_faces
-        )
-        return crops.clean()
+        analysis, most = AnalysisSettings(), settings.test_faces
+        return ClassifierCrops(held_out, self.store, analysis, size, no_face=False, most_per_class=most).clean()
+
+
+def _unmasked(found: Shipped, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The calibrated probability of wearing none, or one wrongly, among the outcomes of a face."""
+    honest = found.calibration.of_logits(logits).astype(np.float64)
+    if honest.ndim == 1:
+        return np.asarray(1 / (1 + np.exp(-honest)))
+    raised = np.exp(honest - honest.max(axis=1, keepdims=True))
+    against = raised[:, Outcome.UNMASKED] + raised[:, Outcome.INCORRECT]
+    return np.asarray(against / (against + raised[:, Outcome.MASKED]))
 
 
 def _loop(told: Any, settings: ComparisonSettings, budget: Budget) -> LoopSettings:
@@ -156,8 +195,8 @@ def _loop(told: Any, settings: ComparisonSettings, budget: Budget) -> LoopSettin
         steps=steps,
         budget_s=0.0 if budget.steps else budget.seconds,
         clock=settings.clock,
-        validations=8,
-        validate_every=max(1, steps // 8),
+        validations=settings.validations,
+        validate_every=max(1, steps // settings.validations),
         batch=settings.batch,
         seed=settings.seed,
         average=0.0 if told.get("average") == 0.0 else 0.98,

@@ -24,6 +24,7 @@ def measures(
     said = (prob_unmasked >= THRESHOLD).astype(np.int8)
     table = Confusion.of(truth, said)
     hits = table.hits(Verdict.UNMASKED)
+    told = calibration(prob_unmasked.astype(np.float64), unmasked)
     by_size = {}
     for name, inside in bands(sizes):
         if inside.any():
@@ -35,7 +36,12 @@ def measures(
         "recall": hits.recall,
         "f1": hits.f1,
         "auc": roc(prob_unmasked.astype(np.float64), unmasked).area,
-        "calibration_error": calibration(prob_unmasked.astype(np.float64), unmasked).expected_error,
+        "calibration_error": told.expected_error,
+        "reliability": [
+            {"faces": int(n), "probability": float(prob), "unmasked": float(share)}
+            for n, prob, share in zip(told.faces, told.mean_prob, told.unmasked_share, strict=True)
+            if n
+        ],
         "confusion": [[int(n) for n in row[:2]] for row in table.table[:2]],
         "by_size": by_size,
     }

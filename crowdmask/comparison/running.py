@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdmask.comparison.classifiers import Bench, Budget
+from crowdmask.comparison.cost import BATCH
 from crowdmask.comparison.detectors import DetectorBench
 from crowdmask.comparison.settings import ComparisonSettings
 from crowdmask.comparison.writing import write_comparison
@@ -41,9 +42,10 @@ class Comparison:
         return Budget(self.seconds, self.settings.steps, self.settings.clock)
 
     def run(
-        self, architectures: Sequence[str], detectors: Sequence[str], report: Report
+        self, architectures: Sequence[str], detectors: Sequence[str], report: Report, *, beside: Sequence[str] = ()
     ) -> tuple[list[Row], list[Row]]:
-        """The classifiers' rows and the detectors'; whatever was done before is taken from the folder."""
+        """The classifiers' rows, those of `beside` (that ship) after them, and the detectors'; whatever was done before
+        is taken from the folder."""
         settings = self.settings
         self._record = RunRecord(self.out)
         told = {**settings.as_dict(), "budget_s": self.seconds, "recipe": self.recipe, "labels": list(self.labels)}
@@ -53,7 +55,7 @@ class Comparison:
             validation_share=settings.validation_share,
             test_share=settings.test_share,
             split_seed=settings.split_seed,
-            stratified=True,
+            stratified=settings.stratified,
         )
         data = read_data(self.folders, LabelTable().with_options(self.labels), splitting, crops_too=True)
         files = {"training": data.training, "validation": data.validation, "test": data.test}
@@ -63,17 +65,15 @@ class Comparison:
             "comparison", {"network": ", ".join((*architectures, *detectors)), "data": print_of["digest"]}
         )
         bench = Bench(data, self.out, settings, self.budget, self.recipe, self.country, self._pretrained)
-        rows = bench.compared(architectures, report) if architectures else []
-        return rows, self._detectors(data, detectors, report) if detectors else []
+        rows = [*bench.compared(architectures, report), *bench.beside(beside)]
+        judged = self._detectors(data, detectors, report) if detectors else []
+        self._put_down(rows, judged)  # so that there is a table while times are still taken
+        bench.timed(rows)
+        return rows, judged
 
     def write(self, classifiers: Sequence[Row], detectors: Sequence[Row]) -> list[Path]:
-        about = [
-            f"Budget: {self.budget.words}, batches of {self.settings.batch}, crops of {self.settings.input_size} px; "
-            "the same split for all.",
-            "Recipes: " + (self.recipe or "each architecture's own") + ". Threshold 0.5 after calibration.",
-            f"Machine: {cpu_name()}. Times on one thread, float32, the least of {self.settings.repeats}.",
-        ]
-        written = write_comparison(self.out, classifiers, detectors, about)
+        """The tables and charts, and the end of the record."""
+        written = self._put_down(classifiers, detectors)
         for step, row in enumerate(r for r in (*classifiers, *detectors) if "failed" not in r):
             found = row.get("measures") or {"ap": row["ap"]}
             numbers = {k: v for k, v in found.items() if isinstance(v, float)}
@@ -81,6 +81,17 @@ class Comparison:
         result = {row["name"]: row.get("failed") or (row.get("measures") or row) for row in (*classifiers, *detectors)}
         self._record.end(result)
         return written
+
+    def _put_down(self, classifiers: Sequence[Row], detectors: Sequence[Row]) -> list[Path]:
+        settings = self.settings
+        about = [
+            f"Budget: {self.budget.words}, batches of {settings.batch}, crops of {settings.input_size} px; the same "
+            f"split for all. Recipes: {self.recipe or 'each architecture has its own'}.",
+            "Two classes, masked and unmasked (a mask worn wrongly is unmasked); threshold 0.5 after calibration.",
+            f"Machine: {cpu_name()}. Times are of the processor, on one thread in float32: a crop among {BATCH}, the "
+            f"least of {settings.repeats}; a frame by itself, the median.",
+        ]
+        return write_comparison(self.out, classifiers, detectors, about)
 
     def _pretrained(self, name: str, size: int) -> Path | None:
         from crowdmask.nets.keras_backbones import BACKBONES

@@ -111,7 +111,9 @@ def write_onnx(network: Network, path: Path, calibration: NDArray[np.float32] | 
 def read_onnx(path: Path, network: Network) -> Run:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # as every pass of ours: see engine/runtimes
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
     def run(pictures: NDArray[np.float32]) -> Outputs:
@@ -140,7 +142,7 @@ TFLITE_SIDE = 640  # its shapes are fixed: a detector's pictures are brought to 
 def read_tflite(path: Path, network: Network) -> Run:
     import tensorflow as tf
 
-    runner = tf.lite.Interpreter(model_path=str(path)).get_signature_runner(SIGNATURE)
+    runner = tf.lite.Interpreter(model_path=str(path), num_threads=1).get_signature_runner(SIGNATURE)
 
     def run(pictures: NDArray[np.float32]) -> Outputs:
         rows = [runner(**{network.input_name: picture[None]}) for picture in pictures]

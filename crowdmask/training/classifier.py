@@ -87,7 +87,8 @@ def freeze(network: keras.Model, blocks: int) -> None:
 
 def predict(network: keras.Model, crops_rgb: NDArray[np.float32], batch: int = 128) -> NDArray[np.float32]:
     """Logits (n,) of being unmasked, or (n, outcomes)."""
-    parts = [np.asarray(network.predict_on_batch(crops_rgb[i : i + batch])) for i in range(0, len(crops_rgb), batch)]
+    # called as it is: tracing a deep network first takes longer than all the faces that are held out
+    parts = [np.asarray(network(crops_rgb[i : i + batch], training=False)) for i in range(0, len(crops_rgb), batch)]
     return np.concatenate(parts).astype(np.float32) if parts else np.zeros(0, np.float32)
 
 

@@ -116,7 +116,10 @@ def train(
         lesson.move_on(state)
         started = now()
         losses.append(float(lesson.model.train_on_batch(x, y)))
-        state.trained_s += now() - started
+        # the first step after compiling is mostly that of building the graph, and as long for a large network as many
+        if not lesson.is_new:
+            state.trained_s += now() - started
+        lesson.is_new = False
         if settings.average and (step + 1) % state.average.every == 0:
             state.average.update(trainee.network)
         state.step = step + 1
@@ -143,6 +146,7 @@ class _Lesson:
         self._trainee, self._settings, self._backbone = trainee, settings, backbone
         self.model: keras.Model = None
         self.optimizer: keras.optimizers.Optimizer = None
+        self.is_new = True  # compiled, and not asked for a step yet
 
     def begin(self, state: _State) -> None:
         """Compile for the stage that the run is in, with the optimizer where it was."""
@@ -170,7 +174,7 @@ class _Lesson:
             for place, layer in enumerate(layers):
                 layer.trainable = place >= still
         self.optimizer = _optimizer(settings, settings.fine_rate if stage else 1.0)
-        self.model = self._trainee.compile(self.optimizer)
+        self.model, self.is_new = self._trainee.compile(self.optimizer), True
         self.optimizer.build(self.model.trainable_variables)
 
 
@@ -234,7 +238,7 @@ class _State:
         self.step = self.best_step = self.stage = 0
         self.best: dict[str, float] = {}
         self.seconds_before = 0.0
-        self.trained_s = 0.0  # in steps alone, without validating and saving
+        self.trained_s = 0.0  # in steps alone, without building, validating and saving
         self._validated = 0  # with a budget: of how many parts
         self._began = time.monotonic()
 

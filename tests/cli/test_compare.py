@@ -16,7 +16,8 @@ from crowdmask.cli.compare import period
 from crowdmask.comparison.measures import measures
 from crowdmask.errors import DatasetError, SettingsError
 
-SMALL = ("--steps", "2", "--batch", "2", "--input-size", "32", "--validation-faces", "10", "--repeats", "3", "-q")
+SMALL = ("--steps", "2", "--batch", "2", "--input-size", "32", "--validation-faces", "10", "--repeats", "3",
+         "--validations", "2", "-q")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def run(command: object, *arguments: object) -> Result:
 def test_classifiers_in_one_table_and_a_kill_between_them(
     crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crowdmask.comparison import classifiers
+    from crowdmask.comparison import classifiers, cost
 
     out, real = tmp_path / "out", classifiers.train_classifier
     trained: list[str] = []
@@ -49,7 +50,12 @@ def test_classifiers_in_one_table_and_a_kill_between_them(
             raise KeyboardInterrupt
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
+    def installed(*names: str) -> None:
+        for module in (classifiers, cost):
+            monkeypatch.setattr(module, "runtimes", lambda: list(names))
+
     monkeypatch.setattr(classifiers, "train_classifier", watched)
+    installed("tensorflow")
     asked = ("--data", crops, "--architectures", "cnn3,cnn4", "--out", out, *SMALL)
     run(compare.command, *asked)
     assert not (out / "classifiers.csv").exists()
@@ -63,11 +69,17 @@ def test_classifiers_in_one_table_and_a_kill_between_them(
     assert int(rows["cnn4"]["parameters (million)"]) > 1000
     assert "cnn4" in (out / "comparison.md").read_text()
     page = (out / "comparison.html").read_text()
-    assert page.count("data:image/png") == 3
+    assert page.count("data:image/png") == 5
     assert (out / "learning-curves.png").exists()
+    assert "ms a crop, openvino" not in rows["cnn3"]
+    installed("openvino", "tensorflow")  # one that came since is timed, and nothing trained for it
+    run(compare.command, *asked)
+    with (out / "classifiers.csv").open() as file:
+        assert all(float(row["ms a crop, openvino"]) > 0 for row in csv.DictReader(file))
+    assert len(trained) == 3
     record = json.loads((out / "run.json").read_text())
     assert (record["what"], record["state"]) == ("comparison", "finished")
-    assert len(record["resumed_at"]) == 1
+    assert len(record["resumed_at"]) == 2
     with pytest.raises(SettingsError, match="other settings"):
         run(compare.command, *asked, "--split-seed", "9")
 
@@ -84,6 +96,53 @@ def test_classifiers_in_one_table_and_a_kill_between_them(
     assert not (out / "cnn3" / "checkpoint.npz").exists()
     assert (out / "cnn3" / "best.npz").exists()
     assert '"state": "finished"' in run(runs.command, "show", out / "cnn3").output
+
+
+def test_a_crop_is_timed_in_every_runtime_that_is_here(tmp_path: Path) -> None:
+    from crowdmask.comparison.cost import milliseconds_a_crop, runtimes
+    from crowdmask.nets.checkpoint import arrays_of, save_weights
+    from crowdmask.nets.registry import architecture
+    from crowdmask.nets.shipped import shipped
+    from crowdmask.nets.weights import update_entry
+
+    row, graph = architecture("cnn3"), {"input_size": 16, "dense": 4}
+    save_weights(tmp_path / "cnn3.npz", arrays_of(row.model(row.graph_type()(**graph))), half=False)
+    update_entry("cnn3", tmp_path / "cnn3.npz", folder=tmp_path, architecture="cnn3", graph=graph)
+    found = milliseconds_a_crop(shipped("cnn3", tmp_path), tmp_path, "cnn3", 3)
+    assert list(found) == runtimes()
+    assert {"tensorflow", "tflite"} <= set(found)
+    assert all(value > 0 for value in found.values())
+
+
+def test_the_one_that_ships_is_judged_beside_them(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from crowdmask.comparison import classifiers, cost
+
+    for module in (classifiers, cost):
+        monkeypatch.setattr(module, "runtimes", lambda: ["openvino"])
+    run(compare.command, "--data", crops, "--shipped", "--out", tmp_path / "out", *SMALL)
+    with (tmp_path / "out" / "classifiers.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["classifier"] == "xception, shipped"
+    assert (row["steps"], row["recipe"]) == ("", "")
+    assert float(row["ms a crop, openvino"]) > 0
+    assert 0 <= float(row["accuracy"]) <= 1
+    assert not (tmp_path / "out" / "learning-curves.png").exists()
+    assert (tmp_path / "out" / "calibration.png").exists()
+
+
+def test_four_outcomes_become_two_by_hand() -> None:
+    from types import SimpleNamespace
+    from typing import Any
+
+    from crowdmask.comparison.classifiers import _unmasked
+    from crowdmask.nets.facts import Calibration
+
+    four: Any = SimpleNamespace(calibration=Calibration(offsets=(0.0, 0.0, 0.0, 5.0)))
+    # masked 0.4, unmasked 0.1, worn wrongly 0.1: of 0.6 a third is against, however sure it is that it is no face
+    logits = np.log(np.array([[0.4, 0.1, 0.1, 0.4]], np.float32))
+    assert _unmasked(four, logits) == pytest.approx([1 / 3], abs=1e-6)
+    two: Any = SimpleNamespace(calibration=Calibration(slope=2.0, offset=1.0))
+    assert _unmasked(two, np.array([-0.5], np.float32)) == pytest.approx([0.5])
 
 
 def test_what_cannot_be_tried_is_a_line_and_the_others_go_on(crops: Path, tmp_path: Path) -> None:
@@ -135,6 +194,12 @@ def test_measures_by_hand() -> None:
     assert told["confusion"] == [[1, 1], [1, 1]]
     assert (told["accuracy"], told["precision"], told["recall"], told["f1"]) == (0.5, 0.5, 0.5, 0.5)
     assert told["auc"] == 0.75  # of four pairs one is the wrong way round
+    assert [(b["faces"], b["probability"], b["unmasked"]) for b in told["reliability"]] == [
+        (1, pytest.approx(0.2), 0.0),
+        (1, pytest.approx(0.4), 1.0),
+        (1, pytest.approx(0.6), 0.0),
+        (1, pytest.approx(0.9), 1.0),
+    ]
     assert told["by_size"] == {
         "unknown": {"faces": 1, "accuracy": 0.0},
         "0-12": {"faces": 1, "accuracy": 1.0},

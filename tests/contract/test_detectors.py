@@ -13,13 +13,14 @@ import pytest
 
 from crowdmask.engine.detectors import LOADERS, WEIGHTS
 from crowdmask.engine.detectors.haar import score as haar_score
-from crowdmask.engine.detectors.ssd_caffe import decoded
+from crowdmask.engine.detectors.ssd_caffe import SsdDetector, decoded
 from crowdmask.engine.detectors.yunet import YunetCells, as_our_outputs
 from crowdmask.engine.load import entries_of, load_detector
 from crowdmask.engine.protocols import FaceDetector
 from crowdmask.errors import SettingsError, WeightsError
 from crowdmask.nets.weights import Manifest
 from crowdmask.settings import DETECTORS, AnalysisSettings, RuntimeSettings
+from tests.contract.made_caffe import write_ssd
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 RUNTIME = RuntimeSettings(threads=1)
@@ -125,6 +126,21 @@ def test_ssd_rows_by_hand() -> None:
     boxes, scores = decoded(output, (200, 100))
     assert boxes.tolist() == [pytest.approx([20, 20, 100, 60])]
     assert scores.tolist() == [pytest.approx(0.9)]
+
+
+def test_ssd_in_caffes_format_finds_what_its_made_up_weights_know(tmp_path: Path) -> None:
+    if not hasattr(cv2.dnn, "readNetFromCaffe"):
+        pytest.skip("OpenCV 5 reads no Caffe")
+    network = cv2.dnn.readNetFromCaffe(*(str(path) for path in write_ssd(tmp_path)))
+    picture = np.full((600, 900, 3), 20, np.uint8)
+    picture[200:400, 300:600] = 250
+    # enlarged for the detector, squeezed to 300 x 300, and back again
+    detector = SsdDetector(network, AnalysisSettings(follow=False, confidence=0.5, detection_size=1280))
+    (faces,) = detector.detect([picture])
+    assert np.allclose(faces.boxes, [[300, 200, 600, 400]], atol=0.5)
+    assert faces.scores == pytest.approx([1.0], abs=1e-3)
+    assert np.isnan(faces.landmarks).all()
+    assert len(detector.detect([np.full((600, 900, 3), 20, np.uint8)])[0]) == 0
 
 
 def test_yunet_cells_by_hand() -> None:
