@@ -140,9 +140,12 @@ TFLITE_SIDE = 640  # its shapes are fixed: a detector's pictures are brought to 
 
 
 def read_tflite(path: Path, network: Network) -> Run:
-    import tensorflow as tf
+    try:
+        from ai_edge_litert import interpreter as lite
+    except ImportError:  # TensorFlow's own, which it means to give up for that package
+        from tensorflow import lite
 
-    runner = tf.lite.Interpreter(model_path=str(path), num_threads=1).get_signature_runner(SIGNATURE)
+    runner = lite.Interpreter(model_path=str(path), num_threads=1).get_signature_runner(SIGNATURE)
 
     def run(pictures: NDArray[np.float32]) -> Outputs:
         rows = [runner(**{network.input_name: picture[None]}) for picture in pictures]

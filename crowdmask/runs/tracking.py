@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,24 +47,33 @@ def track(name: str, run: Path, store: Path) -> str:
 def _mlflow(run: Path, store: Path) -> str:
     import mlflow
 
-    where = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(store / 'mlflow.db').resolve()}"
+    asked = os.environ.get("MLFLOW_TRACKING_URI")
+    where = asked or f"sqlite:///{(store / 'mlflow.db').resolve()}"
     store.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(where)
-    told = read_record(run)
-    if mlflow.get_experiment_by_name(PROJECT) is None:
-        folder = None if os.environ.get("MLFLOW_TRACKING_URI") else (store / "mlflow-artefacts").resolve().as_uri()
-        mlflow.create_experiment(PROJECT, artifact_location=folder)
-    mlflow.set_experiment(PROJECT)
-    with mlflow.start_run(run_name=run.name):
-        mlflow.set_tags({k: str(told.get(k)) for k in ("what", "network", "recipe", "data", "state")})
-        mlflow.log_params({k: str(v)[:500] for k, v in flat(read_json(run / SETTINGS)).items()})
-        for row in read_metrics(run):
-            step = row.pop("step")
-            mlflow.log_metrics({name.replace("/", "."): value for name, value in row.items()}, step=step)
-        for name in (*ARTEFACTS, DATA):
-            if (run / name).is_file():
-                mlflow.log_artifact(str(run / name))
+    mlflow.set_tracking_uri(where)  # which it also puts into the environment
+    try:
+        told = read_record(run)
+        if mlflow.get_experiment_by_name(PROJECT) is None:
+            folder = None if asked else (store / "mlflow-artefacts").resolve().as_uri()
+            mlflow.create_experiment(PROJECT, artifact_location=folder)
+        mlflow.set_experiment(PROJECT)
+        with mlflow.start_run(run_name=run.name):
+            _fill_mlflow(mlflow, run, told)
+    finally:
+        if asked is None:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
     return where
+
+
+def _fill_mlflow(mlflow: Any, run: Path, told: Mapping[str, Any]) -> None:
+    mlflow.set_tags({k: str(told.get(k)) for k in ("what", "network", "recipe", "data", "state")})
+    mlflow.log_params({k: str(v)[:500] for k, v in flat(read_json(run / SETTINGS)).items()})
+    for row in read_metrics(run):
+        step = row.pop("step")
+        mlflow.log_metrics({name.replace("/", "."): value for name, value in row.items()}, step=step)
+    for name in (*ARTEFACTS, DATA):
+        if (run / name).is_file():
+            mlflow.log_artifact(str(run / name))
 
 
 def _wandb(run: Path, store: Path) -> str:
@@ -91,6 +100,7 @@ def _wandb(run: Path, store: Path) -> str:
     _wandb_files(wandb, entered, f"{run.name}-data", "dataset", [run / DATA])
     where = str(entered.dir)
     entered.finish()
+    wandb.teardown()  # only its end writes what its own process still holds
     return where
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +56,32 @@ def test_a_run_goes_to_a_local_folder(name: str, run: Path, tmp_path: Path) -> N
     assert store.is_dir()
     assert str(store) in said[0]
     assert any(path.is_file() and path.stat().st_size for path in store.rglob("*"))
+    {"mlflow": in_mlflow, "wandb": in_wandb}[name](store)
+    assert "MLFLOW_TRACKING_URI" not in os.environ  # the next run would follow it
+
+
+def in_mlflow(store: Path) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{store / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(tracking.PROJECT)
+    (entered,) = client.search_runs([experiment.experiment_id])
+    assert entered.data.params == {"loop.steps": "4"}
+    assert entered.data.metrics == {"val_loss": 0.25}
+    assert [(m.step, m.value) for m in client.get_metric_history(entered.info.run_id, "val_loss")] == [
+        (2, 0.5),
+        (4, 0.25),
+    ]
+    assert (entered.data.tags["network"], entered.data.tags["data"]) == ("cnn3", "ab")
+    kept = {path.name for path in (store / "mlflow-artefacts").rglob("*") if path.is_file()}
+    assert {"best.npz", "data.json", "run.json"} <= kept
+
+
+def in_wandb(store: Path) -> None:
+    (written,) = store.rglob("run-*.wandb")
+    content = written.read_bytes()
+    for entered in (b"val_loss", b"one-data", b"dataset", b"one-weights", b"best.npz", b"data.json"):
+        assert entered in content
 
 
 def test_one_that_is_not_installed_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
