@@ -167,6 +167,14 @@ class Look:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Finds of one frame that are in no count, as the classifier takes them for no face."""
+
+    faces: Faces
+    no_face_prob: NDArray[np.float32]  # (n,)
+
+
+@dataclass(frozen=True)
 class FrameResult:
     """A frame with its faces judged: `unmasked_prob` (n,) is NaN where a face was not judged, such as one too small.
 
@@ -181,6 +189,7 @@ class FrameResult:
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     no_faces: int = 0  # finds that the classifier took for no face, which are left out
     separate: bool = False  # whether masks wrongly worn are in no rate
+    left_out: LeftOut | None = None  # those finds, where they are kept
 
     def __post_init__(self) -> None:
         n = len(self.faces)

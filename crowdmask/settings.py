@@ -193,6 +193,9 @@ class AnalysisSettings(FollowSettings):
         "What masks wrongly worn are in the compliance: unmasked, or separate and in no rate.",
         choices=("unmasked", "separate"),
     )
+    keep_no_faces: bool = setting(
+        False, "Keep finds that are no face, which are in no count, in the detections, with the verdict no_face."
+    )
     crop_margin: float = setting(
         0.2, "Margin added to a face's box before it is judged, in parts of its size.", low=0.0, high=2.0
     )

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crowdmask.engine.verdicts import against, are_no_face, decide
-from crowdmask.records import FrameResult, Look
+from crowdmask.records import FrameResult, LeftOut, Look
 from crowdmask.settings import AnalysisSettings
 from crowdmask.verdicts import Outcome
+
+
+def left_out(look: Look, none: NDArray[np.bool_]) -> LeftOut:
+    """The finds of a look that are no face."""
+    return LeftOut(look.faces.take(none), look.probabilities[none, Outcome.NO_FACE])
 
 
 class EachFrame:
@@ -23,8 +29,18 @@ class EachFrame:
         faces, probabilities = look.faces.take(kept), look.probabilities[kept]
         verdicts = decide(probabilities, faces.scores, self._settings)
         columns = {"incorrect_prob": probabilities[:, Outcome.INCORRECT]}
-        separate = self._settings.sets_apart
-        return [FrameResult(look.frame, faces, against(probabilities), verdicts, columns, int(none.sum()), separate)]
+        return [
+            FrameResult(
+                look.frame,
+                faces,
+                against(probabilities),
+                verdicts,
+                columns,
+                int(none.sum()),
+                self._settings.sets_apart,
+                left_out(look, none) if self._settings.keep_no_faces else None,
+            )
+        ]
 
     def finish(self) -> list[FrameResult]:
         return []

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from crowdmask.engine.concluding import left_out
 from crowdmask.engine.verdicts import against, are_no_face, not_asked
 from crowdmask.records import Faces, FrameResult, Look, Stream
 from crowdmask.settings import AnalysisSettings
@@ -114,5 +115,15 @@ def result_of(look: Look, followed: FollowedFrame, settings: AnalysisSettings) -
         "incorrect_prob": probabilities[:, Outcome.INCORRECT],
     }
     faces = Faces(followed.boxes_xyxy, scores, landmarks)
-    none = int(np.count_nonzero(are_no_face(look.probabilities)))
-    return FrameResult(look.frame, faces, against(probabilities), followed.verdicts, columns, none, settings.sets_apart)
+    none = are_no_face(look.probabilities)
+    none[at] = False  # one doubt about somebody who is followed leaves nobody out
+    return FrameResult(
+        look.frame,
+        faces,
+        against(probabilities),
+        followed.verdicts,
+        columns,
+        int(np.count_nonzero(none)),
+        settings.sets_apart,
+        left_out(look, none) if settings.keep_no_faces else None,
+    )

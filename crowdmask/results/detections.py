@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from typing_extensions import Self  # in typing from Python 3.11 on
 
 from crowdmask.errors import OutputError
-from crowdmask.records import FrameResult, Verdict
+from crowdmask.records import FrameResult, LeftOut, Verdict
 from crowdmask.results.columns import Column, Kind, Table
 from crowdmask.results.table_files import open_table
 from crowdmask.verdicts import WORDS
+
+NO_FACE = "no_face"
 
 
 class DetectionsError(OutputError):
@@ -29,6 +32,7 @@ class FaceRow:
 
     result: FrameResult
     face: int
+    is_none: bool = False  # a find that is no face
 
     def column(self, name: str, otherwise: Any = None) -> Any:
         """What a further stage knows of the face."""
@@ -84,8 +88,8 @@ DETECTIONS: Table[FaceRow] = Table(
         Column(
             "verdict",
             Kind.TEXT,
-            f"{', '.join(WORDS[:-1])} or {WORDS[-1]}",
-            lambda row: Verdict(row.result.verdicts[row.face]).word,
+            f"{', '.join(WORDS[:-1])} or {WORDS[-1]}; {NO_FACE} with --keep-no-faces of finds that are in no count",
+            lambda row: NO_FACE if row.is_none else Verdict(row.result.verdicts[row.face]).word,
         ),
         Column(
             "person",
@@ -151,3 +155,14 @@ class DetectionsFile:
     def write(self, result: FrameResult) -> None:
         with _shared():
             self._file.add_all(FaceRow(result, face) for face in range(len(result.faces)))
+            if result.left_out is not None:
+                none = _result_of(result, result.left_out)
+                self._file.add_all(FaceRow(none, face, is_none=True) for face in range(len(none.faces)))
+
+
+def _result_of(result: FrameResult, left_out: LeftOut) -> FrameResult:
+    """What there is to say of finds that are no face, as of faces."""
+    n = len(left_out.faces)
+    unknown = np.full(n, Verdict.UNKNOWN, np.int8)
+    columns = {"no_face_prob": left_out.no_face_prob}
+    return FrameResult(result.frame, left_out.faces, np.full(n, np.nan, np.float32), unknown, columns)

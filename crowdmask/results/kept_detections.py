@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crowdmask.errors import SourceError
 from crowdmask.records import Faces, Frame, FrameResult
-from crowdmask.results.detections import DETECTIONS
+from crowdmask.results.detections import DETECTIONS, NO_FACE
 from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
 from crowdmask.verdicts import Verdict
 
@@ -58,7 +58,7 @@ def _rows(path: Path, source: str) -> Iterator[Row]:
     if missing:
         raise SourceError(f"{path}: the column {missing[0]!r} is missing: give a detections file of crowdmask")
     chosen = [name for name in (*NEEDED, *FOLLOWED) if name in names]
-    query = f"SELECT {', '.join(chosen)} FROM {{file}} WHERE source = {sql_text(source)}"
+    query = f"SELECT {', '.join(chosen)} FROM {{file}} WHERE source = {sql_text(source)} AND verdict <> '{NO_FACE}'"
     for values in _query(path, query):
         yield dict(zip(chosen, values, strict=True))
 

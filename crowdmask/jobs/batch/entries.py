@@ -131,6 +131,7 @@ class Entry:
     wall_s: float = 0.0
     segment: int = 0
     zones: Mapping[str, Counts] = field(default_factory=dict)  # of a picture, where zones are watched
+    no_faces: int = 0  # finds that are in no count
 
 
 def stream_of(entry: Entry) -> Stream:

@@ -22,7 +22,7 @@ from typing_extensions import Self
 
 from crowdmask.errors import SourceError
 from crowdmask.media.parts import commit, part_of, writing
-from crowdmask.records import NO_STREAM, Faces, Frame, FrameResult, Look, Stream
+from crowdmask.records import NO_STREAM, Faces, Frame, FrameResult, LeftOut, Look, Stream
 
 _ENVELOPE = struct.Struct("<II")
 _HEADER = struct.Struct("<qddIIIBH")
@@ -43,6 +43,9 @@ def pack(result: FrameResult) -> bytes:
         "prob": result.unmasked_prob,
         "verdicts": result.verdicts,
     }
+    if result.left_out is not None:
+        none = result.left_out
+        arrays |= {"none.boxes": none.faces.boxes, "none.scores": none.faces.scores, "none.prob": none.no_face_prob}
     arrays |= {_COLUMN + name: np.asarray(values) for name, values in result.columns.items()}
     return _packed(result.frame, arrays, result.no_faces, result.separate)
 
@@ -65,8 +68,14 @@ def unpack(file: BinaryIO, stream: Stream) -> Iterator[FrameResult]:
     for frame, arrays, no_faces, separate in _frames(file, stream):
         boxes = arrays["boxes"]
         columns = {name[len(_COLUMN) :]: array for name, array in arrays.items() if name.startswith(_COLUMN)}
-        faces = Faces(boxes, arrays["scores"], np.zeros((len(boxes), 5, 2), np.float32))
-        yield FrameResult(frame, faces, arrays["prob"], arrays["verdicts"], columns, no_faces, separate)
+        faces, none = _faces(boxes, arrays["scores"]), None
+        if "none.boxes" in arrays:
+            none = LeftOut(_faces(arrays["none.boxes"], arrays["none.scores"]), arrays["none.prob"])
+        yield FrameResult(frame, faces, arrays["prob"], arrays["verdicts"], columns, no_faces, separate, none)
+
+
+def _faces(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> Faces:
+    return Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
 
 
 def unpack_looks(file: BinaryIO, stream: Stream) -> Iterator[Look]:

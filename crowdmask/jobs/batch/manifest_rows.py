@@ -38,7 +38,7 @@ CREATE TABLE results (
     frames INTEGER NOT NULL, frames_with_faces INTEGER NOT NULL,
     masked INTEGER NOT NULL, unmasked INTEGER NOT NULL, unknown INTEGER NOT NULL, incorrect INTEGER NOT NULL,
     gaps TEXT NOT NULL, outputs TEXT NOT NULL, note TEXT NOT NULL, wall_s REAL NOT NULL, zones TEXT NOT NULL,
-    place_in_queue INTEGER NOT NULL, seal INTEGER NOT NULL,
+    no_faces INTEGER NOT NULL, place_in_queue INTEGER NOT NULL, seal INTEGER NOT NULL,
     UNIQUE (sort_key, segment)
 );
 CREATE UNIQUE INDEX by_source ON results (source, segment);
@@ -59,7 +59,7 @@ COUNT_COLUMNS = ("masked", "unmasked", "unknown", "incorrect")  # in the order o
 COLUMNS = (
     "source, segment, sort_key, path, kind, size, mtime_ns, digest, state, attempts, error, settings, placed, camera, "
     f"captured_at, captured_from, frames, frames_with_faces, {', '.join(COUNT_COLUMNS)}, gaps, outputs, note, wall_s, "
-    "zones, place_in_queue, seal"
+    "zones, no_faces, place_in_queue, seal"
 )
 PUT = f"INSERT OR REPLACE INTO results ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(',')))})"
 PUT_META = "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)"
@@ -101,6 +101,7 @@ def row_of(entry: Entry, place_in_queue: int) -> tuple[Any, ...]:
         writable(entry.note),
         entry.wall_s,
         json.dumps({name: counts.numbers for name, counts in entry.zones.items()}) if entry.zones else "",
+        entry.no_faces,
     )
     return (*values, place_in_queue, seal_of(values))
 
@@ -109,7 +110,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
     """The entry of a row with COLUMNS; ValueError, TypeError or KeyError where it is none."""
     (source, segment, _, path, kind, size, mtime_ns, digest, state, attempts, error, settings, placed) = row[:13]
     camera, taken, captured_from, frames, with_faces = row[13:18]
-    counts, (gaps, outputs, note, wall_s, zones) = row[18:22], row[22:27]
+    counts, (gaps, outputs, note, wall_s, zones, no_faces) = row[18:22], row[22:28]
     return Entry(
         source,
         os.fsdecode(path),
@@ -132,6 +133,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
         wall_s,
         segment,
         {name: Counts(*numbers) for name, numbers in json.loads(zones).items()} if zones else {},
+        no_faces,
     )
 
 
@@ -201,7 +203,7 @@ def _from_2(db: sqlite3.Connection) -> None:
     names = [column[1] for column in db.execute("PRAGMA table_info(results)")]
     if "zones" in names:
         return  # made just now of a first schema
-    before = COLUMNS.replace("zones, ", "")
+    before = COLUMNS.replace("zones, no_faces, ", "")
     rows = [row for row in db.execute(f"SELECT {before} FROM results").fetchall() if is_whole(row)]
     db.execute("DROP TABLE results")
     for name, statement in tables().items():
@@ -211,7 +213,7 @@ def _from_2(db: sqlite3.Connection) -> None:
         ):
             db.execute(statement)
     for row in rows:
-        values = (*row[:-2], "")
+        values = (*row[:-2], "", 0)
         db.execute(PUT, (*values, row[-2], seal_of(values)))
 
 

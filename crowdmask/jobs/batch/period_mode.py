@@ -23,7 +23,10 @@ from crowdmask.results.timeline.buckets import Width
 from crowdmask.settings import AggregateSettings
 
 LEAST_MINUTES = 20  # of the decree of 2021
-_TELLS_FACES = ("people", "zones", "lines", "counts", "compliance", "peak", "worst_moments", "captured_from", "gaps")
+_TELLS_FACES = (
+    *("counts", "compliance", "people", "zones", "lines", "no_faces"),
+    *("peak", "worst_moments", "captured_from", "gaps"),
+)
 
 
 def check_settings(plan: Plan) -> None:

@@ -65,6 +65,8 @@ def without_traces(entry: Entry) -> Entry:
         outputs=(),
         note=gaps,
         wall_s=0.0,
+        zones={},
+        no_faces=0,
     )
 
 

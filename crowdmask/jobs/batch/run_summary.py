@@ -37,6 +37,7 @@ class WhatWasSeen:
     timed_in: dict[tuple[str, int], _Some] = dataclasses.field(default_factory=dict)  # by what, and in which month
     gaps: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     cameras: set[str] = dataclasses.field(default_factory=set)
+    no_faces: int = 0
     people: PeopleStats = dataclasses.field(default_factory=PeopleStats)
     zones: ZoneStats = dataclasses.field(default_factory=ZoneStats)
 
@@ -44,6 +45,7 @@ class WhatWasSeen:
         self.inputs += 1
         self.with_camera += bool(entry.camera)
         self.cameras.add(entry.camera)
+        self.no_faces += entry.no_faces
         if IN_ONE_PIECE in entry.note and len(self.in_one_piece) < MOST_LISTED:
             self.in_one_piece.append(f"{entry.source}: {entry.note}")
         self.timed_by[entry.captured_from or "nothing"] += 1
@@ -139,6 +141,7 @@ def run_summary(
         "people": seen.people.as_dict() if plan.analysis.follow else None,
         **(seen.zones.as_dict() if plan.analysis.zones is not None else {}),
         "counts": counts_of(stats),
+        "no_faces": seen.no_faces,
         "compliance": compliance_of(stats),
         "peak": None if stats.peak is None else stats.peak.as_dict(),
         "worst_moments": [moment.as_dict() for moment in stats.worst_moments],

@@ -223,6 +223,7 @@ class Videos:
             frames=stats.frames,
             frames_with_faces=stats.frames_with_faces,
             counts=stats.counts,
+            no_faces=stats.no_faces,
             gaps=gaps,
             outputs=tuple(self._output(path) for path in kept),
             wall_s=wall_s,
@@ -395,7 +396,7 @@ class _Tables:
 
     def write(self, result: FrameResult) -> None:
         self._rows.write(result)
-        if self._faces is not None and len(result.faces):
+        if self._faces is not None and (len(result.faces) or (result.left_out and len(result.left_out.faces))):
             self._faces.add(pack(result))
 
     def write_person(self, person: Person) -> None:

@@ -172,6 +172,7 @@ class Worker:
             counts=counts,
             outputs=outputs,
             zones={name: result.counts_where(inside) for name, inside in result.zones.items()},
+            no_faces=result.no_faces,
         )
         return Worked(entry, pack(result) if plan.detections is not None else None)
 

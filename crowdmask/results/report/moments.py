@@ -21,10 +21,11 @@ from crowdmask.media.pictures import is_picture, read_picture
 from crowdmask.media.sources import open_source
 from crowdmask.results.anonymise import blur_faces
 from crowdmask.results.boxes import draw_box, line_width
+from crowdmask.results.detections import NO_FACE
 from crowdmask.results.palette import PALETTES
 from crowdmask.results.report.inputs import Input
 from crowdmask.results.timeline.frames_table import AGAINST, MINUTE_US, FramesTable
-from crowdmask.results.timeline.sql import sql_path, sql_unguarded
+from crowdmask.results.timeline.sql import sql_path, sql_text, sql_unguarded
 from crowdmask.settings import AnalysisSettings
 from crowdmask.verdicts import WORDS, Counts, Verdict
 
@@ -215,7 +216,7 @@ def seen_faces(one: Input, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str,
             rows = connection.execute(
                 "SELECT source, frame, x1, y1, x2, y2, verdict "
                 f"FROM (SELECT * REPLACE ({own} AS source) FROM {reader}({sql_path(file)})) "
-                "SEMI JOIN wanted USING (source, frame) ORDER BY ALL"
+                f"SEMI JOIN wanted USING (source, frame) WHERE verdict <> {sql_text(NO_FACE)} ORDER BY ALL"
             ).fetchall()
         except duckdb.Error as error:
             log.warning("%s cannot be read, so whole pictures are blurred: %s", file, str(error).partition("\n")[0])
