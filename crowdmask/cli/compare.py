@@ -11,7 +11,14 @@ from typing import Any
 import click
 
 from crowdmask.cli.noise import hush, native_stderr_shut
-from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
+from crowdmask.cli.options import (
+    SectionedCommand,
+    country_option,
+    label_option,
+    options_of,
+    setting_options,
+    track_option,
+)
 from crowdmask.comparison.settings import ComparisonSettings
 from crowdmask.errors import SettingsError
 from crowdmask.nets.registry import CLASSIFIER, names_of
@@ -19,6 +26,7 @@ from crowdmask.runs.tracking import TRACKERS, tracker
 from crowdmask.settings import DETECTORS, AnalysisSettings
 
 WHAT, HOW = "What is compared", "How it is compared"
+what, how = options_of(WHAT), options_of(HOW)
 PERIOD = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 EPILOG = f"""\b
@@ -32,100 +40,39 @@ Killed, the same command goes on where it was."""
 
 
 @click.command(name="compare", cls=SectionedCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
-@click.option(
+@what(
     "--data",
     "folders",
     multiple=True,
     required=True,
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    cls=SectionOption,
-    section=WHAT,
     help="Labelled photographs, or crops in a folder per class. Repeatable.",
 )
-@click.option(
-    "--architectures",
-    metavar="A,B,C",
-    default=None,
-    cls=SectionOption,
-    section=WHAT,
-    help="Classifiers to train and judge.",
-)
-@click.option(
-    "--shipped",
-    is_flag=True,
-    cls=SectionOption,
-    section=WHAT,
-    help="Judge the classifier that ships beside them, as it is.",
-)
-@click.option(
-    "--detectors",
-    metavar="A,B,C",
-    default=None,
-    cls=SectionOption,
-    section=WHAT,
-    help="Detectors to judge on the held-out photographs.",
-)
-@click.option(
+@what("--architectures", metavar="A,B,C", help="Classifiers to train and judge.")
+@what("--shipped", is_flag=True, help="Judge the classifier that ships beside them, as it is.")
+@what("--detectors", metavar="A,B,C", help="Detectors to judge on the held-out photographs.")
+@what(
     "--out",
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    cls=SectionOption,
-    section=WHAT,
     help="Folder for the tables, the charts and the runs.",
 )
-@click.option(
-    "--label",
-    "names",
-    multiple=True,
-    metavar="NAME=WORD",
-    cls=SectionOption,
-    section=WHAT,
-    help="What a class name means: masked, unmasked or ignore; or a file of such pairs.",
-)
-@click.option(
-    "--track",
-    type=click.Choice(TRACKERS),
-    cls=SectionOption,
-    section=WHAT,
-    help="Enter the finished comparison there too, in a local folder unless configured otherwise.",
-)
-@click.option(
+@label_option(WHAT)
+@track_option(WHAT, "the finished comparison", TRACKERS)
+@how(
     "--budget",
     metavar="TIME",
     default="10m",
     show_default=True,
-    cls=SectionOption,
-    section=HOW,
     help="Time of training for each, such as 90s, 10m or 1h.",
 )
-@click.option(
-    "--recipe",
-    "recipe_name",
-    metavar="NAME",
-    cls=SectionOption,
-    section=HOW,
-    help="One recipe for all.  [default: each architecture's own]",
-)
-@click.option(
-    "--download",
-    is_flag=True,
-    cls=SectionOption,
-    section=HOW,
-    help="Have Keras download pre-trained backbones where they are missing.",
-)
-@click.option(
-    "--country",
-    default="DEU",
-    show_default=True,
-    metavar="CODE",
-    cls=SectionOption,
-    section=HOW,
-    help="Where the electricity comes from (three letters), for the estimate of energy.",
-)
+@how("--recipe", "recipe_name", metavar="NAME", help="One recipe for all.  [default: each architecture's own]")
+@how("--download", is_flag=True, help="Have Keras download pre-trained backbones where they are missing.")
+@country_option(HOW)
 @setting_options(ComparisonSettings, HOW)
-@click.option("-q", "--quiet", is_flag=True, cls=SectionOption, help="No progress bar.")  # fmt: skip
+@options_of("General")("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     *,
     folders: tuple[Path, ...],

@@ -14,7 +14,14 @@ from click.core import ParameterSource
 
 from crowdmask import __version__
 from crowdmask.cli.main import COMMANDS, one_line
-from crowdmask.cli.options import SectionedCommand, SectionOption, general_options, setting_options
+from crowdmask.cli.options import (
+    SectionedCommand,
+    general_options,
+    label_option,
+    options_of,
+    setting_options,
+    track_option,
+)
 from crowdmask.errors import SettingsError
 from crowdmask.runs.tracking import TRACKERS, tracker
 from crowdmask.settings import AnalysisSettings, EvaluationSettings, RuntimeSettings
@@ -33,6 +40,7 @@ NONE = "-"  # in place of a list or regions, for a folder that has none
 BESIDE_COMPARE = ("compare", "quiet", "verbose")
 SHOWN_PROBLEMS = 10
 DATA = "What is judged"
+what = options_of(DATA)
 EPILOG = """\b
 Examples:
   crowdmask evaluate my-pictures --out outputs/judged
@@ -46,73 +54,43 @@ folder for each class and a boxes.csv (file,x1,y1,x2,y2)."""
 
 @click.command(name="evaluate", cls=SectionedCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
+@what(
     "--faceless",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    cls=SectionOption,
-    section=DATA,
     help="Pictures known to show no face: whatever is found there is none. --list and --ignore go on with these. "
     "Repeatable.",
 )
-@click.option(
+@what(
     "--list",
     "lists",
     multiple=True,
     metavar="PATH",
-    cls=SectionOption,
-    section=DATA,
     help="Judge only the pictures named in this file, one a line; once for each folder (- for all of it).",
 )
-@click.option(
+@what(
     "--ignore",
     "regions",
     multiple=True,
     metavar="PATH",
-    cls=SectionOption,
-    section=DATA,
     help="Regions that count for nothing (number,x1,y1,x2,y2); once for each folder (- for none).",
 )
-@click.option(
-    "--label",
-    "names",
-    multiple=True,
-    metavar="NAME=WORD",
-    cls=SectionOption,
-    section=DATA,
-    help="What a class name means: masked, unmasked or ignore; or a .toml or .json file of such pairs. Repeatable.",
-)
-@click.option(
+@label_option(DATA)
+@what(
     "--format",
     "form",
     type=click.Choice(["voc", "yolo", "coco", "boxes"]),
-    cls=SectionOption,
-    section=DATA,
     help="Format of the labels; without it the files tell.",
 )
-@click.option(
-    "--compare",
-    is_flag=True,
-    cls=SectionOption,
-    section=DATA,
-    help="Put earlier runs side by side: the arguments are evaluation.json files.",
-)
-@click.option(
+@what("--compare", is_flag=True, help="Put earlier runs side by side: the arguments are evaluation.json files.")
+@what(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    cls=SectionOption,
-    section=DATA,
     help="Write evaluation.json, the curves and the worst pictures (with faces to be seen!) to this folder.",
 )
-@click.option(
-    "--track",
-    type=click.Choice(TRACKERS),
-    cls=SectionOption,
-    section=DATA,
-    help="Enter the evaluation in --out there too, in a local folder unless configured otherwise.",
-)
+@track_option(DATA, "the evaluation in --out", TRACKERS)
 @setting_options(EvaluationSettings, "How it is judged")
 @setting_options(AnalysisSettings, "What is analysed", leave_out=OF_VIDEOS)
 @setting_options(RuntimeSettings, "How the work is done", leave_out=OF_ANALYSES)

@@ -7,6 +7,7 @@ import datetime
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -114,6 +115,26 @@ class SectionedCommand(click.Command):
         for section, records in sections.items():
             with formatter.section(section):
                 formatter.write_dl(records)
+
+
+def options_of(section: str) -> Callable[..., Callable[[Command], Command]]:
+    """`click.option` for options that stand under this heading."""
+    return partial(click.option, cls=SectionOption, section=section)
+
+
+def label_option(section: str) -> Callable[[Command], Command]:
+    text = "What a class name means: masked, unmasked or ignore; or a .toml or .json file of such pairs. Repeatable."
+    return options_of(section)("--label", "names", multiple=True, metavar="NAME=WORD", help=text)
+
+
+def track_option(section: str, what: str, names: Sequence[str]) -> Callable[[Command], Command]:
+    text = f"Enter {what} there too, in a local folder unless configured otherwise."
+    return options_of(section)("--track", type=click.Choice(names), help=text)
+
+
+def country_option(section: str) -> Callable[[Command], Command]:
+    text = "Where the electricity comes from (three letters), for the estimate of energy."
+    return options_of(section)("--country", default="DEU", show_default=True, metavar="CODE", help=text)
 
 
 def general_options(verbose: str) -> Callable[[Command], Command]:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crowdmask.cli.noise import hush, native_stderr_shut
-from crowdmask.cli.options import SectionedCommand, SectionOption, setting_options
+from crowdmask.cli.options import (
+    SectionedCommand,
+    country_option,
+    label_option,
+    options_of,
+    setting_options,
+    track_option,
+)
 from crowdmask.cli.suggestions import SuggestingGroup
 from crowdmask.errors import DatasetError, SettingsError
 from crowdmask.nets import registry
@@ -46,25 +53,24 @@ def command() -> None:
     """Train the networks on your own pictures."""
 
 
+data, network, learning = options_of(DATA), options_of(GRAPH), options_of(LOOP)
+
+
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
-            click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", cls=SectionOption,
-                         section=DATA, help="The run's folder: checkpoint, best weights, curves, settings."),
-            click.option("--country", default="DEU", show_default=True, metavar="CODE", cls=SectionOption, section=DATA,
-                         help="Where the electricity comes from (three letters), for the estimate of energy."),
-            click.option("--track", type=click.Choice(TRACKERS), cls=SectionOption, section=DATA,
-                         help="Enter the finished run there too, in a local folder unless configured otherwise."),
-            click.option("--init", "start", type=click.Path(path_type=Path), metavar="PATH", cls=SectionOption,
-                         section=DATA, help="Weights to start from."),
-            click.option("--label", "names", multiple=True, metavar="NAME=WORD", cls=SectionOption, section=DATA,
-                         help="What a class name means: masked, unmasked or ignore; or a file of such pairs."),
-            click.option("--leave-out", "leave_out", multiple=True, metavar="PATH", cls=SectionOption, section=DATA,
-                         help="Pictures not to train on, such as copies of held-out ones: a file with one name a line; "
-                         "once for each folder (- for none)."),
-            click.option("--shares", metavar="N,N,...", cls=SectionOption, section=DATA,
-                         help="How often each folder is drawn from, in their order.  [default: equally]"),
-            click.option("-q", "--quiet", is_flag=True, cls=SectionOption, help="No progress bar."),
+            data("--out", required=True, type=click.Path(path_type=Path), metavar="DIR",
+                 help="The run's folder: checkpoint, best weights, curves, settings."),
+            country_option(DATA),
+            track_option(DATA, "the finished run", TRACKERS),
+            data("--init", "start", type=click.Path(path_type=Path), metavar="PATH", help="Weights to start from."),
+            label_option(DATA),
+            data("--leave-out", "leave_out", multiple=True, metavar="PATH",
+                 help="Pictures not to train on, such as copies of held-out ones: a file with one name a line; "
+                 "once for each folder (- for none)."),
+            data("--shares", metavar="N,N,...",
+                 help="How often each folder is drawn from, in their order.  [default: equally]"),
+            options_of("General")("-q", "--quiet", is_flag=True, help="No progress bar."),
         )
     ):  # fmt: skip
         function = option(function)
@@ -107,38 +113,26 @@ def detector(
 @command.command(name="classifier", cls=SectionedCommand, epilog=EPILOG)
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @common_options
-@click.option(
+@network(
     "--architecture",
     type=click.Choice(names_of(CLASSIFIER)),
     default="xception",
     show_default=True,
-    cls=SectionOption,
-    section=GRAPH,
     help="The network to train.",
 )
-@click.option(
+@learning(
     "--recipe",
     "recipe_name",
     metavar="NAME",
-    cls=SectionOption,
-    section=LOOP,
     help=f"Values for all that is not given: {', '.join(RECIPES)}.  [default: the architecture's own]",
 )
-@click.option(
+@network(
     "--pretrained",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    cls=SectionOption,
-    section=GRAPH,
     help="Keras' weights of the backbone without its top (.h5).  [default: those in Keras' cache, or random ones]",
 )
-@click.option(
-    "--download",
-    is_flag=True,
-    cls=SectionOption,
-    section=GRAPH,
-    help="Have Keras download them where they are missing.",
-)
+@network("--download", is_flag=True, help="Have Keras download them where they are missing.")
 @setting_options(SplitSettings, DATA)
 @setting_options(ClassifierLoopSettings, LOOP)
 @setting_options(AugmentSettings, CROPS)

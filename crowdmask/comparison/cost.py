@@ -53,7 +53,7 @@ def milliseconds_a_crop(found: Shipped, folder: Path | None, name: str, repeats:
 @contextmanager
 def _runs(found: Shipped, folder: Path | None, name: str, wanted: Sequence[str]) -> Iterator[dict[str, Run]]:
     manifest = Manifest.load(folder)
-    network = formats.Network(found.model, "rgb", (found.graph.input_size, found.graph.input_size, 3))
+    network = formats.Exportable(found.model, "rgb", (found.graph.input_size, found.graph.input_size, 3))
     runs: dict[str, Run] = {}
     with tempfile.TemporaryDirectory() as there:
         for runtime in wanted:

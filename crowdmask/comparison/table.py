@@ -14,7 +14,7 @@ NOTHING = "–"
 
 
 @dataclass(frozen=True)
-class Column:
+class ComparedColumn:
     """Its name, its value in a row (None where there is none) and how it is worded for people."""
 
     name: str
@@ -48,30 +48,34 @@ def _at(*keys: str) -> Callable[[Row], Any]:
     return value
 
 
-def classifier_columns(rows: Sequence[Row]) -> list[Column]:
-    columns = [Column("classifier", _at("name")), Column("recipe", _at("recipe")), Column("start", _at("started_from"))]
+def classifier_columns(rows: Sequence[Row]) -> list[ComparedColumn]:
+    columns = [
+        ComparedColumn("classifier", _at("name")),
+        ComparedColumn("recipe", _at("recipe")),
+        ComparedColumn("start", _at("started_from")),
+    ]
     for name in ("accuracy", "precision", "recall", "f1", "auc"):
-        columns.append(Column(name, _at("measures", name), _share))
-    columns.append(Column("calibration error", _at("measures", "calibration_error"), _share))
+        columns.append(ComparedColumn(name, _at("measures", name), _share))
+    columns.append(ComparedColumn("calibration error", _at("measures", "calibration_error"), _share))
     for band in _keys(rows, "measures", "by_size"):
-        columns.append(Column(f"accuracy {band} px", _at("measures", "by_size", band, "accuracy"), _share))
-    columns.append(Column("parameters (million)", _at("parameters"), _millions))
-    columns.append(Column("file (MB)", _at("file_bytes"), _millions))
+        columns.append(ComparedColumn(f"accuracy {band} px", _at("measures", "by_size", band, "accuracy"), _share))
+    columns.append(ComparedColumn("parameters (million)", _at("parameters"), _millions))
+    columns.append(ComparedColumn("file (MB)", _at("file_bytes"), _millions))
     for runtime in _keys(rows, "ms_a_crop"):
-        columns.append(Column(f"ms a crop, {runtime}", _at("ms_a_crop", runtime), _two))
-    columns.append(Column("steps", _at("training", "steps")))
-    columns.append(Column("training (s)", _at("training", "seconds"), _one))
-    columns.append(Column("training (Wh, estimated)", _at("training", "energy", "watt_hours"), _two))
+        columns.append(ComparedColumn(f"ms a crop, {runtime}", _at("ms_a_crop", runtime), _two))
+    columns.append(ComparedColumn("steps", _at("training", "steps")))
+    columns.append(ComparedColumn("training (s)", _at("training", "seconds"), _one))
+    columns.append(ComparedColumn("training (Wh, estimated)", _at("training", "energy", "watt_hours"), _two))
     return columns
 
 
-def detector_columns(rows: Sequence[Row]) -> list[Column]:
-    columns = [Column("detector", _at("name")), Column("face AP50", _at("ap"), _share)]
-    columns += [Column(name, _at(name), _share) for name in ("precision", "recall")]
+def detector_columns(rows: Sequence[Row]) -> list[ComparedColumn]:
+    columns = [ComparedColumn("detector", _at("name")), ComparedColumn("face AP50", _at("ap"), _share)]
+    columns += [ComparedColumn(name, _at(name), _share) for name in ("precision", "recall")]
     for band in _keys(rows, "by_size"):
-        columns.append(Column(f"recall {band} px", _at("by_size", band, "recall"), _share))
-    columns.append(Column("file (MB)", _at("file_bytes"), _millions))
-    columns.append(Column("ms a frame", _at("ms_a_frame"), _one))
+        columns.append(ComparedColumn(f"recall {band} px", _at("by_size", band, "recall"), _share))
+    columns.append(ComparedColumn("file (MB)", _at("file_bytes"), _millions))
+    columns.append(ComparedColumn("ms a frame", _at("ms_a_frame"), _one))
     return columns
 
 
@@ -83,7 +87,7 @@ def _keys(rows: Sequence[Row], *path: str) -> list[str]:
     return list(found)
 
 
-def as_csv(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+def as_csv(rows: Sequence[Row], columns: Sequence[ComparedColumn]) -> str:
     """Full numbers, for machines; nothing where there is none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -94,12 +98,12 @@ def as_csv(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     return text.getvalue()
 
 
-def cells(row: Row, columns: Sequence[Column]) -> list[str]:
+def cells(row: Row, columns: Sequence[ComparedColumn]) -> list[str]:
     values = [(column, column.value(row)) for column in columns]
     return [NOTHING if value is None else column.words(value) for column, value in values]
 
 
-def as_markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+def as_markdown(rows: Sequence[Row], columns: Sequence[ComparedColumn]) -> str:
     lines = [
         "| " + " | ".join(column.name for column in columns) + " |",
         "|---|" + "---:|" * (len(columns) - 1),
@@ -109,7 +113,7 @@ def as_markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_html(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+def as_html(rows: Sequence[Row], columns: Sequence[ComparedColumn]) -> str:
     head = "".join(f"<th>{escape(column.name)}</th>" for column in columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, columns)) + "</tr>"

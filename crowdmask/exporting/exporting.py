@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.errors import DatasetError, OutputError, SettingsError, WeightsError
-from crowdmask.exporting.formats import TFLITE_SIDE, Format, Network, format_of
+from crowdmask.exporting.formats import TFLITE_SIDE, Exportable, Format, format_of
 from crowdmask.exporting.sidecar import sidecar
 from crowdmask.labels.files import pictures_below
 from crowdmask.media.parts import writing
@@ -87,11 +87,11 @@ def export(
     return Exported(target, told, worst, mean, len(samples))
 
 
-def _network(found: Shipped) -> Network:
+def _network(found: Shipped) -> Exportable:
     if found.architecture.task == DETECTOR:
-        return Network(found.model, "bgr", (None, None, 3))
+        return Exportable(found.model, "bgr", (None, None, 3))
     size = found.graph.input_size
-    return Network(found.model, "rgb", (size, size, 3))
+    return Exportable(found.model, "rgb", (size, size, 3))
 
 
 def _samples(folder: Path, found: Shipped, most: int, *, fixed: bool) -> NDArray[np.float32]:
@@ -116,7 +116,7 @@ def _sample(path: Path, side: int, *, rgb: bool) -> NDArray[np.float32] | None:
     return np.ascontiguousarray(image[..., ::-1] if rgb else image, np.float32)
 
 
-def _compared(form: Format, path: Path, network: Network, samples: NDArray[np.float32]) -> tuple[float, float]:
+def _compared(form: Format, path: Path, network: Exportable, samples: NDArray[np.float32]) -> tuple[float, float]:
     """The greatest and the mean difference of the probabilities, over all pictures."""
     run = form.read(path, network)
     gaps: list[NDArray[np.float32]] = []

@@ -25,7 +25,7 @@ SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True)
-class Network:
+class Exportable:
     """What is exported: the model, the name of its input, and the input's shape without the batch (None: any)."""
 
     model: Any
@@ -66,13 +66,13 @@ class Format:
 
     name: str
     suffix: str
-    write: Callable[[Network, Path, NDArray[np.float32] | None], None]
-    read: Callable[[Path, Network], Run]
+    write: Callable[[Exportable, Path, NDArray[np.float32] | None], None]
+    read: Callable[[Path, Exportable], Run]
     needs: str
     int8: bool = False
 
 
-def write_openvino(network: Network, path: Path, calibration: NDArray[np.float32] | None) -> None:
+def write_openvino(network: Exportable, path: Path, calibration: NDArray[np.float32] | None) -> None:
     import openvino as ov
 
     model = ov.convert_model(network.traced())
@@ -87,7 +87,7 @@ def write_openvino(network: Network, path: Path, calibration: NDArray[np.float32
     ov.save_model(model, str(path), compress_to_fp16=calibration is None)
 
 
-def read_openvino(path: Path, network: Network) -> Run:
+def read_openvino(path: Path, network: Exportable) -> Run:
     import openvino as ov
 
     compiled = ov.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -99,7 +99,7 @@ def read_openvino(path: Path, network: Network) -> Run:
     return run
 
 
-def write_onnx(network: Network, path: Path, calibration: NDArray[np.float32] | None) -> None:
+def write_onnx(network: Exportable, path: Path, calibration: NDArray[np.float32] | None) -> None:
     import tf2onnx
 
     traced = network.traced()
@@ -108,7 +108,7 @@ def write_onnx(network: Network, path: Path, calibration: NDArray[np.float32] | 
     )
 
 
-def read_onnx(path: Path, network: Network) -> Run:
+def read_onnx(path: Path, network: Exportable) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -123,7 +123,7 @@ def read_onnx(path: Path, network: Network) -> Run:
     return run
 
 
-def write_tflite(network: Network, path: Path, calibration: NDArray[np.float32] | None) -> None:
+def write_tflite(network: Exportable, path: Path, calibration: NDArray[np.float32] | None) -> None:
     import tensorflow as tf
 
     fixed = (1, *(side or TFLITE_SIDE for side in network.shape[:2]), 3)
@@ -139,7 +139,7 @@ def write_tflite(network: Network, path: Path, calibration: NDArray[np.float32] 
 TFLITE_SIDE = 640  # its shapes are fixed: a detector's pictures are brought to 640 x 640
 
 
-def read_tflite(path: Path, network: Network) -> Run:
+def read_tflite(path: Path, network: Exportable) -> Run:
     try:
         from ai_edge_litert import interpreter as lite
     except ImportError:  # TensorFlow's own, which it means to give up for that package
@@ -154,7 +154,7 @@ def read_tflite(path: Path, network: Network) -> Run:
     return run
 
 
-def write_savedmodel(network: Network, path: Path, calibration: NDArray[np.float32] | None) -> None:
+def write_savedmodel(network: Exportable, path: Path, calibration: NDArray[np.float32] | None) -> None:
     if path.exists():
         shutil.rmtree(path)
     _save(network.traced(), path)
@@ -168,7 +168,7 @@ def _save(traced: Any, path: Path) -> None:
     tf.saved_model.save(holder, str(path), signatures={SIGNATURE: traced})
 
 
-def read_savedmodel(path: Path, network: Network) -> Run:
+def read_savedmodel(path: Path, network: Exportable) -> Run:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from keras import layers
 
 from crowdmask.errors import SettingsError, WeightsError
 from crowdmask.nets.heads import verdict_head
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,19 @@ def cached_weights(name: str, input_size: int) -> Path | None:
         return None
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     path = home / "models" / _file_name(name, input_size)
-    return path if path.is_file() else None
+    return path if path.is_file() and _is_whole(path) else None
+
+
+def _is_whole(path: Path) -> bool:
+    """Keras downloads straight into its cache: what was broken off lies there under the name of the whole file."""
+    import h5py
+
+    try:
+        with h5py.File(path):
+            return True
+    except OSError as error:
+        log.warning("%s is not whole, as after a download that was broken off, and is not used (%s)", path, error)
+        return False
 
 
 def _file_name(name: str, input_size: int) -> str:

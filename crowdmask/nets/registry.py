@@ -53,14 +53,14 @@ class Architecture:
         return getattr(importlib.import_module(self.module), self.build)(graph)
 
 
-_KERAS = "crowdmask.nets.keras_backbones"
+_PLAIN, _KERAS = "crowdmask.nets.plain_cnn", "crowdmask.nets.keras_backbones"
 ARCHITECTURES = {
     row.name: row
     for row in (
         Architecture("retinaface", DETECTOR, "crowdmask.nets.retinaface", "RetinaFaceGraph", "build_retinaface"),
         Architecture("xception", CLASSIFIER, "crowdmask.nets.xception", "XceptionGraph", "build_xception"),
-        Architecture("cnn3", CLASSIFIER, "crowdmask.nets.cnn3", "Cnn3Graph", "build_cnn3"),
-        Architecture("cnn4", CLASSIFIER, "crowdmask.nets.cnn4", "Cnn4Graph", "build_cnn4"),
+        Architecture("cnn3", CLASSIFIER, _PLAIN, "Cnn3Graph", "build_cnn3"),
+        Architecture("cnn4", CLASSIFIER, _PLAIN, "Cnn4Graph", "build_cnn4"),
         Architecture("resnet50v2", CLASSIFIER, _KERAS, "FlattenedGraph", "build_resnet50v2"),
         Architecture("mobilenetv2", CLASSIFIER, _KERAS, "FlattenedGraph", "build_mobilenetv2"),
         Architecture("inceptionresnetv2", CLASSIFIER, _KERAS, "FlattenedGraph", "build_inceptionresnetv2"),

@@ -84,7 +84,14 @@ def read_data(
         unwanted = (leave_out or {}).get(each.root, ())
         training.append(rest.without(unwanted) if isinstance(rest, LabelSet) else rest)
         validation.append(held_out)
+    if test and not any(_shown(each) for each in test):
+        log.warning("so few pictures are held out that none is left for the last test: it is left out")
+        test = []
     return Data(tuple(training), tuple(validation), tuple(p for s in sets for p in s.problems), tuple(test))
+
+
+def _shown(each: AnySet) -> int:
+    return len(each.crops) if isinstance(each, CropSet) else sum(int(p.faces.sum()) for p in each.pictures)
 
 
 def _read(folder: Path, table: LabelTable, *, crops_too: bool) -> AnySet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -94,13 +95,20 @@ def test_pretrained_files_that_do_not_fit(tmp_path: Path) -> None:
         load_pretrained(small("cnn3"), tmp_path / "junk.weights.h5")
 
 
-def test_keras_own_cache_is_found_by_name_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keras_own_cache_is_found_by_name_and_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert cached_weights("mobilenet", 96) is None
     (tmp_path / "models").mkdir()
     wanted = tmp_path / "models" / "mobilenet_1_0_224_tf_no_top.h5"
-    wanted.touch()
+    with h5py.File(wanted, "w") as file:
+        file["kernel"] = np.zeros(1000)
     assert cached_weights("mobilenet", 96) == wanted
+    wanted.write_bytes(wanted.read_bytes()[:2000])  # a download that was broken off
+    with caplog.at_level("WARNING"):
+        assert cached_weights("mobilenet", 96) is None
+    assert "not whole, as after a download that was broken off" in caplog.text
     assert cached_weights("mobilenet", 128) is None
     assert cached_weights("cnn3", 96) is None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +39,35 @@ def test_every_architecture_has_one() -> None:
     assert recipe("transfer", "cnn3") is RECIPES["transfer"]
     with pytest.raises(SettingsError, match="choose one of camera"):
         recipe("magic", "cnn3")
+
+
+CLASSIC = {"optimizer": "adam", "schedule": "constant", "average": 0.0, "augment": "plain", "flip": True}
+AS_PUBLISHED: dict[str, dict[str, Any]] = {
+    "xception-full": {"input_size": 128, "width": 1.0, "middle_blocks": 8, "learning_rate": 1e-4, "batch": 32,
+                      "validation_share": 0.1, "stratified": True},
+    "cnn3": {"input_size": 150, "batch": 10, "learning_rate": 1e-3, "rotation": 40, "shift": 0.2, "zoom": 0.2,
+             "validation_share": 0.2, "patience": 0},
+    "cnn4": {"optimizer": "rmsprop", "input_size": 224, "batch": 20, "flip": False, "train_faces": 1000,
+             "validation_faces": 500, "test_faces": 500},
+    "transfer": {"input_size": 224, "learning_rate": 1e-3, "rotation": 20, "shift": 0.2, "slant": 20},
+    "two-stage": {"input_size": 224, "head_share": 0.5, "unfrozen": 15, "validation_share": 0.2, "test_share": 0.2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AS_PUBLISHED)
+def test_the_field_trains_like_this(name: str) -> None:
+    settings: dict[str, Any] = {}
+    for kind in KINDS:
+        settings |= dataclasses.asdict(
+            kind(**{k: v for k, v in RECIPES[name].items() if k in kind.__dataclass_fields__})
+        )
+    wanted = {**CLASSIC, **AS_PUBLISHED[name]}
+    assert {key: settings[key] for key in wanted} == wanted
+    if name == "cnn3":
+        assert math.tan(math.radians(settings["slant"])) == pytest.approx(0.2, abs=0.005)
+    if name == "transfer":
+        assert settings["least_gain"] > 0
+        assert settings["patience"] > 0
 
 
 def test_what_is_given_wins_over_the_recipe_and_the_recipe_over_the_graph() -> None:
