@@ -8,6 +8,7 @@ import json
 import math
 import numbers
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,11 @@ KINDS: dict[str, tuple[Any, str]] = {
     "int": (numbers.Integral, "a whole number"),
     "float": (numbers.Real, "a number"),
     "bool": (bool, "true or false"),
+    "int or time": ((numbers.Integral, str), "a whole number, or a time such as 1s"),
 }
+Every = int | str  # every Nth, or a time between two: 500ms, 1s, 2min
+_TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+MOST_EVERY = 1_000_000
 
 
 def setting(
@@ -39,6 +44,8 @@ def setting(
 
 def kind_of(f: dataclasses.Field[Any]) -> tuple[str, bool]:
     """The name of a setting's type, and whether it may also be None."""
+    if f.type == "int | str":
+        return "int or time", False
     name, _, rest = str(f.type).partition(" | ")
     return name, rest == "None"
 
@@ -51,12 +58,30 @@ def checked(f: dataclasses.Field[Any], value: Any) -> Any:
     takes, word = KINDS[kind]
     if not isinstance(value, takes) or (isinstance(value, bool) and kind != "bool"):
         raise SettingsError(f"it must be {word}")
+    if kind == "int or time":
+        return _every(value)
     if kind in ("int", "float"):
         return _in_range(f, int(value) if kind == "int" else float(value))  # 1 and 1.0 give the same digest
     choices = f.metadata["choices"]
     if choices and value not in choices:
         raise SettingsError(f"choose one of {', '.join(choices)}")
     return value
+
+
+def _every(value: Every) -> Every:
+    """A number of frames, or a time in seconds as text, written in one way: two that mean the same have one digest."""
+    text = str(value).strip().lower()
+    match = re.fullmatch(r"(\d+|\d*\.\d+)\s*(ms|s|m|min|h)?", text, re.ASCII)
+    if match is None or (match[2] is None and "." in match[1]):
+        raise SettingsError("it must be a whole number of frames, or a time such as 500ms, 1s or 2min")
+    if match[2] is None:
+        if not 1 <= int(match[1]) <= MOST_EVERY:
+            raise SettingsError(f"it must be 1 to {MOST_EVERY}")
+        return int(match[1])
+    seconds = round(float(match[1]) * _TIMES[match[2]], 6)
+    if not 0.001 <= seconds <= 86_400:
+        raise SettingsError("a time must be 1ms to 24h")
+    return f"{seconds:g}s"
 
 
 def _in_range(f: dataclasses.Field[Any], value: float) -> float:
@@ -211,13 +236,20 @@ class AnalysisSettings(FollowSettings):
     every_frame: bool = setting(
         False, "Of a live stream every frame, in line where they come too fast; without it the newest, and a count."
     )
-    every: int = setting(1, "Analyse every Nth frame.", low=1, high=1_000_000)
+    every: int | str = setting(
+        1, "Analyse every Nth frame of a video (5), or the frame that is on show every so often (1s, 500ms, 2min)."
+    )
+    fps: float | None = setting(
+        None, "Analyse so many frames of each second, in place of --every.", low=0.0001, high=1000.0
+    )
     start_s: float | None = setting(None, "Begin at this time of the video.", low=0.0)
     end_s: float | None = setting(None, "Stop at this time of the video.", low=0.0)
     duration_s: float | None = setting(None, "Stop after this much time.", low=0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.fps is not None and self.every != 1:
+            raise SettingsError("every and fps contradict each other: give one of them")
         if self.duration_s == 0:
             raise SettingsError("the duration is 0: nothing would be analysed, give more than that")
         if self.end_s is not None and self.duration_s is not None:
@@ -229,6 +261,18 @@ class AnalysisSettings(FollowSettings):
     def sets_apart(self) -> bool:
         """Whether masks wrongly worn are in no rate."""
         return self.incorrect == "separate"
+
+    @property
+    def every_nth(self) -> int:
+        """Of the frames, by their number."""
+        return self.every if isinstance(self.every, int) else 1
+
+    @property
+    def apart_s(self) -> float | None:
+        """The time from one analysed frame to the next; None where they are chosen by number."""
+        if self.fps is not None:
+            return 1.0 / self.fps
+        return None if isinstance(self.every, int) else float(self.every.removesuffix("s"))
 
     @property
     def weakest(self) -> float:

@@ -93,7 +93,8 @@ def _range_of(f: SettingField) -> str:
         return ", ".join(f"`{choice}`" for choice in f.metadata["choices"])
     if f.metadata["path"]:
         return {"file": "file", "dir": "folder"}[f.metadata["path"]]
-    kind = {"int": "whole number", "float": "number", "str": "text"}[kind_of(f)[0]]
+    kinds = {"int": "whole number", "float": "number", "str": "text", "int or time": "whole number or time"}
+    kind = kinds[kind_of(f)[0]]
     unit = "time" if is_time(f) else kind
     return unit if low is None else f"{unit}{_from_to(low, high)}"
 

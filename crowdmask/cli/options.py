@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 SettingField = dataclasses.Field[Any]
 
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-METAVARS = {"float": "NUMBER", "int": "N", "str": "TEXT"}
+METAVARS = {"float": "NUMBER", "int": "N", "str": "TEXT", "int or time": "N|TIME"}
 CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 

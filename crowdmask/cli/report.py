@@ -30,7 +30,7 @@ Examples:
 @click.option(
     "--logo", type=click.Path(path_type=Path), metavar="PATH", help="A picture for the top (PNG, JPEG, WebP, SVG)."
 )
-@click.option("--every", metavar="WIDTH", help="Width of a bucket over time, 1m to 1mo; without it, what fits.")
+@click.option("--every", metavar="WIDTH", help="A bucket's width over time, as in stats; without it, what fits.")
 @click.option("--timezone", "zone", metavar="ZONE", help="Whose days and hours, as Europe/Paris; without it the run's.")
 @click.option("--moments", type=click.IntRange(0, 100), default=12, show_default=True, help="Worst moments to show.")
 @click.option(

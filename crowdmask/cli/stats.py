@@ -39,7 +39,8 @@ SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".xlsx": "xls
 @click.option(
     "--every",
     metavar="WIDTH",
-    help="A bucket's width: 1m, 20m, 1d ... 1mo; without it the finest that holds enough judged people.",
+    help="A bucket's width, 1m, 20m, 1d ... 1mo, whatever frames were analysed; without it the finest that holds "
+    "enough judged people.",
 )
 @click.option(
     "--by", type=click.Choice(("camera", "source", "none")), default="camera", show_default=True, help="A row for each."

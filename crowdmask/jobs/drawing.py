@@ -21,6 +21,7 @@ from crowdmask.records import SourceKind, Stream
 from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
 from crowdmask.results.kept_detections import KeptDetections, sources_in
 from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.summary import CHOOSING
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 
 FRAMES_AHEAD = 4
@@ -137,7 +138,7 @@ def _read(summary: Path) -> dict[str, Any]:
 
 def _analysis(kept: dict[str, Any]) -> AnalysisSettings:
     """As far as they decide which frames there are; the rest needs not be known any more."""
-    chosen = ("every", "start_s", "end_s", "duration_s", "incorrect")
+    chosen = (*CHOOSING, "incorrect")
     known = {f.name for f in dataclasses.fields(AnalysisSettings)}
     return AnalysisSettings(**{name: kept[name] for name in chosen if name in known and name in kept})
 

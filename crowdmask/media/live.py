@@ -60,10 +60,19 @@ class LiveReader:
     """Reads `path` from when it is made until it ends, `until_s` is over, or `stop` is called."""
 
     def __init__(
-        self, path: str, *, threads: int, every: int, from_s: float, until_s: float | None, every_frame: bool
+        self,
+        path: str,
+        *,
+        threads: int,
+        every: int,
+        apart_s: float | None = None,
+        from_s: float,
+        until_s: float | None,
+        every_frame: bool,
     ) -> None:
         self._path, self._threads = path, threads
         self._every, self._from_s, self._until_s = every, from_s, until_s
+        self._apart_s, self._slot = apart_s, -1  # the last stretch of so many seconds of which there was a frame
         self._in_line = every_frame
         self._is_recording, self._recorded_s = False, 0.0
         self._changed = threading.Condition()
@@ -228,6 +237,11 @@ class LiveReader:
         self._seconds = seconds
         if self._index % self._every or seconds < self._from_s or self._is_over(seconds):
             return
+        if self._apart_s is not None:
+            slot = int(seconds // self._apart_s)
+            if slot == self._slot:
+                return
+            self._slot = slot
         with self._changed:
             if self._in_line or self._is_recording:
                 self._changed.wait_for(lambda: len(self._ready) < IN_LINE or not self._wanted)

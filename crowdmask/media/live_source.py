@@ -37,7 +37,8 @@ class LiveSource:
         self._reader = LiveReader(
             path,
             threads=threads,
-            every=settings.every,
+            every=settings.every_nth,
+            apart_s=settings.apart_s,
             from_s=from_s,
             until_s=until_s,
             every_frame=settings.every_frame,

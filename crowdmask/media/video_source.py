@@ -13,8 +13,8 @@ first size, centred on black, so that boxes and pictures written keep one size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from types import TracebackType
@@ -107,23 +107,36 @@ class VideoSource:
         base = self._stream.time_base or Fraction(1, 1000)
         start_s, end_s = self._between(base)
         clock = StreamClock(self._start, base, self._info.rate)
-        held: Frame | None = None  # until the next one tells how long it lasts
+        held: tuple[av.VideoFrame, int, float] | None = None  # until the next one shows how long it lasts
         for index, decoded in self._counted():
             ticks = clock.ticks(decoded.pts if decoded.pts is not None else decoded.dts)
             seconds = clock.seconds(ticks)
-            if held is not None:
-                yield replace(held, lasts_s=seconds - held.seconds)
-                held = None
+            if held is not None and self._is_shown_when_due(held[2], seconds):
+                yield self._upright.frame(*held, seconds - held[2])
+            held = None
             if end_s is not None and seconds >= end_s - _EPSILON_S:
                 break
             self._keep_gaps(start_s, end_s)
             self._decoding.last_index = index
-            if index % chosen.every == 0 and seconds >= start_s - _EPSILON_S:
-                lasts_s = float(decoded.duration * base) if decoded.duration else None
-                held = self._upright.frame(decoded, index, seconds, lasts_s)
+            if index % chosen.every_nth == 0 and seconds >= start_s - _EPSILON_S:
+                held = decoded, index, seconds
         if held is not None and not self._closed:
-            yield held
+            lasts_s = float(held[0].duration * base) if held[0].duration else None
+            if self._is_shown_when_due(held[2], held[2] + (lasts_s or self._usual_s)):
+                yield self._upright.frame(*held, lasts_s)
         self._keep_gaps(start_s, end_s)
+
+    def _is_shown_when_due(self, from_s: float, until_s: float) -> bool:
+        """Whether one of the times at which a frame is asked for lies in the time for which this one is on show.
+
+        It follows from the frame's own times alone, so that it is the same wherever a video is cut.
+        """
+        apart_s = self._settings.apart_s
+        return apart_s is None or math.ceil((from_s - _EPSILON_S) / apart_s) * apart_s < until_s - _EPSILON_S
+
+    @property
+    def _usual_s(self) -> float:
+        return 1.0 / float(self._info.rate) if self._info.rate else 0.04
 
     def _between(self, base: Fraction) -> tuple[float, float | None]:
         """First and last second of what is given: the part that settings choose, as far as it is in the span."""

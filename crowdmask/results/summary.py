@@ -63,6 +63,7 @@ from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings, content_of
 
 SCHEMA_VERSION = 1
+CHOOSING = ("every", "fps", "start_s", "end_s", "duration_s")  # the settings that choose frames
 
 _DISTRIBUTIONS = {  # the same library comes under several names
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm", "tf-nightly"),
@@ -143,7 +144,7 @@ def summarise(
         "worst_moments": [moment.as_dict() for moment in stats.worst_moments],
         "not_analysed": {
             "gaps": [{**dataclasses.asdict(gap), "seconds": _rounded(gap.seconds, 6)} for gap in work.gaps],
-            "by_request": {name: getattr(analysis, name) for name in ("every", "start_s", "end_s", "duration_s")},
+            "by_request": {name: getattr(analysis, name) for name in CHOOSING},
         },
         "settings": {
             "analysis": analysis.as_dict(),

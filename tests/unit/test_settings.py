@@ -88,3 +88,26 @@ def test_the_digest_tells_settings_apart_and_not_their_spelling() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         AnalysisSettings().confidence = 0.9  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "apart_s", "nth"),
+    [(5, 5, None, 5), ("5", 5, None, 5), ("1s", "1s", 1.0, 1), ("1000ms", "1s", 1.0, 1), (" 2MIN", "120s", 120.0, 1)],
+)
+def test_every_takes_a_number_or_a_time_written_in_one_way(
+    given: object, kept: object, apart_s: float | None, nth: int
+) -> None:
+    settings = AnalysisSettings(every=given)  # type: ignore[arg-type]
+    assert (settings.every, settings.apart_s, settings.every_nth) == (kept, apart_s, nth)
+
+
+@pytest.mark.parametrize("given", [0, -1, 1_000_001, "0s", "25h", "1.5", "often", "1 frame", True, 2.5, None])
+def test_what_every_does_not_take(given: object) -> None:
+    with pytest.raises(SettingsError, match=r"^every is "):
+        AnalysisSettings(every=given)  # type: ignore[arg-type]
+
+
+def test_every_and_fps_contradict_each_other() -> None:
+    assert AnalysisSettings(fps=2).apart_s == 0.5
+    with pytest.raises(SettingsError, match="every and fps contradict each other"):
+        AnalysisSettings(fps=2, every=3)

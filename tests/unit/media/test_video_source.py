@@ -221,6 +221,27 @@ def test_fit_keeps_the_shape() -> None:
     assert fit(np.full((1000, 1, 3), 255, np.uint8), (4, 4)).shape == (4, 4, 3)
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"every": "200ms"}, [0, 5, 10, 15, 20]),
+        ({"every": "0.1s"}, [0, 2, 5, 7, 10, 12, 15, 17, 20, 22]),  # on show at 0.1 s is the frame of 0.08 s
+        ({"every": "1s"}, [0]),
+        ({"fps": 5.0}, [0, 5, 10, 15, 20]),
+        ({"fps": 25.0}, list(range(25))),
+        ({"fps": 60.0}, list(range(25))),
+        ({"every": "200ms", "start_s": 0.3}, [10, 15, 20]),
+        ({"every": "200ms", "start_s": 0.3, "end_s": 0.6}, [10]),
+    ],
+)
+def test_frames_by_time_are_those_on_show_then(asked: dict[str, object], expected: list[int], clip: Path) -> None:
+    """25 frames of 40 ms."""
+    info, frames, _ = read(clip, **asked)
+    assert [frame.index for frame in frames] == expected
+    if "start_s" not in asked:
+        assert info.frames_expected == len(expected)
+
+
 @pytest.mark.parametrize("every", [1, 7, 25, 1000])
 def test_every_nth_by_index_from_any_start(every: int, clip: Path) -> None:
     _, frames, _ = read(clip, every=every)
