@@ -3,12 +3,14 @@
 The rules, which docs/outputs.md repeats:
 
 - A box's line lies outside the face it marks, so that even a face of ten pixels stays visible.
-- The number is the probability of the word beside it. An unknown face that was asked about shows the probability
-  of unmasked in brackets; one that was too small to ask about shows no number.
+- The number is the probability of the word beside it. An unknown face that was asked about shows how likely it is
+  unmasked; one that was too small to ask about shows no number.
 - A label is at most 1.6 times as wide as its face. Where that is too little for the words it shrinks to half its
   size, then to the number alone, and then it is left out: in a dense crowd small faces have their box only.
-- A label never covers another face, another label or the panel, and never leaves the frame. It stands above its
-  face, or else below, or else, where it hides no more than a fifth of it, inside. Unmasked faces choose first.
+- A label never covers a face, its own neither, another label or the panel, and never leaves the frame. It stands above
+  its face, or else below, or beside it. Unmasked faces choose first.
+- The panel stands in a corner or at the middle of an edge where no face is, and stays there until one comes; where a
+  face is at each of these places it is left out.
 """
 
 from __future__ import annotations
@@ -55,6 +57,20 @@ def annotate(
 
 
 @dataclass(frozen=True)
+class PanelState:
+    """What the panel of a video has from the frames before."""
+
+    spot: int = 0  # where it stood
+    people: int = 0  # how many there were so far
+
+
+def most_people(result: FrameResult) -> int:
+    """The highest number of a person in the frame; they are given in the order in which people come."""
+    people = result.columns.get("person")
+    return 0 if people is None or not len(people) else int(people.max())
+
+
+@dataclass(frozen=True)
 class Drawing:
     """What is to be drawn on one frame, and where: settled before anything is drawn."""
 
@@ -65,6 +81,7 @@ class Drawing:
     palette: Palette
     frame_wh: tuple[int, int]
     zones: Zones | None = None
+    spot: int = 0  # where the panel is to stay for the next frame
 
     @property
     def places(self) -> list[Rectangle]:
@@ -106,6 +123,7 @@ def plan_drawing(
     running: bool = True,
     also_blur: FloatArray | None = None,
     zones: Zones | None = None,
+    panel_state: PanelState | None = None,
 ) -> Drawing:
     """What `annotate` draws."""
     size_wh = result.frame.size_wh
@@ -114,9 +132,38 @@ def plan_drawing(
         hidden = result.faces.boxes if also_blur is None else np.concatenate([result.faces.boxes, also_blur])
     capitals = capitals_for(size_wh)
     faces = visible_faces(result, with_numbers=settings.show_numbers)
-    board = panel.lay_out(size_wh, result.counts, totals, capitals, running=running) if settings.panel else None
+    state = panel_state or PanelState()
+    board = None
+    if settings.panel:
+        people = max(state.people, most_people(result)) if running and "person" in result.columns else None
+        board = panel.lay_out(
+            size_wh,
+            panel.texts(result.counts, totals, people, running=running),
+            capitals,
+            _outlines(faces, size_wh),
+            state.spot,
+        )
     labels = place_labels(faces, size_wh, capitals, [board.place] if board is not None else [])
-    return Drawing(hidden, faces, board, labels, PALETTES[settings.palette], size_wh, zones)
+    return Drawing(
+        hidden,
+        faces,
+        board,
+        labels,
+        PALETTES[settings.palette],
+        size_wh,
+        zones,
+        state.spot if board is None else board.spot,
+    )
+
+
+def _outlines(faces: Sequence[JudgedFace], frame_wh: tuple[int, int]) -> list[Rectangle]:
+    """The faces with the lines about them."""
+    found = []
+    for face in faces:
+        by = reach(face.verdict, line_width(frame_wh, face.box))
+        x1, y1, x2, y2 = face.box
+        found.append((x1 - by, y1 - by, x2 + by, y2 + by))
+    return found
 
 
 def capitals_for(size_wh: tuple[int, int]) -> int:

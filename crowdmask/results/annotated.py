@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self  # in typing from Python 3.11 on
 
+from crowdmask import geometry
 from crowdmask.engine.pictures_again import PicturesAgain
-from crowdmask.geometry import Rectangle
+from crowdmask.geometry import FloatArray, Rectangle
 from crowdmask.media.ahead import behind
 from crowdmask.media.pictures import write_picture
 from crowdmask.media.video_writer import VideoWriter
 from crowdmask.records import Counts, Frame, FrameResult, VideoInfo
-from crowdmask.results.annotate import Drawing, annotate, plan_drawing
-from crowdmask.results.anonymise import LingeringBlur
+from crowdmask.results.annotate import Drawing, PanelState, annotate, most_people, plan_drawing
+from crowdmask.results.anonymise import LingeringBlur, LookingAhead
 from crowdmask.settings import OutputSettings
 from crowdmask.tracking.zones import Zones
 
@@ -33,8 +34,9 @@ Stage = Callable[[str], AbstractContextManager[object]]
 class AnnotatedVideo:
     """Draws and encodes on its own thread; holds a few frames, whatever the video's length.
 
-    Results without pictures get them from `pictures`. A piece of a longer video has `totals`, the counts before it,
-    and `lately`, the results shortly before it. `stage` is given the work by name, "draw" and "encode", for its time.
+    Results without pictures get them from `pictures`. A piece of a longer video has `totals` and `people`, what was
+    counted before it, and `lately`, the results shortly before it. `stage` is given the work by name, "draw" and
+    "encode", for its time.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class AnnotatedVideo:
         stage: Stage = nullcontext,
         pictures: PicturesAgain | None = None,
         totals: Counts | None = None,
+        people: int = 0,
         lately: Iterable[FrameResult] = (),
         zones: Zones | None = None,
     ) -> None:
@@ -70,7 +73,9 @@ class AnnotatedVideo:
             self._lingering.also(result)
         self._stack = ExitStack()
         self._writer: VideoWriter | None = None
-        self._hand_over: Callable[[tuple[FrameResult, Counts]], None] | None = None
+        self._ahead = LookingAhead()
+        self._spot, self._people = 0, people
+        self._hand_over: Callable[[tuple[FrameResult, Counts, FloatArray]], None] | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -89,24 +94,50 @@ class AnnotatedVideo:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            for ready in self._ahead.finish():
+                self._hand(*ready)
         self._hand_over = None
         self._stack.__exit__(kind, error, trace)
 
-    def write(self, result: FrameResult) -> None:
+    def write(self, result: FrameResult, coming: FloatArray | None = None) -> None:
+        """`coming` are places where somebody is about to be found, from whoever looks ahead itself.
+
+        Where faces are to be blurred, results that come without pictures are looked ahead of here.
+        """
         if self._hand_over is None:
             raise ValueError("the video is not open: results are written inside of its `with` block")
-        self._totals = self._totals + result.counts
-        self._hand_over((result, self._totals))
+        if coming is None and self._settings.blur and not result.frame.has_picture:
+            for ready in self._ahead.take(result):
+                self._hand(*ready)
+        else:
+            self._hand(result, geometry.empty_boxes() if coming is None else coming)
 
-    def _draw_and_encode(self, item: tuple[FrameResult, Counts]) -> None:
+    def _hand(self, result: FrameResult, coming: FloatArray) -> None:
+        assert self._hand_over is not None  # this runs inside of the context only
+        self._totals = self._totals + result.counts
+        self._hand_over((result, self._totals, coming))
+
+    def _draw_and_encode(self, item: tuple[FrameResult, Counts, FloatArray]) -> None:
         assert self._writer is not None  # this runs inside of the context only
-        result, totals = item
+        result, totals, coming = item
         if self._pictures is not None and not result.frame.has_picture:
             with self._stage("decode_again"):
                 result = self._pictures.of(result)
         with self._stage("draw"):
-            also_blur = self._lingering.also(result) if self._settings.blur else None
-            drawing = plan_drawing(result, totals, self._settings, also_blur=also_blur, zones=self._zones)
+            also_blur = None
+            if self._settings.blur:
+                also_blur = np.concatenate([self._lingering.also(result), coming])
+            self._people = max(self._people, most_people(result))
+            drawing = plan_drawing(
+                result,
+                totals,
+                self._settings,
+                also_blur=also_blur,
+                zones=self._zones,
+                panel_state=PanelState(self._spot, self._people),
+            )
+            self._spot = drawing.spot
             frame, places = self._drawn(result.frame, drawing)
         with self._stage("encode"):
             self._writer.write(frame, places)

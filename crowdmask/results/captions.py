@@ -19,7 +19,6 @@ from crowdmask.verdicts import Share
 Size = tuple[int, int]  # width, height
 
 WIDEST_LABEL = 1.6  # of its face's width
-MOST_HIDDEN = 0.2  # of a face, by its own label
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,8 @@ def wordings(verdict: Verdict, unmasked_prob: float) -> tuple[str, str]:
     if math.isnan(unmasked_prob):
         return verdict.word, ""
     if verdict is Verdict.UNKNOWN:
-        number = f"({percent(unmasked_prob)})"
-    else:
-        number = percent(unmasked_prob if verdict.row.share is Share.AGAINST else 1.0 - unmasked_prob)
+        return f"{verdict.word} (unmasked {percent(unmasked_prob)})", "?"
+    number = percent(unmasked_prob if verdict.row.share is Share.AGAINST else 1.0 - unmasked_prob)
     return f"{verdict.word} {number}", number
 
 
@@ -116,7 +114,7 @@ def _texts(face: JudgedFace, capitals: int) -> Iterator[tuple[str, int]]:
 
 
 def _spots(box: Rectangle, label_wh: Size, gap: int, frame_wh: Size) -> list[Rectangle]:
-    """Places in the frame for a label: above the box, below it, or inside; flush left or right."""
+    """Places in the frame for a label: above the box, below it, flush left or right, or beside it."""
     x1, y1, x2, y2 = box
     wide, high = label_wh
     width, height = frame_wh
@@ -125,8 +123,10 @@ def _spots(box: Rectangle, label_wh: Size, gap: int, frame_wh: Size) -> list[Rec
     lefts = [min(max(edge, 0), width - wide) for edge in (x1 - gap, x2 + gap - wide)]
     tops = [top for top in (y1 - gap - high, y2 + gap) if 0 <= top <= height - high]
     spots = [(left, top, left + wide, top + high) for top in tops for left in lefts]
-    if wide <= x2 - x1 and wide * high <= MOST_HIDDEN * (x2 - x1) * (y2 - y1):
-        spots += [(x1, y1, x1 + wide, y1 + high), (x1, y2 - high, x1 + wide, y2)]
+    for left in (x2 + gap, x1 - gap - wide):
+        if 0 <= left <= width - wide:
+            top = min(max(y1, 0), height - high)
+            spots.append((left, top, left + wide, top + high))
     return spots
 
 

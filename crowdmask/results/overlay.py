@@ -20,7 +20,7 @@ from crowdmask.media.ahead import behind
 from crowdmask.media.overlay_writer import OverlayWriter
 from crowdmask.records import FrameResult, VideoInfo
 from crowdmask.results import panel
-from crowdmask.results.annotate import Drawing, capitals_for, plan_drawing
+from crowdmask.results.annotate import Drawing, PanelState, capitals_for, most_people, plan_drawing
 from crowdmask.results.boxes import box_bars, edge_width, line_width
 from crowdmask.results.lettering import line_height
 from crowdmask.results.palette import BLACK, WHITE, ink_on
@@ -160,7 +160,7 @@ class OverlayVideo:
     ) -> None:
         self._open_writer = partial(OverlayWriter, path, info, source, header((info.width, info.height)))
         self._settings, self._stage, self._zones = settings, stage, zones
-        self._totals = Counts()
+        self._totals, self._state = Counts(), PanelState()
         self._stack = ExitStack()
         self._writer: OverlayWriter | None = None
         self._hand_over: Callable[[tuple[FrameResult, Counts]], None] | None = None
@@ -193,6 +193,9 @@ class OverlayVideo:
         assert self._writer is not None  # this runs inside of the context only
         result, totals = item
         with self._stage("draw"):
-            shown = list(events(plan_drawing(result, totals, self._settings, zones=self._zones)))
+            self._state = PanelState(self._state.spot, max(self._state.people, most_people(result)))
+            drawing = plan_drawing(result, totals, self._settings, zones=self._zones, panel_state=self._state)
+            self._state = PanelState(drawing.spot, self._state.people)
+            shown = list(events(drawing))
         with self._stage("copy"):
             self._writer.write(result.frame, shown)

@@ -1,7 +1,8 @@
-"""The panel that `annotate` puts into a frame's corner: its counts, which are the legend too, and the rate so far."""
+"""The panel that `annotate` puts where no face is: the frame's counts, the legend too, and the rate so far."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -46,6 +47,7 @@ class Panel:
     place: Rectangle
     capitals: int
     rows: tuple[Row, ...]
+    spot: int = 0  # which of the places it may have
 
     def swatch(self, row: Row, top: int) -> Rectangle:
         """The little box that begins a row whose line begins there."""
@@ -53,19 +55,29 @@ class Panel:
         return x, y, x + self.capitals, y + self.capitals
 
 
-def lay_out(frame_wh: tuple[int, int], counts: Counts, totals: Counts, capitals: int, *, running: bool) -> Panel | None:
-    """The panel at the top left; None where the frame has no room for it."""
-    texts: list[tuple[Verdict | None, str, str]] = [
+Text = tuple["Verdict | None", str, str]
+
+
+def texts(counts: Counts, totals: Counts, people: int | None, *, running: bool) -> list[Text]:
+    """The lines of the panel: verdict, words and figures; `people` are those so far, where faces are followed."""
+    return [
         *(
             (row.verdict, row.word, str(counts[row.verdict]))
             for row in VERDICTS
             if row.said_when_none or totals[row.verdict]
         ),
+        *([] if people is None else [(None, "people so far", f"{people:,}")]),
         (None, "compliance so far" if running else "compliance", rate_text(totals)),
     ]
+
+
+def lay_out(
+    frame_wh: tuple[int, int], lines: Sequence[Text], capitals: int, faces: Sequence[Rectangle] = (), spot: int = 0
+) -> Panel | None:
+    """The panel where no face is, at `spot` if it can be; None where the frame has no room for it."""
     pad, line = capitals, line_height(capitals)
     rows = tuple(
-        Row(verdict, 0 if verdict is None else 2 * capitals, word, number, capitals) for verdict, word, number in texts
+        Row(verdict, 0 if verdict is None else 2 * capitals, word, number, capitals) for verdict, word, number in lines
     )
     # room for the widest numbers there can reasonably be, so that the panel keeps its size through a video
     room = coverage("100.0%", capitals).shape[1]
@@ -73,8 +85,26 @@ def lay_out(frame_wh: tuple[int, int], counts: Counts, totals: Counts, capitals:
     wide, high = max(widths) + 2 * pad, len(rows) * line + 2 * (pad // 2)
     if wide + pad > LARGEST * frame_wh[0] or high + pad > LARGEST * frame_wh[1]:
         return None
-    x, y = pad // 2, pad // 2
-    return Panel((x, y, x + wide, y + high), capitals, rows)
+    spots = _spots(frame_wh, (wide, high), pad // 2)
+    for at in (spot, *(other for other in range(len(spots)) if other != spot)):
+        x, y = spots[at]
+        place = x, y, x + wide, y + high
+        if not any(_touch(place, face) for face in faces):
+            return Panel(place, capitals, rows, at)
+    return None
+
+
+def _touch(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _spots(frame_wh: tuple[int, int], size_wh: tuple[int, int], edge: int) -> list[tuple[int, int]]:
+    """Where a panel may have its top left corner: in the corners of the frame, then at the middle of its edges."""
+    left, top = edge, edge
+    right, bottom = frame_wh[0] - size_wh[0] - edge, frame_wh[1] - size_wh[1] - edge
+    across, down = (left + right) // 2, (top + bottom) // 2
+    corners = [(left, top), (right, top), (left, bottom), (right, bottom)]
+    return [*corners, (across, top), (across, bottom), (left, down), (right, down)]
 
 
 def draw(image: Image, panel: Panel, palette: Palette) -> None:

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.judging import Judge
@@ -46,8 +47,9 @@ from crowdmask.media.sources import open_source
 from crowdmask.media.video_source import VideoSource
 from crowdmask.records import FrameResult, Look, SourceKind, VideoInfo
 from crowdmask.results import summary
+from crowdmask.results.annotate import most_people
 from crowdmask.results.annotated import AnnotatedVideo
-from crowdmask.results.anonymise import LINGER_SECONDS
+from crowdmask.results.anonymise import LINGER_SECONDS, looking_ahead
 from crowdmask.results.frames_csv import FramesCsv
 from crowdmask.results.overlay import OverlayVideo
 from crowdmask.results.people import PeopleStats
@@ -232,7 +234,7 @@ class Videos:
     def _draw(self, entry: Entry, span: Span, concluded: Entry) -> Entry:
         """A segment's piece of the annotated video; none where it has no frame."""
         path, begun = self._file(entry, span, "mp4"), time.monotonic()
-        before = json.loads(self._file(entry, WHOLE, "before.json").read_text())
+        before = json.loads(self._file(entry, WHOLE, locations.BEFORE).read_text())
         done = replace(entry, segment=PIECES + span.number, state=State.DONE, settings=self._plan.settings_digest)
         if str(span.number) not in before:
             return done
@@ -245,15 +247,17 @@ class Videos:
                     source.info,
                     self._plan.output,
                     threads=PIECE_THREADS,
-                    totals=Counts(*before[str(span.number)]),
+                    totals=Counts(*before[str(span.number)]["counts"]),
+                    people=before[str(span.number)]["people"],
                     lately=self._lately(entry, span),
                     zones=self._zones(entry),
                 )
             )
             frames = stack.enter_context(ahead(source, self._plan.runtime.window))
-            for frame, result in zip(frames, self._results(entry, span), strict=True):
+            results = looking_ahead(self._results(entry, span), self._soon(entry, span))
+            for frame, (result, coming) in zip(frames, results, strict=True):
                 self._go_on()
-                video.write(result.with_picture(frame))
+                video.write(result.with_picture(frame), coming)
                 beating.saw()
         return replace(
             done, outputs=(self._output(path),), frames=beating.frames, wall_s=round(time.monotonic() - begun, 3)
@@ -321,6 +325,12 @@ class Videos:
     def _results(self, entry: Entry, span: Span) -> Iterator[FrameResult]:
         with open(self._file(entry, span, "results"), "rb") as file:
             yield from unpack(file, stream_of(entry))
+
+    def _soon(self, entry: Entry, span: Span) -> Iterator[FrameResult]:
+        """The results after a segment: who is about to be found is hidden a moment before."""
+        after = replace(span, number=span.number + 1)
+        if self._file(entry, after, "results").exists():
+            yield from self._results(entry, after)
 
     def _lately(self, entry: Entry, span: Span) -> list[FrameResult]:
         """The results shortly before a segment: where a face just was, it stays hidden a moment longer."""
@@ -408,7 +418,7 @@ class _Tables:
 
 
 class _Segments:
-    """A sink of packed results, each into its segment's file; `before` has the counts before each."""
+    """A sink of packed results, each into its segment's file; `before` has what was counted before each."""
 
     def __init__(self, spans: Sequence[Span], path_of: Callable[[Span], Path]) -> None:
         self._coming, self._path_of = list(spans), path_of
@@ -417,7 +427,8 @@ class _Segments:
         self._file: PackedFile | None = None
         self._totals = Counts()
         self.paths: list[Path] = []
-        self.before: dict[str, tuple[int, ...]] = {}
+        self._people = 0
+        self.before: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> _Segments:
         return self
@@ -436,8 +447,10 @@ class _Segments:
             self.paths.append(path)
         assert self._file is not None and self._span is not None
         self._file.add(pack(result))
-        self.before.setdefault(str(self._span.number), self._totals.numbers)
+        before = {"counts": self._totals.numbers, "people": self._people}
+        self.before.setdefault(str(self._span.number), before)
         self._totals = self._totals + result.counts
+        self._people = max(self._people, most_people(result))
 
 
 class _Beating:

@@ -5,9 +5,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crowdmask.records import Counts
+from crowdmask.records import Counts, FrameResult
 from crowdmask.results.annotate import annotate
-from crowdmask.results.anonymise import CELLS, LINGER_SECONDS, LingeringBlur, blur_faces
+from crowdmask.results.anonymise import (
+    CELLS,
+    LINGER_SECONDS,
+    LingeringBlur,
+    LookingAhead,
+    blur_faces,
+    blurred_place,
+    looking_ahead,
+)
 from crowdmask.settings import OutputSettings
 from tests.factories import make_faces, make_result
 
@@ -47,14 +55,50 @@ def test_two_faces_with_the_same_averages_end_up_the_same() -> None:
     assert np.abs(pictures[0] - pictures[1]).max() <= 1
 
 
-def test_the_margin_is_hidden_too_and_the_rest_stays() -> None:
+def test_an_ellipse_over_the_whole_head_is_hidden_and_the_rest_stays() -> None:
+    """A box of 50 by 50: half as wide again, six tenths higher, and a little further up than down."""
     image = noise(300, 300)
     before = image.copy()
     blur_faces(image, make_faces([(100, 100, 150, 150)]).boxes)
     touched = (image != before).any(axis=2)
     rows, columns = np.nonzero(touched)
-    assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (90, 90, 160, 160)
-    assert touched[90:160, 90:160].mean() > 0.99
+    assert 87 <= columns.min() <= 90 and 160 <= columns.max() < 163 and 82 <= rows.min() <= 85 and rows.max() < 163
+    assert touched[100:150, 100:150].mean() > 0.99  # all of the box, corners too
+    for corner in (touched[82:88, 87:93], touched[82:88, 157:163], touched[157:163, 87:93]):
+        assert not corner.any()  # it is no rectangle
+    assert blurred_place(np.array([100, 100, 150, 150], np.float32), (300, 300)) == (87, 82, 163, 163)
+
+
+def test_the_rim_is_soft_and_nothing_of_the_box_shines_through() -> None:
+    flat = np.zeros((200, 200, 3), np.uint8)
+    flat[100:150, 100:150] = np.indices((50, 50)).sum(axis=0)[..., None] % 2 * 255
+    blur_faces(flat, make_faces([(100, 100, 150, 150)]).boxes)
+    inside = flat[102:148, 102:148, 0].astype(int)
+    assert np.abs(np.diff(inside, axis=1)).max() < 40 and np.abs(np.diff(inside, axis=0)).max() < 40
+
+
+def followed(seconds: float, *people: tuple[int, float]) -> FrameResult:
+    boxes = [(x, 10.0, x + 20, 30.0) for _, x in people]
+    result = make_result(None, boxes, [0.1] * len(boxes), seconds=seconds)
+    return result.with_columns(person=np.array([number for number, _ in people], np.int32))
+
+
+def test_somebody_is_hidden_before_being_found() -> None:
+    """Person 2 is found at 0.8 s, and hidden from half a second before on where it is found first."""
+    results = [followed(i / 10, (1, 0.0), *(((2, 50.0 + i),) if i >= 8 else ())) for i in range(12)]
+    ahead = LookingAhead(0.5)
+    found = [pair for result in results for pair in ahead.take(result)] + list(ahead.finish())
+    assert [result.frame.seconds for result, _ in found] == [i / 10 for i in range(12)]
+    assert [boxes[:, 0].tolist() for _, boxes in found] == [[]] * 3 + [[58.0]] * 5 + [[]] * 4
+
+
+def test_looking_ahead_goes_on_into_the_segment_after() -> None:
+    results = [followed(i / 10, (1, 0.0), *(((2, 50.0),) if i >= 8 else ())) for i in range(12)]
+    parts = [list(looking_ahead(results[:7], results[7:])), list(looking_ahead(results[7:], []))]
+    ahead = LookingAhead()
+    whole = [pair for result in results for pair in ahead.take(result)] + list(ahead.finish())
+    for (one, mine), (other, theirs) in zip(parts[0] + parts[1], whole, strict=True):
+        assert one is other and np.array_equal(mine, theirs)
 
 
 def test_boxes_at_and_beyond_the_edge() -> None:
