@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from crowdmask.nets.registry import CLASSIFIER
 from crowdmask.nets.shipped import Shipped
 from crowdmask.nets.weights import Manifest
 
+log = logging.getLogger(__name__)
 BATCH = 16
 ONNX_RUNTIME, TFLITE = "onnxruntime", "tflite"
 # in the order of the table: the first two run our weights, the others what `crowdmask export` writes of them
@@ -59,11 +61,14 @@ def _runs(found: Shipped, folder: Path | None, name: str, wanted: Sequence[str])
         for runtime in wanted:
             if runtime in (OPENVINO, TENSORFLOW):
                 runs[runtime] = compiler(runtime)(Wanted(manifest, name, CLASSIFIER, "float32", 1, device="cpu"))
-            else:
-                form = formats.FORMATS["onnx" if runtime == ONNX_RUNTIME else "tflite"]
-                path = Path(there) / f"{name}{form.suffix}"
+                continue
+            form = formats.FORMATS["onnx" if runtime == ONNX_RUNTIME else "tflite"]
+            path = Path(there) / f"{name}{form.suffix}"
+            try:
                 form.write(network, path, None)
                 runs[runtime] = _of_floats(form.read(path, network))
+            except Exception as error:  # converters raise whatever they like, and cost the table one cell at most
+                log.warning("%s: no time in %s: %s", name, runtime, " ".join(str(error).split())[:200])
         yield runs
 
 

@@ -98,7 +98,12 @@ def test_classifiers_in_one_table_and_a_kill_between_them(
     assert '"state": "finished"' in run(runs.command, "show", out / "cnn3").output
 
 
-def test_a_crop_is_timed_in_every_runtime_that_is_here(tmp_path: Path) -> None:
+def test_a_crop_is_timed_in_every_runtime_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from dataclasses import replace
+
+    from crowdmask.comparison import cost
     from crowdmask.comparison.cost import milliseconds_a_crop, runtimes
     from crowdmask.nets.checkpoint import arrays_of, save_weights
     from crowdmask.nets.registry import architecture
@@ -112,6 +117,14 @@ def test_a_crop_is_timed_in_every_runtime_that_is_here(tmp_path: Path) -> None:
     assert list(found) == runtimes()
     assert {"tensorflow", "tflite"} <= set(found)
     assert all(value > 0 for value in found.values())
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such layer")
+
+    monkeypatch.setitem(cost.formats.FORMATS, "tflite", replace(cost.formats.FORMATS["tflite"], write=broken))
+    monkeypatch.setattr(cost, "runtimes", lambda: ["openvino", "tflite"])
+    assert list(milliseconds_a_crop(shipped("cnn3", tmp_path), tmp_path, "cnn3", 3)) == ["openvino"]
+    assert "cnn3: no time in tflite: no such layer" in caplog.text
 
 
 def test_the_one_that_ships_is_judged_beside_them(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
