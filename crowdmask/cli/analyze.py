@@ -12,6 +12,7 @@ from crowdmask.cli.main import COMMANDS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOM
 from crowdmask.cli.options import SectionedCommand, SectionOption, general_options, setting_options
 from crowdmask.errors import CrowdmaskError, SettingsError
 from crowdmask.jobs.destinations import Destinations
+from crowdmask.runs.energy import require as require_energy
 from crowdmask.settings import (
     AggregateSettings,
     AnalysisSettings,
@@ -99,8 +100,11 @@ def command(
     if only_counts or is_batch(inputs, destinations.out_dir, build(BatchSettings, settled)):
         from crowdmask.cli.batch import run_and_tell
 
-        if build(RuntimeSettings, settled).energy:
-            raise SettingsError("--energy goes with single videos and pictures, not with a batch: leave it out")
+        runtime = build(RuntimeSettings, settled)
+        if runtime.energy and build(BatchSettings, settled).cluster is not None:
+            raise SettingsError("--energy estimates this machine alone: leave it out with --cluster")
+        if runtime.energy:
+            require_energy(runtime.country)
         if build(OutputSettings, settled).video_overlay:
             raise SettingsError("--video-overlay goes with single videos, not with a batch: name the files one by one")
 

@@ -229,15 +229,19 @@ def _speed(stats: ComplianceStats, work: Work) -> dict[str, Any]:
 
 
 def _energy(info: VideoInfo, stats: ComplianceStats, work: Work, start_s: float) -> dict[str, Any] | None:
-    """What was estimated, and what that makes for an hour of the video and for a thousand faces."""
     if work.energy is None:
         return None
     hours = max(0.0, (work.until_s or 0.0) - start_s) / 3600 if info.kind is SourceKind.VIDEO else 0.0
-    used = float(work.energy["watt_hours"])
+    return energy_for(work.energy, hours, stats.faces)
+
+
+def energy_for(used: Mapping[str, Any], video_hours: float, faces: int) -> dict[str, Any]:
+    """What was estimated, and what that makes for an hour of video and for a thousand faces, where there were any."""
+    watt_hours = float(used["watt_hours"])
     return {
-        **work.energy,
-        "watt_hours_per_video_hour": _rounded(used / hours, 4) if hours else None,
-        "watt_hours_per_1000_faces": _rounded(1000 * used / stats.faces, 4) if stats.faces else None,
+        **used,
+        "watt_hours_per_video_hour": _rounded(watt_hours / video_hours, 4) if video_hours else None,
+        "watt_hours_per_1000_faces": _rounded(1000 * watt_hours / faces, 4) if faces else None,
     }
 
 

@@ -46,15 +46,21 @@ def available() -> bool:
     return find_spec("codecarbon") is not None
 
 
-@contextmanager
-def measured(country: str) -> Iterator[Energy]:
-    """Estimates the energy of what is done inside; `country` (ISO 3166, three letters) decides the grams of CO2."""
+def require(country: str) -> None:
+    """Refuses what cannot be estimated, before any work is done."""
     if not available():
         raise SettingsError(
             "energy is estimated by codecarbon, which is not installed: pip install 'crowdmask[energy]'"
         )
     if not (len(country) == 3 and country.isalpha() and country.isupper()):
         raise SettingsError(f"--country {country!r}: give three capital letters, such as DEU or FRA")
+
+
+@contextmanager
+def measured(country: str) -> Iterator[Energy]:
+    """Estimates the energy of what is done inside, child processes included; `country` (ISO 3166, three letters)
+    decides the grams of CO2."""
+    require(country)
     from codecarbon import OfflineEmissionsTracker
 
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)  # it speaks before it reads its own log_level

@@ -10,13 +10,18 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from crowdmask.cli import analyze
 from crowdmask.cli.batch_progress import BatchProgress
+from crowdmask.jobs.batch import run_energy
 from crowdmask.jobs.batch.standing import Tally
 from crowdmask.records import Counts
+from crowdmask.runs.energy import Energy
 from tests.cli.conftest import Crowdmask
 from tests.schemas import assert_fits
 from tests.unit.jobs.batch.cctv import aged, night, rows, wait_for
@@ -69,6 +74,44 @@ def test_a_folder_is_analysed_whole(crowdmask: Crowdmask, folder: Path) -> None:
     assert len(rows(Path("run/frames.csv"))) == 40
     again = crowdmask("analyze", "in", "--out-dir", "run", "--timezone", "UTC")
     assert again.code == 0 and "31 of them before" in " ".join(again.out.split())
+
+
+def test_the_energy_of_a_run_adds_up_over_its_sessions(
+    crowdmask: Crowdmask, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def half_a_watt_hour(country: str) -> Iterator[Energy]:
+        yield Energy(country, watt_hours=0.5, co2_grams=0.2, seconds=3.0, method="a test")
+
+    def energy(*more: str, run: str = "run") -> dict[str, Any]:
+        assert crowdmask("analyze", "in", "--out-dir", run, "--timezone", "UTC", *more).code == 0
+        summary: dict[str, Any] = json.loads(Path(run, "summary.json").read_text())
+        faces.append(summary.get("counts", {}).get("faces", 0))
+        found: dict[str, Any] = summary["energy"]
+        return found
+
+    faces: list[int] = []
+    monkeypatch.setattr(run_energy, "measured", half_a_watt_hour)
+    monkeypatch.setattr(analyze, "require_energy", lambda country: None)
+    first = energy("--energy")
+    (video,) = Path("run/videos").rglob("*.json")
+    hours = json.loads(video.read_text())["until_s"] / 3600
+    assert (first["estimated"], first["watt_hours"], first["method"]) == (True, 0.5, "a test")
+    assert first["watt_hours_per_1000_faces"] == pytest.approx(500 / faces[0], abs=1e-4)
+    assert first["watt_hours_per_video_hour"] == pytest.approx(0.5 / hours, abs=1e-4)
+    again = energy("--energy")  # finds nothing to do
+    assert (again["watt_hours"], again["seconds"]) == (1.0, 6.0)
+    assert again["watt_hours_per_1000_faces"] == pytest.approx(1000 / faces[0], abs=1e-4)
+    assert energy() == again  # a session that did not ask adds nothing
+    hidden = energy("--energy", "--aggregate", "30m", run="counts")
+    assert hidden["watt_hours"] == 0.5
+    assert hidden["watt_hours_per_1000_faces"] is hidden["watt_hours_per_video_hour"] is None
+    assert energy(run="plain") is None
+
+
+def test_energy_goes_with_one_machine(crowdmask: Crowdmask, folder: Path) -> None:
+    ran = crowdmask("analyze", "in", "--out-dir", "run", "--energy", "--cluster", "auto")
+    assert ran.code == 2 and "--energy estimates this machine alone" in ran.err and len(ran.lines) == 1
 
 
 def test_json_has_the_summary_in_the_shape_of_single_inputs(crowdmask: Crowdmask, folder: Path) -> None:

@@ -51,6 +51,7 @@ META_DETECTIONS = "detections"  # name of the detections file, empty where none 
 META_WATCHED = "watched"  # JSON: the names of zones and lines that tables have columns for
 META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see period_sums.py
 META_NOTES = "notes"  # JSON: list of texts for the reader of the run
+META_ENERGY = "energy"  # JSON: what was estimated over the sessions with --energy, see run_energy.py
 META_REVISION = "results_revision"  # of the program that made the results, see digests.py
 
 _PAGE = 1000

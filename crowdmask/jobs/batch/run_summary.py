@@ -12,6 +12,7 @@ from typing import Any
 from crowdmask.errors import SettingsError
 from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, State, readable
 from crowdmask.jobs.batch.manifest import META_STARTED, META_ZONE, Manifest
+from crowdmask.jobs.batch.run_energy import energy_of
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.camera_names import camera_warning
 from crowdmask.results.frames_csv import FRAMES
@@ -151,6 +152,7 @@ def run_summary(
         "weights": [dataclasses.asdict(used) for used in weights],
         "versions": versions(),
         "sessions": [dataclasses.asdict(session) for session in manifest.sessions()],
+        "energy": energy_of(manifest),
         "failures": failures,
         "gaps": seen.gaps,
         "notes": _notes(plan, seen, totals.failed, totals.left),

@@ -39,6 +39,7 @@ from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.planner import Planner, drop_unselected
 from crowdmask.jobs.batch.pulse import Disk, Pulse
 from crowdmask.jobs.batch.queue import Queue
+from crowdmask.jobs.batch.run_energy import estimated
 from crowdmask.jobs.batch.run_lock import RunLock
 from crowdmask.jobs.batch.run_summary import settings_of
 from crowdmask.jobs.batch.salvage import open_manifest
@@ -193,7 +194,8 @@ class _Batch:
         self._begin()
         ending = "failed"
         try:
-            self._work(networks)
+            with estimated(self.plan, self.manifest):
+                self._work(networks)
             ending = DISK_FULL if self.disk.was_low else INTERRUPTED if self.stop.asked else FINISHED
             if ending == FINISHED:
                 self.store.finish()
