@@ -147,12 +147,13 @@ def test_a_detector_in_onnx_and_its_example_finds_what_ours_finds(
     assert np.allclose(sorted(boxes[:, 0]), sorted(wanted[best][:, 0]), atol=0.1)
 
 
-def test_int8_of_openvino(weights: Path, pictures: Path, tmp_path: Path) -> None:
-    needs("openvino")
-    if find_spec("nncf") is None:
+@pytest.mark.parametrize("form", ["openvino", "tflite"])
+def test_int8(form: str, weights: Path, pictures: Path, tmp_path: Path) -> None:
+    needs(form)
+    if form == "openvino" and find_spec("nncf") is None:
         pytest.skip("needs nncf: crowdmask[export]")
-    done = export("xception", "openvino", tmp_path, pictures, folder=weights, calibrate_on=pictures)
-    assert done.path.name == "xception-int8.xml"
+    done = export("xception", form, tmp_path, pictures, folder=weights, calibrate_on=pictures)
+    assert done.path.name == f"xception-int8{FORMATS[form].suffix}"
     assert json.loads(done.sidecar.read_text())["precision"] == "int8"
     assert 0 < done.mean < 0.05
 
