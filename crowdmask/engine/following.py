@@ -74,7 +74,13 @@ class Following:
         if self._follower is None:
             settings = replace(self._settings, look_ahead_s=0.0) if self._live else self._settings
             rules = rules_of(self._settings)
-            self._follower = Follower(settings, look.frame.size_wh, rules, sure_score=self._settings.confidence)
+            self._follower = Follower(
+                settings,
+                look.frame.size_wh,
+                rules,
+                sure_score=self._settings.confidence,
+                judge_score=self._settings.judge_confidence,
+            )
         self._waiting.append(look if self._live else look.without_picture())
         finds = Finds(look.faces.boxes, look.faces.scores) if look.looked else None
         frame = look.frame

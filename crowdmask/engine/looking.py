@@ -25,7 +25,7 @@ from crowdmask.engine.judging import Answers, Judge, judged
 from crowdmask.engine.verdicts import judgeable, not_asked
 from crowdmask.records import Faces, Frame, Look
 from crowdmask.tracking.observations import Finds
-from crowdmask.tracking.schedule import Schedule, look_again
+from crowdmask.tracking.schedule import Schedule, agree, look_again
 
 LONGEST_BLIND_S = 0.1  # the first frame that is so much later than a look is looked at, whatever `detect_every` says
 AHEAD = 2  # stretches that are looked at while one is judged
@@ -42,15 +42,14 @@ class _Stretch:
 
 
 class Looking:
-    """For one stream: give it its frames in order, any number at a time, and then `finish`.
+    """For one recording: give it its frames in order, any number at a time, and then `finish`.
 
-    The looks come a few `take`s later; `live` gives them at once.
+    The looks come a few `take`s later.
     """
 
-    def __init__(self, judge: Judge, *, live: bool = False) -> None:
+    def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self._live = live
-        self._schedule = Schedule(rules_of(judge.settings), sure_score=judge.settings.confidence)
+        self._due_faces = DueFaces(judge)
         self._camera = CameraMotion()
         self._waiting: list[Frame] = []  # after the last look
         self._passed = 0  # frames since the last look
@@ -68,7 +67,7 @@ class Looking:
         at = [i for i, frame in enumerate(frames, start=first) if self._is_due(frame)]
         if at:
             self._begin(at)
-        yield from self._settled(0 if self._live else AHEAD)
+        yield from self._settled(AHEAD)
 
     def _is_due(self, frame: Frame) -> bool:
         """Whether the detector looks at this frame whatever is in it; asked of every frame in order."""
@@ -118,12 +117,12 @@ class Looking:
     def _looks(self, stretch: _Stretch) -> Iterator[Look]:
         """The third step: faces are judged."""
         found, motions = stretch.found, stretch.motions
-        answers = self._judged(stretch.frames, found, motions)
+        answers = self._due_faces.judged(stretch.frames, found, motions)
         for i, frame in enumerate(stretch.frames):
             if i in found:
                 yield Look(frame, found[i], answers[i].probabilities, answers[i].sharpness, camera=motions[i])
             else:
-                yield Look(frame, Faces.none(), not_asked(0), np.zeros(0, np.float32), looked=False, camera=motions[i])
+                yield _not_looked_at(frame, motions[i])
 
     def _look_between(self, frames: Sequence[Frame], found: dict[int, Faces], motions: Sequence[Motion | None]) -> None:
         """Adds to `found` what is seen where the ends of a stretch do not agree, until they do."""
@@ -145,12 +144,77 @@ class Looking:
             images = [frames[i].image for i in missing]
             found.update(zip(missing, self._judge.detector.detect(images), strict=True))
 
-    def _may_vote(self, faces: Faces) -> NDArray[np.bool_]:
-        """Faces large enough to be judged, and so surely faces that a verdict on them may count."""
-        settings = self._judge.settings
-        return judgeable(faces.boxes, settings) & (faces.scores >= settings.judge_confidence)
 
-    def _judged(
+class LiveLooking:
+    """For a live stream: each frame's look at once. Nobody knows what comes, so it cannot look again.
+
+    After a look that does not agree with the one before, as somebody came or left, it looks at every frame until two
+    agree; else at every k-th.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._due_faces = DueFaces(judge)
+        self._camera = CameraMotion()
+        self._before: tuple[float, Faces] | None = None  # the last look
+        self._motions: list[Motion | None] = []  # since then
+        self._alert = True
+
+    def take(self, frames: Sequence[Frame]) -> Iterator[Look]:
+        for frame in frames:
+            yield self._looked_at(frame) if self._is_due(frame) else self._passed(frame)
+
+    def finish(self) -> Iterator[Look]:
+        return iter(())
+
+    def _is_due(self, frame: Frame) -> bool:
+        if self._alert or self._before is None:
+            return True
+        passed = len(self._motions) + 1
+        return passed >= self._judge.settings.detect_every or frame.seconds >= self._before[0] + LONGEST_BLIND_S - 1e-6
+
+    def _passed(self, frame: Frame) -> Look:
+        assert self._before is not None  # the first frame is always due
+        self._motions.append(self._camera.step(frame.image, self._before[1].boxes))
+        return _not_looked_at(frame, self._motions[-1])
+
+    def _looked_at(self, frame: Frame) -> Look:
+        (faces,) = self._judge.detector.detect([frame.image])
+        motion = self._camera.step(frame.image, faces.boxes)
+        motions = [*self._motions, motion]
+        self._alert = self._before is None or not agree(
+            _finds(self._before[1]),
+            _finds(faces),
+            frame.seconds - self._before[0],
+            self._judge.settings.confidence,
+            composed(motions),
+        )
+        answer = self._due_faces.judged([frame], {0: faces}, [composed(motions)])[0]
+        self._before, self._motions = (frame.seconds, faces), []
+        return Look(frame, faces, answer.probabilities, answer.sharpness, camera=motion)
+
+
+def _not_looked_at(frame: Frame, motion: Motion | None) -> Look:
+    return Look(frame, Faces.none(), not_asked(0), np.zeros(0, np.float32), looked=False, camera=motion)
+
+
+class DueFaces:
+    """Judges of each look the faces that are due by what was answered before."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._schedule = Schedule(
+            rules_of(judge.settings),
+            sure_score=judge.settings.confidence,
+            judge_score=judge.settings.judge_confidence,
+        )
+
+    def _may_be_asked(self, faces: Faces) -> NDArray[np.bool_]:
+        """Faces large enough to be judged, and finds that would be shown: of unsure ones whether they are faces."""
+        settings = self._judge.settings
+        return judgeable(faces.boxes, settings) & (faces.scores >= settings.confidence)
+
+    def judged(
         self, frames: Sequence[Frame], found: dict[int, Faces], motions: Sequence[Motion | None]
     ) -> dict[int, Answers]:
         """The answers of every look; a few looks' faces are judged together."""
@@ -160,7 +224,7 @@ class Looking:
             asked = []
             for i in some:
                 due = self._schedule.due(frames[i].seconds, _finds(found[i]), composed(motions[since : i + 1]))
-                asked.append(due & self._may_vote(found[i]))
+                asked.append(due & self._may_be_asked(found[i]))
                 since = i + 1
             mine = judged([frames[i] for i in some], [found[i] for i in some], asked, self._judge, with_sharpness=True)
             for i, answer in zip(some, mine, strict=True):

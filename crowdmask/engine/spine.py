@@ -13,7 +13,7 @@ from itertools import islice
 from crowdmask.engine.concluding import EachFrame
 from crowdmask.engine.following import Concluded, Flashes, Following, Person
 from crowdmask.engine.judging import Judge, judged
-from crowdmask.engine.looking import Looking
+from crowdmask.engine.looking import LiveLooking, Looking
 from crowdmask.engine.protocols import Conclusion, PersonTaker, ResultTaker, Stage, Stages
 from crowdmask.engine.verdicts import judgeable
 from crowdmask.engine.watching import Watching, zones_file
@@ -123,13 +123,15 @@ def look(source: Iterable[Frame], judge: Judge) -> Iterator[Look]:
 
     What came before an error of the source is given before it is raised.
     """
-    followed: dict[Stream, Looking] = {}
+    followed: dict[Stream, Looking | LiveLooking] = {}
     iterator = iter(source)
     while True:
         window: list[Frame] = []
         try:
             for frame in islice(iterator, judge.runtime.window):
                 window.append(frame)  # one by one: an error leaves the frames before it in the window
+                if frame.stream.kind is SourceKind.STREAM:
+                    break  # what is seen live is told at once
         except Exception:
             yield from _look(window, judge, followed)
             yield from _last_looks(followed)
@@ -140,12 +142,12 @@ def look(source: Iterable[Frame], judge: Judge) -> Iterator[Look]:
         yield from _look(window, judge, followed)
 
 
-def _last_looks(followed: dict[Stream, Looking]) -> Iterator[Look]:
+def _last_looks(followed: dict[Stream, Looking | LiveLooking]) -> Iterator[Look]:
     for looking in followed.values():
         yield from looking.finish()
 
 
-def _look(window: Sequence[Frame], judge: Judge, followed: dict[Stream, Looking]) -> Iterator[Look]:
+def _look(window: Sequence[Frame], judge: Judge, followed: dict[Stream, Looking | LiveLooking]) -> Iterator[Look]:
     """Frames by themselves together, those of each followed stream for themselves."""
     alone: list[Frame] = []
     by_stream: dict[Stream, list[Frame]] = {}
@@ -156,7 +158,7 @@ def _look(window: Sequence[Frame], judge: Judge, followed: dict[Stream, Looking]
         yield from _each(alone, judge)
     for stream, frames in by_stream.items():
         if stream not in followed:
-            followed[stream] = Looking(judge, live=stream.kind is SourceKind.STREAM)
+            followed[stream] = LiveLooking(judge) if stream.kind is SourceKind.STREAM else Looking(judge)
         yield from followed[stream].take(frames)
 
 

@@ -49,10 +49,19 @@ class Follower:
     """For one stream. Give it every frame in order with `frame`, then call `finish`."""
 
     def __init__(
-        self, settings: FollowSettings, size_wh: tuple[float, float], rules: VerdictRules, *, sure_score: float
+        self,
+        settings: FollowSettings,
+        size_wh: tuple[float, float],
+        rules: VerdictRules,
+        *,
+        sure_score: float,
+        judge_score: float = 0.0,
     ) -> None:
-        self._settings, self._size_wh, self._rules, self._sure = settings, size_wh, rules, sure_score
+        """Finds from `sure_score` on begin people; answers under `judge_score` say only whether it is a face."""
+        self._settings, self._size_wh, self._rules = settings, size_wh, rules
+        self._sure, self._judge_score = sure_score, judge_score
         self._verdict_of = np.array([int(Verdict.UNKNOWN) if o == NO_FACE else o for o in rules.outcomes], np.int8)
+        self._none = np.array(rules.outcomes) == NO_FACE
         self._camera = SteadyCamera()
         self._chains = Chains(sure_score, COAST_S)
         self._sightings = Sightings()
@@ -133,7 +142,11 @@ class Follower:
         self._people.left[who] = left_picture(Ends(in_pixels[linked], speed, np.zeros(0)), self._size_wh)
         sharp = np.full(len(linked), np.nan) if sharpness is None else np.asarray(sharpness, np.float64)[linked]
         if probability is not None:
-            judged = np.isfinite(probability[linked, 0])
+            asked = np.isfinite(probability[linked, 0])
+            judged = asked & (finds.scores[linked] >= self._judge_score)
+            if (unsure := asked & ~judged).any() and self._none.any():
+                none = probability[linked[unsure]][:, self._none].sum(axis=1)
+                self._rules.doubt(self._evidence, who[unsure], seconds, none)
             sizes = sizes_of(in_pixels[linked])
             weights = vote_weights(sizes[judged], finds.scores[linked[judged]], sharp[judged], self._sure)
             self._rules.vote(self._evidence, who[judged], seconds, probability[linked[judged]], weights)
@@ -187,8 +200,7 @@ class Follower:
         needed = np.minimum(needed, self._settings.confirm_frames)
         sure = (people.looks[some] >= needed) & (people.sures[some] >= np.minimum(needed, CONFIRMING_SURE))
         sure &= frames >= self._settings.confirm_frames
-        leading = self._rules.leading(self._evidence, some)
-        sure &= (leading == UNDECIDED) | (np.array(self._rules.outcomes)[leading] != NO_FACE)
+        sure &= ~self._rules.are_no_face(self._evidence, some)
         ready = some[sure]
         if not len(ready):
             return

@@ -28,6 +28,7 @@ SURE_WEIGHT = 1.5  # of votes, and
 SURE_PROB = 0.9  # steady probability, from which a face is sure
 GROWN = 0.25  # log size by which a face changed since it was judged
 RESCORED = 0.25  # detector score likewise: it was turned away or hidden, and is not any more
+ENOUGH_DOUBTS = 3
 FASTEST = 8.0  # face sizes a second; nobody in a crowd moves faster in the picture
 NEAR = 0.6  # face sizes, added to that
 RESIZED = 0.4  # log size over which two finds are not one face seen a moment later
@@ -41,11 +42,12 @@ class _Asked(Rows):
     seconds: Floats
     size: Floats
     score: Floats
+    doubts: NDArray[np.int64]  # how often it was asked of an unsure find whether it is a face
 
     @classmethod
     def never(cls, chains: NDArray[np.int64]) -> _Asked:
         n = len(chains)
-        return cls(chains, np.full(n, -np.inf), np.ones(n), np.zeros(n))
+        return cls(chains, np.full(n, -np.inf), np.ones(n), np.zeros(n), np.zeros(n, np.int64))
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ class Schedule:
 
     LAG = 4
 
-    def __init__(self, rules: VerdictRules, *, sure_score: float) -> None:
-        self._rules, self._sure = rules, sure_score
+    def __init__(self, rules: VerdictRules, *, sure_score: float, judge_score: float = 0.0) -> None:
+        """Answers on finds under `judge_score` tell only whether it is a face: a few of them are enough."""
+        self._rules, self._sure, self._judge_score = rules, sure_score, judge_score
         self.restart()
 
     def restart(self) -> None:
@@ -97,6 +100,7 @@ class Schedule:
         chosen = rows[asked]
         self._asked.seconds[chosen] = seconds
         self._asked.size[chosen], self._asked.score[chosen] = sizes[asked], finds.scores[asked]
+        self._asked.doubts[chosen] += finds.scores[asked] < self._judge_score
         chains = np.where(rows >= 0, self._asked.chain[rows] if len(self._asked) else -1, -1)
         self._questions.append(_Question(seconds, chains, sizes, finds.scores))
         return asked
@@ -117,6 +121,7 @@ class Schedule:
         probability = np.nan_to_num(self._rules.probability(evidence, rows)).max(axis=1)
         sure = (evidence.current[rows] != UNDECIDED) & np.isnan(evidence.turned_s[rows])
         sure &= (evidence.weight[rows] >= SURE_WEIGHT) & (probability >= SURE_PROB)
+        sure |= (scores[linked] < self._judge_score) & (self._asked.doubts[rows] >= ENOUGH_DOUBTS)
         waited = seconds - self._asked.seconds[rows] + 1e-6
         changed = np.abs(np.log(sizes[linked] / self._asked.size[rows])) > GROWN
         changed |= scores[linked] - self._asked.score[rows] > RESCORED
@@ -125,6 +130,7 @@ class Schedule:
 
     def _count(self, question: _Question, probability: NDArray[np.floating]) -> None:
         judged = np.isfinite(probability[:, 0]) & np.isin(question.chains, self._asked.chain)
+        judged &= question.scores >= self._judge_score
         rows = np.searchsorted(self._asked.chain, question.chains[judged])
         weights = vote_weights(question.sizes[judged], question.scores[judged], None, self._sure)
         self._rules.vote(self._evidence, rows, question.seconds, probability[judged], weights)
@@ -143,19 +149,25 @@ def look_again(
     ends, or was not where it could have come to, the frame in the middle is asked for; then ask for each half again.
     `camera` (2, 3) maps pixels of the look before to those of the look after.
     """
-    if len(seconds) <= 2:
+    if len(seconds) <= 2 or agree(before, after, seconds[-1] - seconds[0], sure_score, camera):
         return []
-    gap = seconds[-1] - seconds[0]
+    return [len(seconds) // 2]
+
+
+def agree(
+    before: Finds, after: Finds, gap_s: float, sure_score: float, camera: NDArray[np.floating] | None = None
+) -> bool:
+    """Whether two looks show the same faces, each where it could have come to in the time between them."""
     moved = SteadyCamera()
     moved.move(camera)
     first, last = states_of(before.boxes_xyxy), moved.steady(states_of(after.boxes_xyxy))
     size = np.sqrt(sizes_of(first)[:, None] * sizes_of(last)[None, :])
     off = np.hypot(*np.moveaxis(first[:, None, :2] - last[None, :, :2], 2, 0)) / size
     grown = np.abs((first[:, None, 2:] - last[None, :, 2:]).mean(axis=2))
-    possible = (off < NEAR + FASTEST * gap) & (grown < RESIZED)
-    i, j = assign(np.where(possible, off, np.inf), NEAR + FASTEST * gap)
+    possible = (off < NEAR + FASTEST * gap_s) & (grown < RESIZED)
+    i, j = assign(np.where(possible, off, np.inf), NEAR + FASTEST * gap_s)
     alone_before, alone_after = np.ones(len(before), bool), np.ones(len(after), bool)
     alone_before[i] = alone_after[j] = False
     begins_or_ends = (alone_before & (before.scores >= sure_score)).any()
     begins_or_ends |= (alone_after & (after.scores >= sure_score)).any()
-    return [len(seconds) // 2] if begins_or_ends else []
+    return not bool(begins_or_ends)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.tracking.observations import Floats
+from crowdmask.tracking.observations import NO_FACE, Floats
 from crowdmask.tracking.rows import Rows
 
 UNDECIDED = -1
@@ -57,6 +57,8 @@ class Evidence(Rows):
     since_s: Floats  # when the current one began
     best_margin: Floats  # by which the current one led at its best
     turned_s: Floats  # since when it has been contradicted; NaN while it is not
+    doubt: Floats  # log evidence that it is no face, from finds too unsure to speak for a verdict
+    doubted_s: Floats  # when it was doubted last
 
     @classmethod
     def none(cls, count: int, outcomes: int) -> Evidence:
@@ -70,6 +72,8 @@ class Evidence(Rows):
             np.full(count, -np.inf),
             np.zeros(count),
             np.full(count, np.nan),
+            np.zeros(count),
+            np.full(count, -np.inf),
         )
 
 
@@ -116,16 +120,31 @@ class VerdictRules:
         evidence.last_s[rows] = seconds
         self._decide(evidence, rows, seconds)
 
+    def doubt(
+        self, evidence: Evidence, rows: NDArray[np.intp], seconds: float, no_face_prob: NDArray[np.floating]
+    ) -> None:
+        """What was found there was too unsure for a verdict on it to count; it may well be no face at all."""
+        since = np.where(
+            np.isinf(evidence.doubted_s[rows]), FIRST_S, np.maximum(0.0, seconds - evidence.doubted_s[rows])
+        )
+        prob = np.clip(np.asarray(no_face_prob, np.float64), SUREST, 1.0 - SUREST)
+        level = evidence.doubt[rows] + (1.0 - np.exp(-since / DAMPING_S)) * np.log(prob / (1.0 - prob))
+        evidence.doubt[rows] = np.clip(level, -MOST_EVIDENCE, MOST_EVIDENCE)
+        evidence.doubted_s[rows] = seconds
+
+    def are_no_face(self, evidence: Evidence, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether more speaks for no face than for any outcome of one, unsure finds included; (m,)."""
+        level = evidence.level[rows]
+        none = np.array(self.outcomes) == NO_FACE
+        worst = np.where(none, level, -np.inf).max(axis=1, initial=0.0 if not none.any() else -np.inf)
+        best = np.where(none, -np.inf, level).max(axis=1)
+        return np.asarray(worst + evidence.doubt[rows] > best, np.bool_)
+
     def probability(self, evidence: Evidence, rows: NDArray[np.intp] | slice = slice(None)) -> Floats:
         """Of each outcome (n, K), of all rows or of some; NaN before the first vote."""
         shares = self._shares(evidence.level[rows])
         shares[evidence.votes[rows] == 0] = np.nan
         return shares
-
-    def leading(self, evidence: Evidence, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-        """The outcome that most speaks for so far, though it may be too little for a verdict; (m,)."""
-        best, _ = self._best(evidence.level[rows])
-        return np.where(evidence.votes[rows] > 0, best, UNDECIDED)
 
     def _heard(self, probability: Floats) -> Floats:
         """Evidence (m, K) of single answers: outcomes decided upon together have it together, the best of them all."""
@@ -200,6 +219,8 @@ class VerdictRules:
         evidence.weight[row] += evidence.weight[later]
         evidence.votes[row] += evidence.votes[later]
         evidence.last_s[row] = max(evidence.last_s[row], evidence.last_s[later])
+        evidence.doubt[row] = np.clip(evidence.doubt[row] + evidence.doubt[later], -MOST_EVIDENCE, MOST_EVIDENCE)
+        evidence.doubted_s[row] = max(evidence.doubted_s[row], evidence.doubted_s[later])
         before, after = int(evidence.current[row]), int(evidence.current[later])
         if before == UNDECIDED:
             for name in ("current", "former", "since_s", "best_margin", "turned_s"):

@@ -21,7 +21,7 @@ from crowdmask.errors import SourceError
 from crowdmask.records import Faces, Frame, FrameResult, SourceKind, Stream
 from crowdmask.results.people import PeopleStats
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
-from crowdmask.verdicts import Counts, Verdict
+from crowdmask.verdicts import Counts, Outcome, Verdict
 from tests.factories import FakeClassifier, FakeDetector
 from tests.people import LENGTH, PEOPLE, SCENE, SIDE, Walker, frames_of
 
@@ -253,15 +253,42 @@ def test_counts_add_up_between_frames_people_and_summary(scene: list[Walker]) ->
     assert people.counts == Counts.of((v, sum(a.verdict == v for a in appearances)) for v in Verdict)
 
 
-def test_what_may_be_no_face_votes_for_nothing() -> None:
-    class Doubtful(FakeDetector):
-        def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-            return [Faces(f.boxes, np.full(len(f), 0.7, np.float32), f.landmarks) for f in super().detect(images)]
+class Doubtful(FakeDetector):
+    """Never sure enough of a find for a verdict on it to count."""
 
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        return [Faces(f.boxes, np.full(len(f), 0.7, np.float32), f.landmarks) for f in super().detect(images)]
+
+
+class Bare(FakeClassifier):
+    """Takes whatever is not masked for no face at all."""
+
+    def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        found = super().probabilities(crops)
+        none = found[:, Outcome.UNMASKED] > 0.5
+        found[none] = np.array([0.0, 0.04, 0.0, 0.96], np.float32)
+        return found
+
+
+def test_what_may_be_no_face_votes_for_nothing() -> None:
     results, taken = follow(SCENE, LENGTH, detector=Doubtful())
     assert len(taken.people) == PEOPLE
     assert {person.appearance.verdict for person in taken.people} == {Verdict.UNKNOWN}
-    assert all(np.isnan(result.unmasked_prob).all() for result in results)
+    assert {person.appearance.judged for person in taken.people} == {0}
+    assert all(np.isnan(result.columns["steady_prob"]).all() for result in results)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_unsure_finds_that_are_no_face_are_nobody(every: int) -> None:
+    """Of the three who are there, two are bare: the classifier is asked of each a few times, and then once a second."""
+    classifier = Bare()
+    judge = Judge(Doubtful(), classifier, replace(SETTINGS, detect_every=every), RuntimeSettings())
+    taken = Taken()
+    results = list(analyse(frames_of(SCENE, LENGTH), judge, people=[taken]))
+    assert [person.appearance.first_frame for person in taken.people] == [0]
+    assert all(len(result.faces) <= 1 for result in results)
+    assert sum(classifier.calls) <= 4 * (3 + 4)  # of each of the four, who are there for three seconds at most
+    assert sum(result.no_faces for result in results) > 0
 
 
 class Slow(FakeDetector):
@@ -289,18 +316,40 @@ def test_the_detector_looks_at_the_next_frames_while_those_before_are_settled() 
     assert one == told(*follow(SCENE, LENGTH, every=3))
 
 
-def test_a_live_stream_has_its_looks_at_once() -> None:
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_live_stream_has_its_looks_at_once(every: int) -> None:
     live = Stream("camera", SourceKind.STREAM)
-    judge = Judge(FakeDetector(), FakeClassifier(), replace(SETTINGS, detect_every=1), RuntimeSettings(window=2))
+    detector = FakeDetector()
+    judge = Judge(detector, FakeClassifier(), replace(SETTINGS, detect_every=every), RuntimeSettings(window=8))
     given: list[int] = []
 
     def coming() -> Iterator[Frame]:
-        for frame in frames_of(SCENE, 12, stream=live):
+        for frame in frames_of(SCENE, LENGTH, stream=live):
             given.append(frame.index)
             yield frame
 
+    looked = []
     for seen in look(coming(), judge):
-        assert given[-1] - seen.frame.index <= 1  # no more is waited for than the window's other frame
+        assert given[-1] == seen.frame.index  # nothing is waited for
+        looked += [seen.frame.index] * seen.looked
+    assert len(looked) == sum(detector.calls)
+    if every == 1:
+        assert looked == list(range(LENGTH))
+    else:
+        assert np.diff(looked).max() <= 3 and len(looked) < LENGTH * 0.7
+        for begins in (0, 20):  # who comes is looked at in every frame until two looks agree
+            first = next(i for i in looked if i >= begins)
+            assert first <= begins + 2 and first + 1 in looked
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_live_finds_the_same_people(every: int) -> None:
+    _, taken = follow(SCENE, LENGTH, stream=Stream("camera", SourceKind.STREAM), every=every)
+    assert sorted(person.appearance.verdict for person in taken.people) == [
+        Verdict.MASKED,
+        Verdict.UNMASKED,
+        Verdict.UNMASKED,
+    ]
 
 
 def test_what_is_wrong_with_the_detector_is_raised_after_the_looks_before() -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from crowdmask.tracking.observations import NO_FACE
 from crowdmask.tracking.verdicts import UNDECIDED, Evidence, VerdictRules, vote_weights
+from crowdmask.verdicts import Verdict
 
 MASKED, UNMASKED = 0, 1
 ROW = np.array([0])
@@ -132,3 +134,22 @@ def test_votes_of_one_face_do_not_touch_another() -> None:
     rules, evidence = VerdictRules((0, 1)), Evidence.none(3, 2)
     rules.vote(evidence, np.array([1]), 0.0, np.array([[0.1, 0.9]]), np.ones(1))
     assert evidence.votes.tolist() == [0, 1, 0] and np.isnan(rules.probability(evidence)[[0, 2]]).all()
+
+
+def test_doubt_of_unsure_finds_counts_by_time_and_weighs_against_faces() -> None:
+    rules = VerdictRules((Verdict.MASKED, Verdict.UNMASKED, NO_FACE))
+    evidence, row = Evidence.none(2, 3), np.array([0])
+    assert not rules.are_no_face(evidence, np.array([0, 1])).any()
+    rules.doubt(evidence, row, 0.0, np.array([0.9]))
+    first = (1 - np.exp(-0.15 / 0.4)) * np.log(0.9 / 0.1)
+    assert evidence.doubt.tolist() == pytest.approx([first, 0.0])
+    rules.doubt(evidence, row, 0.04, np.array([0.9]))  # nearly the same picture says nearly nothing more
+    assert evidence.doubt[0] == pytest.approx(first + (1 - np.exp(-0.1)) * np.log(9))
+    assert rules.are_no_face(evidence, np.array([0, 1])).tolist() == [True, False]
+    assert evidence.votes[0] == 0 and evidence.current[0] == -1  # no verdict came of it
+    for k in range(1, 4):  # sure finds that show a mask outweigh it
+        rules.vote(evidence, row, 0.4 * k, np.array([[0.97, 0.02, 0.01]]), np.ones(1))
+    assert not rules.are_no_face(evidence, row).any()
+    for k in range(40):
+        rules.doubt(evidence, row, 2.0 + k, np.array([0.0]))
+    assert evidence.doubt[0] == -5.0  # held within limits
