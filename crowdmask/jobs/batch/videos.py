@@ -60,7 +60,7 @@ from crowdmask.tracking.zones import Zones
 from crowdmask.verdicts import Counts
 
 BEAT_S = 1.0
-PIECE_THREADS = 2  # of x264, whatever the machine has: what it writes depends on their number
+PIECE_THREADS = 1  # of x264: with more, what it writes may depend on their number and, seldom, on chance
 
 
 class Videos:
