@@ -79,15 +79,15 @@ def analyze_folder(
     """
     from crowdmask.jobs.batch.inputs import Inputs
     from crowdmask.jobs.batch.running import BatchWatch, run_batch
-    from crowdmask.jobs.batch.standing import Tally
     from crowdmask.jobs.batch.units import Plan
+    from crowdmask.jobs.forecast import Progress as HowFar
     from crowdmask.jobs.networks import own_networks, weights_used
     from crowdmask.jobs.stopping import Stop
 
     class Watch(BatchWatch):
-        def moved(self, tally: Tally, found: int, to_do: int, all_found: bool) -> None:
+        def moved(self, progress: HowFar) -> None:
             if callback is not None:
-                callback(tally.done, tally.failed, found)
+                callback(progress.done, progress.failed, progress.found)
 
     analysis = settings or AnalysisSettings()
     given = Inputs.of([os.fspath(folder)], None)

@@ -62,6 +62,14 @@ in the current folder or the user's config folder. Exit codes: 0 good, 1 failed,
 @setting_options(TimeAndPlaceSettings, "When and where the inputs of a batch were taken")
 @setting_options(AggregateSettings, "Counts by period and nothing else")
 @general_options(verbose="Say where the time goes; give tracebacks.")
+@click.option(
+    "--progress",
+    type=click.Choice(("auto", "bar", "lines", "json", "none")),
+    default="auto",
+    show_default=True,
+    cls=SectionOption,
+    help="How far it is, on stderr: a bar, a line a minute, or JSON, one object a line. auto: a bar on a terminal.",
+)
 @click.option("--json", "as_json", is_flag=True, cls=SectionOption, help="Print one JSON object and nothing else.")
 @click.pass_context
 def command(
@@ -73,6 +81,7 @@ def command(
     quiet: bool,
     verbose: bool,
     as_json: bool,
+    progress: str,
     **given: Any,
 ) -> int:
     """Find every face in videos and pictures and judge whether it wears a mask.
@@ -86,6 +95,10 @@ def command(
     from crowdmask.cli.config import build, settle
     from crowdmask.cli.noise import hush
 
+    progress = "none" if quiet and progress == "auto" else progress
+    if progress in ("auto", "bar") and sys.stderr.isatty():
+        sys.stderr.write("crowdmask: starting …\r")  # the rest is loaded while it can be read
+        sys.stderr.flush()
     settled = settle(given, *KINDS, command="analyze", commands=COMMANDS, file=config_file)
     hush()  # before the next lines import what is noisy
     from crowdmask.cli.closing import print_closing, print_json
@@ -108,7 +121,9 @@ def command(
         if build(OutputSettings, settled).video_overlay:
             raise SettingsError("--video-overlay goes with single videos, not with a batch: name the files one by one")
 
-        return run_and_tell(inputs, settled, networks=ctx.obj, quiet=quiet, verbose=verbose, as_json=as_json)
+        return run_and_tell(
+            inputs, settled, networks=ctx.obj, quiet=quiet, verbose=verbose, as_json=as_json, progress=progress
+        )
     with logging_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING):
         tasks = list(
             plan(
@@ -119,7 +134,9 @@ def command(
                 build(OutputSettings, settled),
             )
         )
-        outcomes, code = _run(tasks, destinations.detections, networks=ctx.obj or _own_networks(verbose), bar=not quiet)
+        outcomes, code = _run(
+            tasks, destinations.detections, networks=ctx.obj or _own_networks(verbose), progress=progress
+        )
     if as_json:
         not_begun = len(tasks) - len(outcomes)
         print_json(outcomes, detections=destinations.detections, not_begun=not_begun, code=code)
@@ -129,17 +146,20 @@ def command(
     return code
 
 
-def _run(tasks: Sequence[Task], detections: str | None, *, networks: Networks, bar: bool) -> tuple[list[Outcome], int]:
+def _run(
+    tasks: Sequence[Task], detections: str | None, *, networks: Networks, progress: str
+) -> tuple[list[Outcome], int]:
     """The outcomes and the exit code; what was done before a failure that ends the run is among them."""
-    from crowdmask.cli.progress import Progress, say, say_at_once
+    from crowdmask.cli.progress import Display, InputsProgress, say, say_at_once
     from crowdmask.jobs.run import run
     from crowdmask.jobs.stopping import Stop
 
     stop = Stop(say_at_once)
     outcomes: list[Outcome] = []
-    with stop.on_signals(), Progress(tasks, shown=bar and sys.stderr.isatty()) as progress:
+    with stop.on_signals(), Display(progress) as display:
+        watch = InputsProgress(tasks, display)
         try:
-            for outcome in run(tasks, detections, networks=networks, watch=progress, stop=stop):
+            for outcome in run(tasks, detections, networks=networks, watch=watch, stop=stop):
                 outcomes.append(outcome)
                 if outcome.error:
                     say(one_line(outcome.error))

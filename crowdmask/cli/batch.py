@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crowdmask.cli.analyze import quiet_networks
-from crowdmask.cli.batch_progress import BatchProgress
 from crowdmask.cli.closing import JSON_VERSION
 from crowdmask.cli.config import build
 from crowdmask.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
-from crowdmask.cli.progress import logging_to_stderr, say, say_at_once
+from crowdmask.cli.progress import BatchProgress, Display, logging_to_stderr, say, say_at_once
 from crowdmask.errors import SettingsError
 from crowdmask.jobs.batch.inputs import STDIN, Inputs
 from crowdmask.jobs.batch.running import DISK_FULL, INTERRUPTED, BatchOutcome, run_batch
@@ -53,6 +52,7 @@ def run_and_tell(
     quiet: bool,
     verbose: bool,
     as_json: bool,
+    progress: str,
 ) -> int:
     """Run the batch; its exit code. `networks` stand in for those in `weights/`."""
     given = Inputs.of(inputs, sys.stdin.buffer if STDIN in inputs else None)
@@ -62,7 +62,7 @@ def run_and_tell(
     with (
         logging_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING),
         stop.on_signals(),
-        BatchProgress(shown=not quiet and sys.stderr.isatty()) as progress,
+        Display(progress) as display,
     ):
         outcome = run_batch(
             given,
@@ -70,7 +70,7 @@ def run_and_tell(
             networks=networks or (own_networks if verbose else quiet_networks),
             weights=weights,
             stop=stop,
-            watch=progress,
+            watch=BatchProgress(display),
         )
     if as_json:
         click.echo(json.dumps(as_json_object(outcome, plan), indent=2))

@@ -55,6 +55,7 @@ def command(*, run: Path, as_json: bool, watch: float | None, verbose: bool) -> 
 def print_status(status: Status, *, every_failure: bool) -> None:
     from crowdmask.cli.closing import clock
     from crowdmask.jobs.batch.entries import Kind, State
+    from crowdmask.words import duration
 
     totals = status.totals
     click.secho(str(status.run), bold=True)
@@ -69,7 +70,9 @@ def print_status(status: Status, *, every_failure: bool) -> None:
     _line("left", f"{totals.left:,}{_by_kind(status, State.WAITING, State.UNSETTLED)}{unsettled}")
     _line("rate", f"{_rate(status.recent)}; overall {_rate(status.overall)}" if status.overall else "not known yet")
     if totals.left:
-        _line("time left", "not known yet" if status.left_s is None else f"about {clock(status.left_s)[:-2]}")
+        _line("time left", "not known yet" if status.left_s is None else f"about {duration(status.left_s)}")
+    if totals.left and status.share is not None:
+        _line("progress", f"{percent(status.share)} of this session's work")
     _line("worked", f"{clock(status.active_s)[:-2]} in {plural(status.sessions, 'session')}")
     if status.periods_only:
         _line("frames", f"{totals.frames:,}; faces are told by period only, when the run is finished")

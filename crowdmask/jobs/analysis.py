@@ -102,6 +102,7 @@ class _Work:
                 with self.stop.breakable(), self.times.stage("load"):
                     pair = self.networks(task.analysis, task.runtime)
                 digest = summary.digest_of(self.task.analysis, pair.weights)
+                self.watch.ready(task)
                 self._write_frames(source, pair)
         except KeyboardInterrupt:  # before there was anything to write
             self.interrupted = True

@@ -13,6 +13,9 @@ class Watch:
     def opened(self, task: Task, info: VideoInfo) -> None:
         """An input could be opened and its analysis begins."""
 
+    def ready(self, task: Task) -> None:
+        """The networks are loaded, and its frames are taken."""
+
     def saw(self, result: FrameResult, stats: ComplianceStats) -> None:
         """A frame is done and written down; `stats` are those of its input so far."""
 

@@ -12,6 +12,7 @@ import av.video.stream
 
 from crowdmask.errors import SourceError
 from crowdmask.media.colour import colour_of
+from crowdmask.media.opening import open_container
 from crowdmask.media.orientation import orientation_of
 from crowdmask.records import SourceKind, VideoInfo
 from crowdmask.settings import AnalysisSettings
@@ -59,12 +60,7 @@ def describe(
 ) -> VideoInfo:
     """What is known before the frames are read, from the header and the first of them."""
     base = stream.time_base
-    duration_s: float | None = None
-    if kind is SourceKind.VIDEO:
-        if stream.duration and base:
-            duration_s = float(stream.duration * base)
-        elif container.duration:
-            duration_s = container.duration / av.time_base
+    duration_s = _duration_s(container, stream) if kind is SourceKind.VIDEO else None
     orientation = orientation_of(first)
     width, height = orientation.upright_size((first.width, first.height))
     info = VideoInfo(
@@ -83,17 +79,35 @@ def describe(
         ends_at_s=span_of(settings)[1],
         starts_at_s=float(start * base) if base else 0.0,
     )
-    return replace(info, frames_expected=_frames_expected(info, stream.frames, settings))
+    return replace(info, frames_expected=_frames_expected(duration_s, info.rate, stream.frames, settings))
 
 
-def _frames_expected(info: VideoInfo, frames: int, settings: AnalysisSettings) -> int | None:
+def frames_announced(path: str, settings: AnalysisSettings) -> int | None:
+    """How many frames of a video file will be analysed, as far as its header says; nothing is decoded."""
+    with open_container(path)[0] as container:
+        stream = container.streams[pick_stream(container, path)]
+        if not isinstance(stream, av.video.stream.VideoStream):
+            return None
+        rate = stream.average_rate or stream.guessed_rate
+        return _frames_expected(_duration_s(container, stream), rate, stream.frames, settings)
+
+
+def _duration_s(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _frames_expected(
+    duration_s: float | None, rate: Fraction | None, frames: int, settings: AnalysisSettings
+) -> int | None:
     """How many frames will be delivered, as far as the header tells."""
-    total = frames or (round(info.duration_s * info.rate) if info.duration_s and info.rate else 0)
+    total = frames or (round(duration_s * rate) if duration_s and rate else 0)
     if not total:
         return None
     start_s, end_s = span_of(settings)
-    if info.duration_s:
-        length = info.duration_s
+    if duration_s:
+        length = duration_s
         analysed_s = max(0.0, min(length if end_s is None else end_s, length) - start_s)
         total = round(total * analysed_s / length)
     if settings.apart_s is not None:

@@ -17,10 +17,7 @@ from typing import Any
 import pytest
 
 from crowdmask.cli import analyze
-from crowdmask.cli.batch_progress import BatchProgress
 from crowdmask.jobs.batch import run_energy
-from crowdmask.jobs.batch.standing import Tally
-from crowdmask.records import Counts
 from crowdmask.runs.energy import Energy
 from tests.cli.conftest import Crowdmask
 from tests.schemas import assert_fits
@@ -222,16 +219,8 @@ def test_kills_at_any_moment_leave_no_trace(crowdmask: Crowdmask, folder: Path, 
     assert not list(Path("run").rglob("*.part"))
 
 
-def test_the_progress_tells_time_left_only_when_all_is_found(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally(done=3, failed=1, frames=10, counts=Counts(4, 2, 1), under_way={("v.mp4", 2): 5})
-    with BatchProgress(shown=True) as progress:
-        progress.moved(tally, found=6, to_do=6, all_found=False)
-    told = capsys.readouterr().err
-    assert "4input" in told and "/6" not in told
-    assert "15 frames" in told and "2 unmasked, 4 masked, 1 unknown, 1 failed" in told
-    with BatchProgress(shown=True) as progress:
-        progress.moved(tally, found=6, to_do=6, all_found=True)
-    assert "4/6" in capsys.readouterr().err
-    with BatchProgress(shown=False) as progress:
-        progress.moved(tally, found=6, to_do=6, all_found=True)
-    assert capsys.readouterr().err == ""
+def test_status_says_the_same_while_it_works(crowdmask: Crowdmask, folder: Path) -> None:
+    from crowdmask.jobs.batch.status import Watcher
+
+    assert crowdmask("analyze", "in", "--out-dir", "run", "--timezone", "UTC").code == 0
+    assert Watcher(Path("run")).look().left_s == 0.0

@@ -23,8 +23,9 @@ from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError
 from crowdmask.jobs.batch.executors import DEATHS_IN_A_ROW, FALSE_STARTS, IN_HAND, EndingStop
-from crowdmask.jobs.batch.units import Beat, Broken, Done, Plan, Unit
+from crowdmask.jobs.batch.units import Broken, Done, Plan, Unit
 from crowdmask.jobs.batch.worker import Worker
+from crowdmask.jobs.forecast import Beat
 from crowdmask.jobs.networks import Networks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.parts import writing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -13,7 +12,9 @@ from crowdmask.engine.spine import analyse
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.reading import failed, told
-from crowdmask.jobs.batch.units import Beat, Plan, Worked
+from crowdmask.jobs.batch.units import Plan, Worked
+from crowdmask.jobs.batch.videos import Beating
+from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
 from crowdmask.media.pictures import is_picture
@@ -21,8 +22,6 @@ from crowdmask.media.sources import open_source
 from crowdmask.records import FrameResult
 from crowdmask.results.aggregate import Cell, Periods, Sums
 from crowdmask.results.timeline.buckets import Width
-
-BEAT_S = 1.0
 
 
 class Counting:
@@ -77,16 +76,16 @@ class Counting:
         """The sums of a video, its frames, and how long the part is that they are of."""
         plan, taken = self._plan, placed.captured_at
         sums: dict[Cell, Sums] = {}
-        frames, beaten, first, last, at = 0, 0, 0.0, 0.0, time.monotonic()
+        frames, first, last = 0, 0.0, 0.0
+        beating = Beating(Work.LOOK, placed.source, beat)
         with ahead(source, plan.runtime.window) as coming:
             for result in analyse(coming, judge, waiting=stop.breakable):
                 seconds = result.frame.seconds
                 first, last, frames = (seconds if frames == 0 else first), seconds, frames + 1
                 cell = self._periods.cell(placed.camera, taken, seconds)
                 sums[cell] = sums.get(cell, Sums()) + Sums(1, result.counts)
-                if time.monotonic() - at >= BEAT_S:
-                    beat(Beat(placed.source, 0, frames - beaten))
-                    at, beaten = time.monotonic(), frames
+                beating.saw()
+        beating.end()
         return sums, frames, last - first
 
     def _worked(self, entry: Entry, sums: dict[Cell, Sums], frames: int, is_long: bool) -> Worked:

@@ -18,8 +18,9 @@ from typing import Any
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError, SettingsError, WeightsError
-from crowdmask.jobs.batch.units import Beat, Broken, Done, Plan, Unit
+from crowdmask.jobs.batch.units import Broken, Done, Plan, Unit
 from crowdmask.jobs.batch.worker import Worker
+from crowdmask.jobs.forecast import Beat
 from crowdmask.jobs.networks import Networks
 from crowdmask.jobs.stopping import Stop
 

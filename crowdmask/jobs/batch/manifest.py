@@ -50,6 +50,7 @@ META_SELECTION = "selection"  # JSON: inputs, include, exclude and shard
 META_DETECTIONS = "detections"  # name of the detections file, empty where none is kept
 META_WATCHED = "watched"  # JSON: the names of zones and lines that tables have columns for
 META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see period_sums.py
+META_PROGRESS = "progress"  # JSON: how far the last session was when it last said so, see jobs/forecast.py
 META_NOTES = "notes"  # JSON: list of texts for the reader of the run
 META_ENERGY = "energy"  # JSON: what was estimated over the sessions with --energy, see run_energy.py
 META_REVISION = "results_revision"  # of the program that made the results, see digests.py
@@ -209,10 +210,9 @@ class Manifest:
         """What there is of each kind and state."""
         with self._lock, self._as_errors():
             found = self._db.execute(
-                "SELECT kind, state, count(*), sum(size), sum(wall_s) FROM results WHERE segment = 0 "
-                "GROUP BY kind, state"
+                "SELECT kind, state, count(*) FROM results WHERE segment = 0 GROUP BY kind, state"
             ).fetchall()
-        return [Share(Kind(kind), State(state), number, size, wall_s) for kind, state, number, size, wall_s in found]
+        return [Share(Kind(kind), State(state), number) for kind, state, number in found]
 
     # Sessions
 
@@ -374,6 +374,16 @@ class Manifest:
                 f"SELECT {COLUMNS} FROM results WHERE state = 'waiting' AND segment = 0 AND place_in_queue >= ? "
                 "ORDER BY place_in_queue LIMIT ?",
                 (from_place, limit),
+            ).fetchall()
+        return [(row[-2], self._entry(row)) for row in found]
+
+    def smallest_waiting(self, kind: Kind, from_place: int, limit: int) -> list[tuple[int, Entry]]:
+        """The smallest waiting inputs of a kind, from a place in the queue on, with their places."""
+        with self._lock, self._as_errors():
+            found = self._db.execute(
+                f"SELECT {COLUMNS} FROM results WHERE state = 'waiting' AND segment = 0 AND place_in_queue >= ? "
+                "AND kind = ? ORDER BY size, sort_key LIMIT ?",
+                (from_place, kind, limit),
             ).fetchall()
         return [(row[-2], self._entry(row)) for row in found]
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -47,10 +47,11 @@ class Planner:
         placing: Placing,
         journal: Journal,
         stop: Stop,
+        expect: Callable[[Entry], None],
         same_program: bool = True,
     ) -> None:
         self._plan, self._manifest, self._walk, self._placing = plan, manifest, walk, placing
-        self._claims, self._journal, self._stop = claims, journal, stop
+        self._claims, self._journal, self._stop, self._expect = claims, journal, stop, expect
         self._other = "settings" if same_program else "version"
         self._known_done = self._found_done = self._last_row = 0
         self._purged = manifest.purged() | RunFolder(plan.run).purged()  # the log has what older versions purged
@@ -125,6 +126,8 @@ class Planner:
         known = self._manifest.entries([found.source for found in block])
         self._found_done += sum(entry.state is State.DONE for entry in known.values())
         fresh = [entry for found in block if (entry := self._entry(found, known.get(found.source))) is not None]
+        for entry in fresh:
+            self._expect(entry)
         self._manifest.put(fresh)
         moved = list(self._moved(block, known, {entry.source for entry in fresh}))
         if moved:
@@ -178,6 +181,7 @@ class Planner:
             if os.path.lexists(entry.path):
                 self._again(entry, "output")
             again = back_to_waiting(entry)
+            self._expect(again)
             with self._changed:
                 self._manifest.put([again])
                 self.to_do += again.state is State.WAITING

@@ -14,8 +14,9 @@ from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.planner import Planner
 from crowdmask.jobs.batch.under_way import VideoUnderWay
 from crowdmask.jobs.batch.units import UNIT_PICTURES, Plan, Step, Unit, Worked
+from crowdmask.jobs.forecast import Forecast, Work
 
-PAGE = 256
+PAGE, MEASURED_PICTURES = 256, 16
 SHARES = 4  # units for each worker that a page of stills gives at least, so that none waits for the others at the end
 
 
@@ -31,15 +32,19 @@ class Queue:
         *,
         from_place: int,
         refuse: Callable[[Entry, str], None],
+        forecast: Forecast,
     ) -> None:
         self._plan, self._manifest, self._planner, self._claims = plan, manifest, planner, claims
-        self._place, self._refuse = from_place, refuse
+        self._place, self._refuse, self._forecast = from_place, refuse, forecast
         self._ready: deque[Unit] = deque()
         self.videos: dict[str, VideoUnderWay] = {}
         self._given = 0
+        self._early: set[int] = set()  # places whose inputs went out before it was their turn
+        self._measured: set[Kind] = set()
 
     def peek(self) -> Unit | None:
         """The next unit; None where there is none at the moment."""
+        self._measure()
         if not self._ready:
             self._refill()
         return self._ready[0] if self._ready else None
@@ -65,6 +70,8 @@ class Queue:
             self._claims.remove(output.path for one in video.left_over for output in one.outputs)
             self._manifest.drop_segments(source, [one.segment for one in video.left_over])
         self.videos[source] = video
+        draws = video.frames_to_draw if self._plan.draws_videos else 0
+        self._forecast.expect_video(source, video.frames_to_look_at, draws)
 
     def forget(self, source: str) -> None:
         """A video that is done, or another one by now: its parts go."""
@@ -94,7 +101,22 @@ class Queue:
         if not found:
             return
         self._place = found[-1][0] + 1
-        self._bundle(self._claimed([entry for _, entry in found]))
+        self._bundle(self._claimed([entry for place, entry in found if place not in self._early]))
+
+    def _measure(self) -> None:
+        """Where pictures and videos are to do, a little of both goes first: how long all takes is then soon known."""
+        kinds = {Kind.VIDEO: (Work.LOOK, 1), Kind.PICTURE: (Work.STILLS, MEASURED_PICTURES)}
+        if not all(self._forecast.knows(work) for work, _ in kinds.values()):
+            return
+        for kind, (work, most) in kinds.items():
+            if kind not in self._measured and self._forecast.is_unmeasured(work):
+                found = self._manifest.smallest_waiting(kind, self._place, most)
+                if found:
+                    self._measured.add(kind)
+                    self._early |= {place for place, _ in found}
+                    behind, self._ready = self._ready, deque()
+                    self._bundle(self._claimed([entry for _, entry in found]))
+                    self._ready += behind
 
     def _claimed(self, entries: Sequence[Entry]) -> list[Entry]:
         """Those whose files may be written; a place that something else has taken is that input's failure."""
@@ -114,6 +136,8 @@ class Queue:
         workers, most = self._plan.batch.workers, UNIT_PICTURES
         if workers > 1 or self._plan.batch.cluster is not None:
             most = min(most, max(1, len(entries) // (SHARES * workers)))
+        if self._forecast.is_unmeasured(Work.STILLS):
+            most = min(most, MEASURED_PICTURES)
         for entry in entries:
             if entry.kind is Kind.VIDEO:
                 self._ready.append(self._unit(Step.VIDEO, (entry,)))

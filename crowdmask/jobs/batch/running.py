@@ -25,6 +25,7 @@ from crowdmask.jobs.batch.journal import Journal
 from crowdmask.jobs.batch.manifest import (
     META_DETECTIONS,
     META_NOTES,
+    META_PROGRESS,
     META_REVISION,
     META_ROOT,
     META_SELECTION,
@@ -34,6 +35,7 @@ from crowdmask.jobs.batch.manifest import (
     META_ZONE,
     Manifest,
 )
+from crowdmask.jobs.batch.measures import Measures
 from crowdmask.jobs.batch.patterns import Selection
 from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.planner import Planner, drop_unselected
@@ -45,16 +47,9 @@ from crowdmask.jobs.batch.run_summary import settings_of
 from crowdmask.jobs.batch.salvage import open_manifest
 from crowdmask.jobs.batch.standing import Tally, Totals
 from crowdmask.jobs.batch.stores import open_store
-from crowdmask.jobs.batch.units import (
-    Beat,
-    Broken,
-    Done,
-    Executor,
-    Plan,
-    Unit,
-    Worked,
-)
+from crowdmask.jobs.batch.units import Broken, Done, Executor, Plan, Step, Unit, Worked
 from crowdmask.jobs.batch.walking import Walk
+from crowdmask.jobs.forecast import Beat, Forecast, Phase, Progress
 from crowdmask.jobs.networks import Networks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.results.run_folder import RunFolder
@@ -69,8 +64,8 @@ LOOKS = 3  # at a file that is still being written when all others are done
 class BatchWatch:
     """Hears how far the batch is, and does nothing; the method is there to be replaced."""
 
-    def moved(self, tally: Tally, found: int, to_do: int, all_found: bool) -> None:
-        """After every input, and about once a second within a long one."""
+    def moved(self, progress: Progress) -> None:
+        """When something is found, after every unit, and about once a second within one."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +158,8 @@ class _Batch:
         self.begun = time.monotonic()
         self.disk = Disk(plan.run, plan.batch.keep_free)
         self.placing = Placing(plan)
+        self.forecast, self.phase = Forecast(), Phase.SEARCHING
+        self.measures = Measures(plan)
         self.store = open_store(plan, manifest, self.placing.zone, journal)
         self.tally = Tally(tells_faces=self.store.tells_faces)
         self.walk = Walk(
@@ -181,11 +178,18 @@ class _Batch:
             placing=self.placing,
             journal=journal,
             stop=stop,
+            expect=self._expect,
             same_program=manifest.meta(META_REVISION) in (None, str(RESULTS_REVISION)) and not manifest.was_older,
         )
         self.queue = Queue(
-            plan, manifest, self.planner, claims, from_place=manifest.queue_end, refuse=self._refuse
-        )  # what lies before that place is of earlier sessions
+            plan,
+            manifest,
+            self.planner,
+            claims,
+            from_place=manifest.queue_end,  # what lies before is of earlier sessions
+            refuse=self._refuse,
+            forecast=self.forecast,
+        )
         self.weights: list[WeightsUsed] = []
         self.session = 0
 
@@ -278,6 +282,7 @@ class _Batch:
         while True:
             while not stop.asked and (unit := queue.peek()) is not None and executor.fits(unit):
                 executor.put(queue.pop())
+            self._moved()
             if executor.in_hand:
                 for message in executor.take(LOOK_S):
                     self._hear(message)
@@ -290,8 +295,12 @@ class _Batch:
 
     def _hear(self, message: Done | Broken) -> None:
         if isinstance(message, Broken):
+            self.forecast.lose_unit(message.unit.number)
+            self.tally.lose_unit(message.unit.number)
             self._broken(message.unit)
             return
+        self.forecast.end_unit(message.unit.number, len(message.worked) if message.unit.step is Step.STILLS else 0)
+        self.tally.end_unit(message.unit.number)
         self.weights = list(message.weights) or self.weights
         kept = [one for one in message.worked if self._is_kept(one)]
         self.store.put([one for one in kept if one.entry.state is not State.WAITING or not one.spans])
@@ -309,6 +318,8 @@ class _Batch:
 
     def _worked(self, worked: Worked) -> None:
         entry, tally = worked.entry, self.tally
+        if not entry.segment and not worked.spans and entry.kind is Kind.VIDEO:
+            self.forecast.finish_video(entry.source)
         if worked.spans:
             self.queue.cut(worked)
         elif entry.segment:
@@ -348,6 +359,8 @@ class _Batch:
         number = 0
         while page := list(islice(entries, PAGE)):
             number += len(page)
+            for entry in page:
+                self._expect(replace(entry, state=State.WAITING))
             self.tally.failed -= sum(entry.state is State.FAILED for entry in page)
             self.manifest.put(replace(entry, state=State.WAITING) for entry in page)
         if number:
@@ -388,12 +401,42 @@ class _Batch:
 
     # What is told on the way
 
+    def _expect(self, entry: Entry) -> None:
+        """An input is to be done, now or when it rests."""
+        if entry.state not in (State.WAITING, State.UNSETTLED):
+            return
+        if entry.kind is not Kind.VIDEO:
+            self.forecast.expect_stills()
+            return
+        frames = self.measures.frames_of(entry)
+        self.forecast.expect_video(entry.source, frames, frames if self.plan.draws_videos else 0)
+
     def _beat(self, beat: Beat) -> None:
+        self.forecast.beat(beat)
         self.tally.beat(beat)
         self._moved()
 
     def _moved(self) -> None:
-        self.watch.moved(self.tally, self.planner.found, self.planner.to_do, self.planner.complete)
+        self.watch.moved(self._progress())
+
+    def _progress(self) -> Progress:
+        tally, planner, forecast = self.tally, self.planner, self.forecast
+        phase = self.phase
+        if phase is Phase.SEARCHING and planner.to_do:
+            phase = Phase.WORKING if forecast.has_begun else Phase.LOADING
+        return Progress(
+            phase,
+            done=tally.done,
+            failed=tally.failed,
+            found=planner.found,
+            to_do=planner.to_do,
+            all_found=planner.complete,
+            frames=tally.frames_seen,
+            frames_per_s=forecast.frames_per_s,
+            share=forecast.share if planner.complete else None,
+            left_s=forecast.left_s if planner.complete else None,
+            counts=tally.counts if tally.tells_faces else None,
+        )
 
     def _pulse(self, log_it: bool) -> None:
         self._put_session()
@@ -405,6 +448,7 @@ class _Batch:
 
     def _put_session(self, ending: str = "") -> None:
         tally = self.tally
+        self.manifest.put_meta(META_PROGRESS, json.dumps(self._progress().as_dict()))
         self.manifest.put_session(
             self.session,
             active_s=round(time.monotonic() - self.begun, 3),
@@ -422,6 +466,8 @@ class _Batch:
         manifest, run = self.manifest, self.run_folder
         stats = ComplianceStats()
         summary: dict[str, Any] = {}
+        self.phase = Phase.FINISHING
+        self._moved()
         self._put_session(ending)
         try:
             stats, summary = self.store.close(self.weights, ending, finished=ending == FINISHED)

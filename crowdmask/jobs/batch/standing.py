@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crowdmask.jobs.batch.entries import Entry, Kind, State
-from crowdmask.jobs.batch.units import Beat
+from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.records import Counts
 
 
@@ -33,13 +33,11 @@ class Totals:
 
 @dataclass(frozen=True)
 class Share:
-    """The inputs of one kind in one state, and what they come to."""
+    """The inputs of one kind in one state."""
 
     kind: Kind
     state: State
     inputs: int
-    bytes: int
-    wall_s: float  # at work on the videos among them
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ class Tally:
     frames: int = 0
     counts: Counts = field(default_factory=Counts)
     tells_faces: bool = True  # not so in aggregate-only mode
-    under_way: dict[tuple[str, int], int] = field(default_factory=dict)  # frames of what is not done yet, by segment
+    under_way: dict[tuple[str, int], int] = field(
+        default_factory=dict
+    )  # frames of what is not done, by source and unit
 
     @property
     def frames_seen(self) -> int:
@@ -85,8 +85,17 @@ class Tally:
         self._forget(entry.source)
 
     def beat(self, beat: Beat) -> None:
-        place = beat.source, beat.segment
-        self.under_way[place] = self.under_way.get(place, 0) + beat.frames
+        if beat.work is not Work.DRAW:  # which goes over the same frames once more
+            place = beat.source, beat.unit
+            self.under_way[place] = self.under_way.get(place, 0) + beat.amount
+
+    def end_unit(self, unit: int) -> None:
+        """What a unit of pictures did is counted by now."""
+        self.under_way.pop(("", unit), None)
+
+    def lose_unit(self, unit: int) -> None:
+        for place in [place for place in self.under_way if place[1] == unit]:
+            del self.under_way[place]
 
     def _forget(self, source: str) -> None:
         for place in [place for place in self.under_way if place[0] == source]:

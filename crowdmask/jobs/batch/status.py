@@ -15,8 +15,8 @@ from crowdmask.errors import SourceError
 from crowdmask.jobs.batch.entries import Kind, State
 from crowdmask.jobs.batch.manifest import (
     META_PERIODS,
+    META_PROGRESS,
     META_ROOT,
-    META_SETTINGS,
     META_STARTED,
     DamagedManifestError,
     Manifest,
@@ -26,7 +26,6 @@ from crowdmask.jobs.batch.standing import Session, Share, Totals
 from crowdmask.results.run_folder import RunFolder
 
 RECENT_S = 60.0  # of watching, over which the recent rate is told
-FEW_DONE = 20  # inputs; fewer say little of a session's speed
 
 
 class Phase(str, Enum):
@@ -70,7 +69,8 @@ class Status:
     listed: bool  # all inputs are found
     recent: Rate | None
     overall: Rate | None
-    left_s: float | None  # None where it cannot be told yet
+    share: float | None  # of the last session's work that is done; None where it is not known, as the next
+    left_s: float | None
     failures: tuple[Failure, ...]
     free_bytes: int
     disk_bytes: int
@@ -110,6 +110,7 @@ class Status:
             },
             "counts": {"frames": totals.frames, **({} if self.periods_only else found)},
             "rate": {"recent": _rate(self.recent), "overall": _rate(self.overall)},
+            "share": self.share,
             "left_s": None if self.left_s is None else round(self.left_s, 1),
             "failures": [vars(failure) for failure in self.failures],
             "disk": {"free_bytes": self.free_bytes, "bytes": self.disk_bytes},
@@ -132,7 +133,7 @@ class Watcher:
                 failures = tuple(Failure(e.source, e.error, e.attempts) for e in manifest.in_order(State.FAILED))
                 root, started = manifest.meta(META_ROOT) or "", manifest.meta(META_STARTED) or ""
                 periods_only = manifest.meta(META_PERIODS) is not None
-                workers = _workers(manifest.meta(META_SETTINGS))
+                said = _last_said(manifest.meta(META_PROGRESS))
         except DamagedManifestError as error:
             raise SourceError(f"{error}: start the batch's command again, which rebuilds what it can") from error
         last = sessions[-1] if sessions else None
@@ -154,7 +155,8 @@ class Watcher:
             last is not None and last.listed,
             recent,
             overall,
-            time_left(shares, sessions, workers) if last is not None and last.listed else None,
+            said.get("share") if totals.left else 1.0 if totals.inputs else None,
+            said.get("left_s") if totals.left else 0.0 if totals.inputs else None,
             failures,
             disk.free,
             disk.total,
@@ -173,39 +175,13 @@ class Watcher:
         return Rate((inputs_now - inputs) / (now - since), (frames_now - frames) / (now - since))
 
 
-def time_left(shares: list[Share], sessions: list[Session], workers: int = 1) -> float | None:
-    """Seconds of work for what is left: pictures by number, videos by size, each at the pace of those that are done.
-
-    None where a kind is left of which none is done yet. The time of all workers is shared out by what the videos took.
-    """
-    active = sum(session.active_s for session in sessions)
-    done = {kind: [s for s in shares if s.kind is kind and s.state is State.DONE] for kind in Kind}
-    left = {
-        kind: [s for s in shares if s.kind is kind and s.state in (State.WAITING, State.UNSETTLED)] for kind in Kind
-    }
-    pictures_done, pictures_left = (sum(s.inputs for s in group[Kind.PICTURE]) for group in (done, left))
-    bytes_done, bytes_left = (sum(s.bytes for s in group[Kind.VIDEO]) for group in (done, left))
-    if (pictures_left and not pictures_done) or (bytes_left and not bytes_done):
-        return None
-    on_videos = min(active, sum(s.wall_s for s in done[Kind.VIDEO]) / workers) if pictures_done else active
-    if bytes_left and not on_videos:
-        return None  # in aggregate-only mode nobody writes down how long a video took
-    seconds = bytes_left / bytes_done * on_videos if bytes_left else 0.0
-    if pictures_left:
-        last = sessions[-1]
-        if on_videos == 0 and last.done >= FEW_DONE and last.active_s > 0:
-            each = last.active_s / last.done  # machines and loads change from one session to the next
-        else:
-            each = (active - on_videos) / pictures_done
-        seconds += pictures_left * each
-    return seconds
-
-
-def _workers(settings: str | None) -> int:
+def _last_said(said: str | None) -> dict[str, Any]:
+    """What the last session said of its progress; nothing of runs of older versions."""
     try:
-        return max(1, int(json.loads(settings or "{}")["batch"]["workers"]))
-    except (ValueError, KeyError, TypeError):
-        return 1
+        found = json.loads(said or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _over(sessions: list[Session]) -> Rate | None:

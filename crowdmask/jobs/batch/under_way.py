@@ -34,9 +34,13 @@ class VideoUnderWay:
         self._refill()
 
     @property
-    def frames_left(self) -> int:
+    def frames_to_look_at(self) -> int:
         """About how many frames the networks have not seen yet."""
         return sum(span.frames for span in self.spans if span.number not in self._kept) if not self._concluded else 0
+
+    @property
+    def frames_to_draw(self) -> int:
+        return sum(span.frames for span in self.spans if PIECES + span.number not in self._kept)
 
     def take(self, kept: Entry) -> None:
         """What a worker did of it."""
@@ -46,10 +50,6 @@ class VideoUnderWay:
     def next_task(self) -> Task | None:
         """What may be given out now; None where all that is left waits for what is given out already."""
         return self._ready.popleft() if self._ready else None
-
-    def give_again(self, task: Task) -> None:
-        """A worker died of it, or was stopped."""
-        self._ready.append(task)
 
     @property
     def _concluded(self) -> Entry | None:

@@ -42,6 +42,11 @@ class Plan:
     settings_digest: str = ""  # of all that decides an input's results and files
     place_digest: str = ""  # of all that decides its camera and its time
 
+    @property
+    def draws_videos(self) -> bool:
+        """Whether videos are decoded a second time, to be drawn upon."""
+        return self.output.video and not self.output.video_overlay and self.batch.annotate != "none"
+
 
 class Step(str, Enum):
     """What a unit is. A short video is one unit; a long one is cut, and goes through the others in this order."""
@@ -96,15 +101,6 @@ class Broken:
     """Whoever did a unit died of it, or with it."""
 
     unit: Unit
-
-
-@dataclass(frozen=True)
-class Beat:
-    """A sign of life from within a long unit: frames done since the last one."""
-
-    source: str
-    segment: int
-    frames: int
 
 
 class Executor(Protocol):

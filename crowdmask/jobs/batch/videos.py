@@ -21,6 +21,7 @@ from crowdmask.engine.protocols import PersonTaker, ResultTaker
 from crowdmask.engine.spine import conclude, is_followed, look, stages_of
 from crowdmask.engine.watching import zone_names, zones_file
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
+from crowdmask.jobs import forecast
 from crowdmask.jobs.batch import locations
 from crowdmask.jobs.batch.entries import (
     CONCLUSION,
@@ -36,7 +37,8 @@ from crowdmask.jobs.batch.entries import (
 from crowdmask.jobs.batch.kept_results import PackedFile, pack, pack_look, unpack, unpack_looks
 from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.reading import failed, told
-from crowdmask.jobs.batch.units import Beat, Plan, Step, Unit, Worked
+from crowdmask.jobs.batch.units import Plan, Step, Unit, Worked
+from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
 from crowdmask.media.joining import PieceJoiner
@@ -148,15 +150,19 @@ class Videos:
 
     def _look(self, entry: Entry, span: Span) -> Entry:
         """What the networks see of a segment."""
-        path, begun = self._file(entry, span, "looks"), time.monotonic()
-        beating = _Beating(entry.source, span.number, self._beat)
-        with self._open(entry, span) as source, PackedFile(path) as kept:
-            judge = self._judge()
-            with ahead(source, self._plan.runtime.window) as frames:
-                for seen in look(frames, judge):
-                    self._go_on()
-                    kept.add(pack_look(seen))
-                    beating.saw()
+        path = self._file(entry, span, "looks")
+        judge = self._judge()
+        begun, beating = time.monotonic(), Beating(Work.LOOK, entry.source, self._beat)
+        with (
+            self._open(entry, span) as source,
+            PackedFile(path) as kept,
+            ahead(source, self._plan.runtime.window) as frames,
+        ):
+            for seen in look(frames, judge):
+                self._go_on()
+                kept.add(pack_look(seen))
+                beating.saw()
+        beating.end()
         return replace(
             entry,
             segment=span.number,
@@ -238,7 +244,7 @@ class Videos:
         done = replace(entry, segment=PIECES + span.number, state=State.DONE, settings=self._plan.settings_digest)
         if str(span.number) not in before:
             return done
-        beating = _Beating(entry.source, span.number, self._beat)
+        beating = Beating(Work.DRAW, entry.source, self._beat)
         with ExitStack() as stack:
             source = stack.enter_context(self._open(entry, span, keep_stored=True))
             video = stack.enter_context(
@@ -259,6 +265,7 @@ class Videos:
                 self._go_on()
                 video.write(result.with_picture(frame), coming)
                 beating.saw()
+        beating.end()
         return replace(
             done, outputs=(self._output(path),), frames=beating.frames, wall_s=round(time.monotonic() - begun, 3)
         )
@@ -453,19 +460,24 @@ class _Segments:
         self._people = max(self._people, most_people(result))
 
 
-class _Beating:
-    """Tells from within a video how far it is, about once a second."""
+class Beating:
+    """Says from within a unit how far it is, about once a second and at its end."""
 
-    def __init__(self, source: str, segment: int, beat: Callable[[Beat], None]) -> None:
-        self._source, self._segment, self._beat = source, segment, beat
-        self._at, self._beaten = time.monotonic(), 0
+    def __init__(self, work: Work, source: str, beat: Callable[[Beat], None]) -> None:
+        self._work, self._source, self._beat = work, source, beat
+        self._at, self._beaten = forecast.now(), 0
         self.frames = 0
 
     def saw(self) -> None:
         self.frames += 1
-        if time.monotonic() - self._at >= BEAT_S:
-            self._beat(Beat(self._source, self._segment, self.frames - self._beaten))
-            self._at, self._beaten = time.monotonic(), self.frames
+        if forecast.now() - self._at >= BEAT_S:
+            self.end()
+
+    def end(self) -> None:
+        now = forecast.now()
+        if self.frames > self._beaten:
+            self._beat(Beat(self._work, self.frames - self._beaten, now - self._at, self._source))
+            self._at, self._beaten = now, self.frames
 
 
 def finished(concluded: Entry) -> Entry:

@@ -24,8 +24,9 @@ from crowdmask.jobs.batch.entries import Entry, Kind, OutputFile, State
 from crowdmask.jobs.batch.kept_results import pack
 from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.reading import MOST_THREADS, Reading, Still, failed
-from crowdmask.jobs.batch.units import Beat, Done, Plan, Step, Unit, Worked
-from crowdmask.jobs.batch.videos import Videos
+from crowdmask.jobs.batch.units import Done, Plan, Step, Unit, Worked
+from crowdmask.jobs.batch.videos import Beating, Videos
+from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.networks import Networks, Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.records import Frame, FrameResult
@@ -49,8 +50,8 @@ class Worker:
         self._counting = Counting(plan, self._placing.zone, self._placing.place) if only_counts else None
         self._zones = zones_file(plan.analysis)
         self._pair: Pair | None = None
-        self._beat = beat
-        self._videos = Videos(plan, self._placing, self._loaded, stop, beat)
+        self._send, self._unit = beat, 0
+        self._videos = Videos(plan, self._placing, self._loaded, stop, self._beat)
         threads = min(MOST_THREADS, plan.runtime.threads or os.cpu_count() or 1)
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="crowdmask-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="crowdmask-write")
@@ -75,7 +76,7 @@ class Worker:
 
     def do(self, unit: Unit) -> Done:
         """One transaction: the unit's results, with all their files on the disk; fewer where the stop was asked."""
-        begun = time.monotonic()
+        begun, self._unit = time.monotonic(), unit.number
         if unit.step is Step.STILLS:
             with self._lock:
                 reading = self._fetched.pop(unit.number, None)
@@ -87,6 +88,9 @@ class Worker:
             worked = self._videos.do(unit)
         weights = () if self._pair is None else self._pair.weights
         return Done(unit, tuple(worked), weights, time.monotonic() - begun)
+
+    def _beat(self, beat: Beat) -> None:
+        self._send(replace(beat, unit=self._unit))
 
     def _reading(self, unit: Unit) -> Reading:
         return Reading(unit.entries, self._placing.place, self._readers, self._ahead)
@@ -117,10 +121,12 @@ class Worker:
         first = next(coming, None)  # the networks are not loaded for nothing
         judge = None if first is None else self._loaded()
         again: list[Frame] = [] if first is None else [first]
+        beating = Beating(Work.STILLS, "", self._beat)
         while judge is not None:
             try:
                 for result in analyse(_both(again, coming), judge):
                     going.append(self._writer.submit(self._keep, hand.popleft(), result))
+                    beating.saw()
                     while len(going) > WRITING_AHEAD:
                         worked.append(going.popleft().result())
                     if self._stop.asked:
@@ -133,6 +139,7 @@ class Worker:
                 while hand:
                     worked.append(self._alone(hand.popleft(), judge))
         worked += [future.result() for future in going]
+        beating.end()
         return worked
 
     def _alone(self, still: Still, judge: Judge) -> Worked:

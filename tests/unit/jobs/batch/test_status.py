@@ -12,10 +12,10 @@ import pytest
 from crowdmask.errors import SourceError
 from crowdmask.jobs.batch import status as status_module
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
-from crowdmask.jobs.batch.manifest import META_PERIODS, META_ROOT, META_SETTINGS, Manifest
+from crowdmask.jobs.batch.manifest import META_PERIODS, META_PROGRESS, META_ROOT, Manifest
 from crowdmask.jobs.batch.run_lock import RunLock
-from crowdmask.jobs.batch.standing import Session, Share
-from crowdmask.jobs.batch.status import Failure, Phase, Rate, Watcher, time_left
+from crowdmask.jobs.batch.status import Failure, Phase, Rate, Watcher
+from crowdmask.jobs.forecast import Progress
 from crowdmask.records import Counts
 
 
@@ -127,43 +127,19 @@ def test_the_recent_rate_is_that_of_the_last_minute_of_watching(run: Path, monke
         assert status.recent == Rate((142 - 12) / 65.0, (142 - 12) / 65.0)
 
 
-def shares(**numbers: tuple[Kind, State, int, int, float]) -> list[Share]:
-    return [Share(*share) for share in numbers.values()]
-
-
-def session(active_s: float, done: int) -> Session:
-    return Session(1, "", 1, "", active_s, True, done)
-
-
-def test_time_left_of_pictures_goes_by_the_last_session() -> None:
-    found = shares(done=(Kind.PICTURE, State.DONE, 300, 0, 0.0), left=(Kind.PICTURE, State.WAITING, 50, 0, 0.0))
-    assert time_left(found, [session(100.0, 100), session(400.0, 200)]) == pytest.approx(50 * 2.0)
-    assert time_left(found, [session(100.0, 295), session(40.0, 5)]) == pytest.approx(50 * 140 / 300)
-
-
-def test_time_left_weighs_videos_by_their_size() -> None:
-    found = shares(
-        videos=(Kind.VIDEO, State.DONE, 2, 1000, 60.0),
-        pictures=(Kind.PICTURE, State.DONE, 40, 9, 0.0),
-        more_videos=(Kind.VIDEO, State.WAITING, 1, 3000, 0.0),
-        more_pictures=(Kind.PICTURE, State.UNSETTLED, 10, 9, 0.0),
-    )
-    assert time_left(found, [session(100.0, 42)]) == pytest.approx(3 * 60.0 + 10 * 40.0 / 40)
-    assert time_left(found, [session(50.0, 42)], workers=2) == pytest.approx(3 * 30.0 + 10 * 20.0 / 40)
-
-
-def test_time_left_is_unknown_before_one_of_the_kind_is_done() -> None:
-    found = shares(done=(Kind.PICTURE, State.DONE, 40, 9, 0.0), left=(Kind.VIDEO, State.WAITING, 1, 5, 0.0))
-    assert time_left(found, [session(40.0, 40)]) is None
-    assert time_left(found[:1], [session(40.0, 40)]) == 0.0
-
-
-def test_the_number_of_workers_is_read_from_the_settings(run: Path) -> None:
+def test_the_time_left_is_what_the_session_said_last(run: Path) -> None:
+    assert Watcher(run).look().left_s is None  # a run of an older version
     with Manifest(run / "manifest.sqlite") as manifest:
-        before = Watcher(run).look().left_s
-        manifest.put_meta(META_SETTINGS, json.dumps({"batch": {"workers": 4}}))
-    after = Watcher(run).look().left_s
-    assert before is not None and after is not None and after > before  # the videos took less of the time
+        manifest.put_meta(META_PROGRESS, json.dumps(Progress(share=0.25, left_s=90.0).as_dict()))
+    status = Watcher(run).look()
+    assert (status.share, status.left_s) == (0.25, 90.0)
+    assert {"share": 0.25, "left_s": 90.0}.items() <= status.as_dict().items()
+
+
+def test_nothing_is_left_of_a_run_in_which_all_is_done(run: Path) -> None:
+    with Manifest(run / "manifest.sqlite") as manifest:
+        manifest.put([entry(f"{n}.jpg", State.DONE, frames=1) for n in (4, 5, 6)])
+    assert (Watcher(run).look().share, Watcher(run).look().left_s) == (1.0, 0.0)
 
 
 def test_no_run_and_a_damaged_one_are_told_with_a_remedy(tmp_path: Path, run: Path) -> None:
