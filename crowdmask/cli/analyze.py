@@ -134,9 +134,8 @@ def command(
                 build(OutputSettings, settled),
             )
         )
-        outcomes, code = _run(
-            tasks, destinations.detections, networks=ctx.obj or _own_networks(verbose), progress=progress
-        )
+        batch = build(BatchSettings, settled)
+        outcomes, code = _run(tasks, destinations.detections, batch, given=ctx.obj, verbose=verbose, progress=progress)
     if as_json:
         not_begun = len(tasks) - len(outcomes)
         print_json(outcomes, detections=destinations.detections, not_begun=not_begun, code=code)
@@ -147,19 +146,30 @@ def command(
 
 
 def _run(
-    tasks: Sequence[Task], detections: str | None, *, networks: Networks, progress: str
+    tasks: Sequence[Task],
+    detections: str | None,
+    batch: BatchSettings,
+    *,
+    given: Networks | None,
+    verbose: bool,
+    progress: str,
 ) -> tuple[list[Outcome], int]:
     """The outcomes and the exit code; what was done before a failure that ends the run is among them."""
     from crowdmask.cli.progress import Display, InputsProgress, say, say_at_once
+    from crowdmask.jobs.networks import weights_used
     from crowdmask.jobs.run import run
     from crowdmask.jobs.stopping import Stop
 
+    networks = given or _own_networks(verbose)
+    weights = weights_used(tasks[0].analysis, tasks[0].runtime) if given is None else ()
     stop = Stop(say_at_once)
     outcomes: list[Outcome] = []
     with stop.on_signals(), Display(progress) as display:
         watch = InputsProgress(tasks, display)
         try:
-            for outcome in run(tasks, detections, networks=networks, watch=watch, stop=stop):
+            for outcome in run(
+                tasks, detections, networks=networks, watch=watch, stop=stop, batch=batch, weights=weights
+            ):
                 outcomes.append(outcome)
                 if outcome.error:
                     say(one_line(outcome.error))

@@ -65,6 +65,9 @@ def print_closing(outcomes: Sequence[Outcome], detections: str | None, *, not_be
 def _print_one(outcome: Outcome) -> None:
     stats, outputs = outcome.stats, outcome.task.outputs
     click.secho(printable(outcome.task.name), bold=True)
+    if outcome.kept_in:
+        _line("interrupted", f"what is done is kept in {outcome.kept_in}: start the same command again to go on")
+        return
     if outcome.until_s is None:
         _line("interrupted", "before the first frame: nothing was written")
         return
@@ -94,6 +97,11 @@ def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_beg
         name = printable(PurePath(outcome.task.name).name or outcome.task.name)
         if outcome.state is State.FAILED:
             click.echo(f"{click.style('✗', fg='red')} {name}: failed")
+            continue
+        if outcome.kept_in:
+            click.echo(
+                f"{click.style('…', fg='yellow')} {name}: interrupted, what is done is kept in {outcome.kept_in}"
+            )
             continue
         stats = outcome.stats
         found = f"{plural(stats.frames, 'frame')}, {_counts(stats)}, compliance {percent(stats.compliance)}"

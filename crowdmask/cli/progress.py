@@ -145,10 +145,13 @@ class InputsProgress(Watch):
         if self._expected:
             self._lengths[self._begun] = self._expected
             self._forecast.expect_video(str(self._begun), self._expected)
+        self._name(task)
+        self._show()
+
+    def _name(self, task: Task) -> None:
         if not self._pictures:
             number = f"[{self._begun + 1}/{self._inputs}] " if self._inputs > 1 else ""
             self._title = number + printable(PurePath(task.name).name or task.name)
-        self._show()
 
     def ready(self, task: Task) -> None:
         self._phase, self._at = Phase.WORKING, forecast.now()
@@ -159,6 +162,11 @@ class InputsProgress(Watch):
         self._forecast.beat(Beat(Work.LOOK, 1, now - self._at, str(self._begun)))
         self._at, self._now, self._frames = now, stats, self._frames + 1
         self._show()
+
+    def moved(self, task: Task, progress: Progress) -> None:
+        self._name(task)
+        frames = f"{progress.frames} frames" if progress.phase is Phase.WORKING else ""
+        self._display.show(progress, self._title, frames)
 
     def ended(self, outcome: Outcome) -> None:
         self._failed += outcome.state == "failed"

@@ -11,6 +11,7 @@ from crowdmask.engine.watching import zones_file
 from crowdmask.errors import OutputError, SettingsError
 from crowdmask.jobs.batch.inputs import asks_for_batch
 from crowdmask.jobs.destinations import Destinations
+from crowdmask.jobs.long_videos import is_publishing
 from crowdmask.jobs.naming import is_own_output, is_stream, kind_of, name_outputs
 from crowdmask.jobs.tasks import Task
 from crowdmask.media.camera_names import camera_of
@@ -93,7 +94,9 @@ def _check(tasks: Sequence[Task], detections: str | None, overwrite: bool) -> No
     for path in outputs:
         if path.is_dir():
             raise OutputError(f"{path}: it is a folder, and a result is to have this name: give another with --out-dir")
-    existing = [path for path in outputs if path.exists()]
+    # those that a call was ended in the midst of naming are its own
+    own = {path for task in tasks if is_publishing(task) for path in task.outputs.paths}
+    existing = [path for path in outputs if path not in own and path.exists()]
     if existing and not overwrite:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise OutputError(

@@ -39,6 +39,9 @@ class Stop:
         """A stretch of the work that a signal may break off; one that came before it breaks it off here."""
         if self.asked:
             raise KeyboardInterrupt
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals come to the main thread, which is not in this stretch
+            return
         self._breakable = True
         try:
             yield

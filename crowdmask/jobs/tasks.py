@@ -60,5 +60,6 @@ class Outcome:
     busy_s: dict[str, float] = field(default_factory=dict)  # by stage; stages overlap
     summary: dict[str, Any] | None = None  # what was written, None where the work failed
     error: str = ""
+    kept_in: str = ""  # the folder with what was done of an interrupted long video: the same call goes on with it
     people: PeopleStats | None = None  # where faces were followed
     zones: ZoneStats | None = None  # where they are watched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crowdmask.jobs.forecast import Progress
 from crowdmask.jobs.tasks import Outcome, Task
 from crowdmask.records import FrameResult, VideoInfo
 from crowdmask.results.statistics import ComplianceStats
@@ -18,6 +19,9 @@ class Watch:
 
     def saw(self, result: FrameResult, stats: ComplianceStats) -> None:
         """A frame is done and written down; `stats` are those of its input so far."""
+
+    def moved(self, task: Task, progress: Progress) -> None:
+        """How far a long video is, in place of `opened`, `ready` and `saw`."""
 
     def ended(self, outcome: Outcome) -> None:
         """An input is done, one way or the other."""

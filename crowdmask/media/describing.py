@@ -92,6 +92,13 @@ def frames_announced(path: str, settings: AnalysisSettings) -> int | None:
         return _frames_expected(_duration_s(container, stream), rate, stream.frames, settings)
 
 
+def seconds_announced(path: str) -> float | None:
+    """How long a video file lasts, as its header says."""
+    with open_container(path)[0] as container:
+        stream = container.streams[pick_stream(container, path)]
+        return _duration_s(container, stream) if isinstance(stream, av.video.stream.VideoStream) else None
+
+
 def _duration_s(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -147,6 +148,21 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
         with suppress(OSError):
             part_of(path).unlink(missing_ok=True)
         raise
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, in place of whatever has it; the same bytes anew where the disk knows no links."""
+    part = part_of(target)
+    try:
+        with suppress(OSError):  # a part that is there is of an earlier call
+            part.unlink()
+        os.link(source, part)
+        os.replace(part, target)
+        _sync_folder(target.parent)
+    except OSError:  # another disk, or one that knows no links
+        with writing(target):
+            shutil.copy2(source, part)
+        commit(target)
 
 
 def _sync_folder(folder: Path) -> None:

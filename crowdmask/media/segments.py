@@ -54,11 +54,16 @@ class _Count:
     keys: Sequence[int]
 
 
+def may_be_cut(duration_s: float, length_s: float) -> bool:
+    """Whether a video is long enough for more than one segment."""
+    return duration_s >= (1 + SHORTEST) * length_s
+
+
 def cut(
     path: str, settings: AnalysisSettings, *, stream_index: int, clock_start: int, length_s: float, duration_s: float
 ) -> Cut:
     """Cut a file that lasts about `duration_s`; `clock_start` is the stamp at its second zero."""
-    if duration_s < (1 + SHORTEST) * length_s:
+    if not may_be_cut(duration_s, length_s):
         return Cut()
     with open_container(path)[0] as container:
         stream = container.streams[stream_index]

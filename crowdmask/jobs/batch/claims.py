@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from crowdmask.errors import OutputError
 from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.run_lock import NAME as LOCK
 from crowdmask.media.parts import part_of, write_whole, writing
 from crowdmask.results.run_folder import RunFolder
 
@@ -133,6 +134,26 @@ def put_aside(run: RunFolder) -> Path | None:
         for own in sorted(run.path.glob(f"{run.manifest.stem}*{run.manifest.suffix}*")):
             _move(own, aside / own.name)
     return aside
+
+
+def discard(run: RunFolder) -> None:
+    """Delete all that the run in the folder wrote, and the folder with it unless something else lies there."""
+    if not run.manifest.is_file():
+        return
+    with Manifest(run.manifest) as manifest:
+        written = list(manifest.all_written())
+    for path in written:
+        for file in (run.path / path, part_of(run.path / path)):
+            file.unlink(missing_ok=True)
+    for folder in OWN_FOLDERS:
+        remove_empty(run.path / folder)
+    for aside in run.path.glob("before-*"):
+        discard(RunFolder(aside))
+    for own in (*run.log.glob("*"), run.path / LOCK, *run.path.glob(f"{run.manifest.stem}*{run.manifest.suffix}*")):
+        own.unlink(missing_ok=True)
+    for emptied in (run.log, run.path):
+        with suppress(OSError):  # not empty
+            emptied.rmdir()
 
 
 def _move(file: Path, target: Path) -> None:

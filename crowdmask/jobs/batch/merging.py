@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import groupby
@@ -37,7 +37,7 @@ from crowdmask.jobs.batch.period_sums import PeriodSums
 from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
 from crowdmask.jobs.batch.standing import Totals
 from crowdmask.jobs.batch.units import Plan
-from crowdmask.media.parts import commit, part_of, writing
+from crowdmask.media.parts import link_or_copy, part_of, writing
 from crowdmask.media.time_zones import zone_named
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.summary import WeightsUsed, write_summary
@@ -184,7 +184,7 @@ class _Joining:
                 continue
             with writing(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _link_or_copy(source, target)
+                link_or_copy(source, target)
             kept.append(output)
         return replace(entry, outputs=tuple(kept))
 
@@ -269,11 +269,3 @@ def plan_of(manifest: Manifest, run: Path) -> Plan:
         aggregate=period_mode.settings_told(manifest.meta(META_PERIODS)),
         settings_digest=told.get("digest", ""),
     )
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    with suppress(OSError):  # another disk, or one that knows no links
-        os.link(source, target)
-        return
-    shutil.copy2(source, part_of(target))
-    commit(target)

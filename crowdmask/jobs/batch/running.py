@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -90,6 +91,7 @@ def run_batch(
     weights: Sequence[WeightsUsed] = (),
     stop: Stop | None = None,
     watch: BatchWatch | None = None,
+    says_notes: bool = True,
 ) -> BatchOutcome:
     """Do all that is not done yet, and leave the run folder whole as far as it goes."""
     run = RunFolder(plan.run)
@@ -108,6 +110,7 @@ def run_batch(
             batch = _Batch(
                 inputs, plan, manifest, claims, journal=journal, stop=stop or Stop(), watch=watch or BatchWatch()
             )
+            batch.says_notes = says_notes
             return batch.run(networks, list(weights))
 
 
@@ -192,6 +195,7 @@ class _Batch:
         )
         self.weights: list[WeightsUsed] = []
         self.session = 0
+        self.says_notes, self.beating = True, threading.Lock()
 
     def run(self, networks: Networks, weights: list[WeightsUsed]) -> BatchOutcome:
         self.weights = weights
@@ -412,9 +416,10 @@ class _Batch:
         self.forecast.expect_video(entry.source, frames, frames if self.plan.draws_videos else 0)
 
     def _beat(self, beat: Beat) -> None:
-        self.forecast.beat(beat)
-        self.tally.beat(beat)
-        self._moved()
+        with self.beating:  # pieces are drawn on several threads
+            self.forecast.beat(beat)
+            self.tally.beat(beat)
+            self._moved()
 
     def _moved(self) -> None:
         self.watch.moved(self._progress())
@@ -476,7 +481,7 @@ class _Batch:
             if ending != DISK_FULL:
                 raise
             self.journal.tell(f"{error}; what is done is kept in the manifest")
-        for note in summary.get("notes", ()):
+        for note in summary.get("notes", ()) if self.says_notes else ():
             self.journal.tell(note)
         if ending == FINISHED:
             remove_empty(run.parts)

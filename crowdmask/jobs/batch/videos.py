@@ -69,9 +69,17 @@ class Videos:
     """Every step gives the entries of what it kept; a failure, whatever it is, is the input's own."""
 
     def __init__(
-        self, plan: Plan, placing: Placing, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]
+        self,
+        plan: Plan,
+        placing: Placing,
+        judge: Callable[[], Judge],
+        stop: Stop,
+        beat: Callable[[Beat], None],
+        *,
+        weights: Callable[[], Sequence[summary.WeightsUsed]] = tuple,
     ) -> None:
         self._plan, self._placing, self._judge, self._stop, self._beat = plan, placing, judge, stop, beat
+        self._weights = weights
 
     def do(self, unit: Unit) -> list[Worked]:
         entry = unit.entries[0]
@@ -83,8 +91,10 @@ class Videos:
         except (WeightsError, SettingsError):
             raise
         except (CrowdmaskError, OSError) as error:
+            self._remove_parts(entry, unit.spans)
             return [failed(entry, told(error, entry.path))]
         except Exception as error:  # a broken file that a library stumbles over must not stop the night
+            self._remove_parts(entry, unit.spans)
             return [failed(entry, f"{entry.path} cannot be analysed ({type(error).__name__}: {error})")]
         return [Worked(one) if isinstance(one, Entry) else one for one in found]
 
@@ -370,6 +380,7 @@ class Videos:
                 analysis=judge.settings,
                 runtime=judge.runtime,
                 output=plan.output,
+                weights=self._weights(),
                 outputs={kind: str(path) for kind, path in named.items()},
                 people=seen[1],
                 zones=seen[2],

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 
 from typing_extensions import Self
@@ -31,6 +32,7 @@ from crowdmask.jobs.networks import Networks, Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.records import Frame, FrameResult
 from crowdmask.results.annotated import AnnotatedPicture
+from crowdmask.results.summary import WeightsUsed
 from crowdmask.tracking.zones import Zones
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,13 @@ class Worker:
     """Works for one run; the networks are loaded at its first readable input. A context manager."""
 
     def __init__(
-        self, plan: Plan, networks: Networks, stop: Stop, beat: Callable[[Beat], None] = lambda beat: None
+        self,
+        plan: Plan,
+        networks: Networks,
+        stop: Stop,
+        beat: Callable[[Beat], None] = lambda beat: None,
+        *,
+        draws_at_once: int = 1,
     ) -> None:
         self._plan, self._networks, self._stop = plan, networks, stop
         self._placing = Placing(plan)
@@ -50,8 +58,7 @@ class Worker:
         self._counting = Counting(plan, self._placing.zone, self._placing.place) if only_counts else None
         self._zones = zones_file(plan.analysis)
         self._pair: Pair | None = None
-        self._send, self._unit = beat, 0
-        self._videos = Videos(plan, self._placing, self._loaded, stop, self._beat)
+        self._send, self._draws_at_once = beat, draws_at_once
         threads = min(MOST_THREADS, plan.runtime.threads or os.cpu_count() or 1)
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="crowdmask-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="crowdmask-write")
@@ -76,21 +83,29 @@ class Worker:
 
     def do(self, unit: Unit) -> Done:
         """One transaction: the unit's results, with all their files on the disk; fewer where the stop was asked."""
-        begun, self._unit = time.monotonic(), unit.number
+        begun = time.monotonic()
         if unit.step is Step.STILLS:
             with self._lock:
                 reading = self._fetched.pop(unit.number, None)
-            worked = self._stills(reading or self._reading(unit))
+            worked = self._stills(reading or self._reading(unit), partial(self._beat, unit.number))
         elif self._counting is not None:
-            found = self._counting.video(unit.entries[0], self._loaded, self._stop, self._beat)
+            found = self._counting.video(unit.entries[0], self._loaded, self._stop, partial(self._beat, unit.number))
             worked = [] if found is None else [found]
         else:
-            worked = self._videos.do(unit)
-        weights = () if self._pair is None else self._pair.weights
-        return Done(unit, tuple(worked), weights, time.monotonic() - begun)
+            beat = partial(self._beat, unit.number)
+            plan, runtime = self._plan, self._plan.runtime
+            if unit.step is Step.DRAW and self._draws_at_once > 1:  # each decodes with its share of the threads
+                plan = replace(plan, runtime=replace(runtime, threads=max(1, runtime.cores // self._draws_at_once)))
+            videos = Videos(plan, self._placing, self._loaded, self._stop, beat, weights=lambda: self._weights)
+            worked = videos.do(unit)
+        return Done(unit, tuple(worked), self._weights, time.monotonic() - begun)
 
-    def _beat(self, beat: Beat) -> None:
-        self._send(replace(beat, unit=self._unit))
+    @property
+    def _weights(self) -> tuple[WeightsUsed, ...]:
+        return () if self._pair is None else self._pair.weights
+
+    def _beat(self, unit: int, beat: Beat) -> None:
+        self._send(replace(beat, unit=unit))
 
     def _reading(self, unit: Unit) -> Reading:
         return Reading(unit.entries, self._placing.place, self._readers, self._ahead)
@@ -102,7 +117,7 @@ class Worker:
 
     # Stills
 
-    def _stills(self, reading: Reading) -> list[Worked]:
+    def _stills(self, reading: Reading, beat: Callable[[Beat], None]) -> list[Worked]:
         worked: list[Worked] = []
         hand: deque[Still] = deque()  # what went to the networks and has not come back
         going: deque[Future[Worked]] = deque()
@@ -121,7 +136,7 @@ class Worker:
         first = next(coming, None)  # the networks are not loaded for nothing
         judge = None if first is None else self._loaded()
         again: list[Frame] = [] if first is None else [first]
-        beating = Beating(Work.STILLS, "", self._beat)
+        beating = Beating(Work.STILLS, "", beat)
         while judge is not None:
             try:
                 for result in analyse(_both(again, coming), judge):
