@@ -191,7 +191,7 @@ def _outcome(task: Task, outcome: BatchOutcome, summary: dict[str, Any]) -> Outc
     return Outcome(
         task,
         State.DONE,
-        outcome.stats,
+        outcome.stats.named(task.name),
         until_s=summary["until_s"],
         gaps=tuple(Gap(**gap) for gap in summary["not_analysed"]["gaps"]),
         notes=tuple(summary["notes"]),

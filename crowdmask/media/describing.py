@@ -118,6 +118,7 @@ def _frames_expected(
         analysed_s = max(0.0, min(length if end_s is None else end_s, length) - start_s)
         total = round(total * analysed_s / length)
     if settings.apart_s is not None:
-        rate = float(info.rate or 0)
-        return min(total, max(1, -int(-total / rate // settings.apart_s))) if rate else None
+        if not rate:
+            return None
+        return min(total, max(1, -int(-total / float(rate) // settings.apart_s)))
     return -(-total // settings.every_nth)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crowdmask.records import Counts, FrameResult
@@ -95,6 +95,10 @@ class ComplianceStats:
             moment = Moment(source, frame, seconds, counts)
             if len(self._worst) < _CELLS_KEPT or moment.rank < self._worst[-1].rank:
                 self._worst = _worst_cells([*self._worst, moment])
+
+    def named(self, source: str) -> ComplianceStats:
+        """The same of one input, by another name."""
+        return replace(self, _worst=[replace(moment, source=source) for moment in self._worst])
 
     def __add__(self, other: ComplianceStats) -> ComplianceStats:
         return ComplianceStats(
