@@ -29,6 +29,7 @@ from crowdmask.settings import AnalysisSettings, EvaluationSettings, RuntimeSett
 if TYPE_CHECKING:
     from crowdmask.evaluation.harness import SetResult
     from crowdmask.jobs.networks import Networks
+    from crowdmask.labels.frames import LabelledFrames
     from crowdmask.labels.records import LabelSet, Problem
     from crowdmask.results.summary import WeightsUsed
 
@@ -46,10 +47,12 @@ Examples:
   crowdmask evaluate my-pictures --out outputs/judged
   crowdmask evaluate crowd street --list crowd-val.txt --list street-val.txt --ignore - --ignore street-ignore.csv
   crowdmask evaluate yolo-set --label visor=unmasked --label names.toml --confidence 0.4
+  crowdmask evaluate gate.mp4 --frames gate-labels
   crowdmask evaluate --compare outputs/before/evaluation.json outputs/after/evaluation.json
 
 A folder is labelled in Pascal VOC (an .xml for each picture), YOLO (a .txt for each) or COCO (.json), or holds a
-folder for each class and a boxes.csv (file,x1,y1,x2,y2)."""
+folder for each class and a boxes.csv (file,x1,y1,x2,y2). A video is analyzed whole, as `crowdmask analyze` does it,
+and measured on the frames that have labels."""
 
 
 @click.command(name="evaluate", cls=SectionedCommand, epilog=EPILOG, context_settings={"max_content_width": 110})
@@ -68,6 +71,14 @@ folder for each class and a boxes.csv (file,x1,y1,x2,y2)."""
     multiple=True,
     metavar="PATH",
     help="Judge only the pictures named in this file, one a line; once for each folder (- for all of it).",
+)
+@what(
+    "--frames",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Labels of a video's frames, once for each video in their order: a COCO .json or a folder of Pascal VOC .xml, "
+    "numbered from 0. Without it they lie beside the video, under its name.",
 )
 @what(
     "--ignore",
@@ -103,6 +114,7 @@ def command(
     folders: tuple[Path, ...],
     faceless: tuple[Path, ...],
     lists: tuple[str, ...],
+    frames: tuple[Path, ...],
     regions: tuple[str, ...],
     names: tuple[str, ...],
     form: str | None,
@@ -114,7 +126,7 @@ def command(
     verbose: bool,
     **given: Any,
 ) -> int:
-    """Judge the networks on labelled pictures: how many faces are found, and how many verdicts are right.
+    """Judge the networks on labelled pictures or videos: how many faces are found, how many verdicts are right.
 
     Faces marked difficult or ignore count for nothing; a wrongly worn mask counts as unmasked, and is also measured
     apart.
@@ -137,18 +149,31 @@ def command(
         from crowdmask.media.parts import ensure_writable
 
         ensure_writable(out / "evaluation.json", overwrite=evaluation.overwrite)
+    videos = [folder for folder in folders if folder.is_file()]
+    folders = tuple(folder for folder in folders if not folder.is_file())
+    filmed = _read_videos(videos, frames, names)
     sets = _read(folders, faceless, lists, regions, names=names, form=form)
     for labels in sets.values():
         if labels.root not in faceless:
             labels.require_known_names()
     for labels in sets.values():
-        _tell_problems(labels, labels.problems, verbose=verbose)
+        _tell_problems(labels.root, labels.problems, verbose=verbose)
         if labels.root not in faceless:
             _tell_missing_class(labels)
+    for of_video in filmed:
+        _tell_problems(of_video.video, of_video.problems, verbose=verbose)
     runtime = build(RuntimeSettings, settled)
-    results, weights = _judge(
-        sets, analysis, runtime, evaluation, networks=ctx.obj or own_networks, bar=not quiet, verbose=verbose
-    )
+    networks = ctx.obj or own_networks
+    results, weights = [], ()
+    if sets:
+        results, weights = _judge(
+            sets, analysis, runtime, evaluation, networks=networks, bar=not quiet, verbose=verbose
+        )
+    if filmed:
+        more, weights = _judge_videos(
+            filmed, analysis, runtime, evaluation, networks=networks, bar=not quiet, verbose=verbose
+        )
+        results += more
     about = {
         "crowdmask": __version__,
         "settings": {kind: s.as_dict() for kind, s in zip(KIND_NAMES, (analysis, runtime, evaluation), strict=True)},
@@ -209,7 +234,7 @@ def _name(folder: Path, taken: dict[str, LabelSet]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _tell_problems(labels: LabelSet, problems: Sequence[Problem], *, verbose: bool) -> None:
+def _tell_problems(root: Path, problems: Sequence[Problem], *, verbose: bool) -> None:
     from crowdmask.cli.progress import say
     from crowdmask.labels.records import left_out
 
@@ -220,7 +245,7 @@ def _tell_problems(labels: LabelSet, problems: Sequence[Problem], *, verbose: bo
         say(f"and {len(problems) - len(shown)} more such problems; -v names them all")
     cost = left_out(problems)
     if cost:
-        say(f"{labels.root}: left out {cost}")
+        say(f"{root}: left out {cost}")
 
 
 def _tell_missing_class(labels: LabelSet) -> None:
@@ -267,7 +292,58 @@ def _judge(
                 seen=progress.update,
             )
             results.append(result)
-            _tell_problems(labels, result.problems[len(labels.problems) :], verbose=verbose)
+            _tell_problems(labels.root, result.problems[len(labels.problems) :], verbose=verbose)
+    return results, pair.weights
+
+
+def _read_videos(videos: Sequence[Path], frames: Sequence[Path], names: Sequence[str]) -> list[LabelledFrames]:
+    """Each video with the labels of its frames, those named with --frames or those beside it."""
+    from crowdmask.labels.frames import labels_of, read_frames
+    from crowdmask.labels.table import LabelTable
+
+    if frames and len(frames) != len(videos):
+        raise SettingsError(
+            f"--frames is given {len(frames)} time(s) for {len(videos)} video(s): give it once for each"
+        )
+    table = LabelTable().with_options(names)
+    where = frames or [labels_of(video) for video in videos]
+    return [read_frames(video, labels, table) for video, labels in zip(videos, where, strict=True)]
+
+
+def _judge_videos(
+    videos: Sequence[LabelledFrames],
+    analysis: AnalysisSettings,
+    runtime: RuntimeSettings,
+    evaluation: EvaluationSettings,
+    *,
+    networks: Networks,
+    bar: bool,
+    verbose: bool,
+) -> tuple[list[SetResult], tuple[WeightsUsed, ...]]:
+    """Like the folders, but with the settings as they are: a video's faces are followed, and no weaker ones listed."""
+    from tqdm import tqdm
+
+    from crowdmask.cli.noise import native_stderr_shut
+    from crowdmask.evaluation.videos import evaluate_video
+
+    with contextlib.nullcontext() if verbose else native_stderr_shut():
+        pair = networks(analysis, runtime)
+    results = []
+    with tqdm(
+        unit="frame", file=sys.stderr, disable=not (bar and sys.stderr.isatty()), leave=False, dynamic_ncols=True
+    ) as progress:
+        for labels in videos:
+            progress.set_description(labels.video.name)
+            result = evaluate_video(
+                labels,
+                (pair.detector, pair.classifier),
+                analysis,
+                runtime=runtime,
+                evaluation=evaluation,
+                seen=progress.update,
+            )
+            results.append(result)
+            _tell_problems(labels.video, result.problems[len(labels.problems) :], verbose=verbose)
     return results, pair.weights
 
 
@@ -307,6 +383,8 @@ def _print(columns: dict[str, Any], values: Sequence[dict[str, Any]]) -> None:
         click.echo(f"\n{name}: by face size\n\n{tables.sizes(told)}")
         click.echo(f"\n{name}: at other confidences\n\n{tables.cuts(told)}")
     for told in values:
+        if "video" in told:
+            click.echo(f"\n{told['name']}: over time\n\n{tables.rates(told['video'])}")
         timings = told["timings"]
         click.echo(
             f"\n{told['name']}: reading {timings['load_s']:.1f} s, finding and judging {timings['inference_s']:.1f} s "
@@ -338,8 +416,9 @@ def _write(
         drawn = len(plots.write_plots(out, {name: told for name, told in columns.items() if name != "all"}))
     else:
         say("no curves were drawn: they need matplotlib, install it with pip install 'crowdmask[train]'")
-    bad = sum(len(write_worst(out / "worst", result, worst)) for result in results)
-    sheets = sum(len(write_sheets(out / "worst", result, worst)) for result in results)
+    stills = [result for result in results if result.rates is None]
+    bad = sum(len(write_worst(out / "worst", result, worst)) for result in stills)
+    sheets = sum(len(write_sheets(out / "worst", result, worst)) for result in stills)
     if not quiet:
         drawings = f"{bad} of the worst pictures and {sheets} sheets of errors by kind"
         click.echo(f"\n{out}: evaluation.json, {drawn} plots, and in worst/ {drawings}")

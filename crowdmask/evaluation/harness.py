@@ -13,7 +13,7 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier
 from crowdmask.engine.spine import analyse
 from crowdmask.errors import DatasetError, SourceError
-from crowdmask.evaluation.records import Evaluation, Judged
+from crowdmask.evaluation.records import Evaluation, Judged, VideoRates
 from crowdmask.evaluation.scoring import score
 from crowdmask.labels.boxes import unreadable, within
 from crowdmask.labels.records import LabelledPicture, LabelSet, Problem
@@ -85,6 +85,7 @@ class SetResult:
     predictions: tuple[Judged, ...]
     problems: tuple[Problem, ...]
     timings: Timings = field(default_factory=Timings)
+    rates: VideoRates | None = None  # of a video alone
 
 
 def at_floor(settings: AnalysisSettings, evaluation: EvaluationSettings) -> AnalysisSettings:

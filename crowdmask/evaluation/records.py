@@ -141,3 +141,32 @@ class Evaluation:
     curves: dict[str, PrecisionRecall]  # faces, masked, unmasked
     cuts: tuple[Cut, ...]
     errors: tuple[PictureErrors, ...]  # in the order of the pictures
+
+
+@dataclass(frozen=True)
+class VideoRates:
+    """What a recording's result does over time.
+
+    `verdicts` are the people (appearances) that got one; `changes` are a shown face's changes from one verdict to
+    another from frame to frame, unknown left out. False finds are counted on the labelled frames, and per minute as if
+    all frames were like them; `false_people` are appearances that on no labelled frame lay on a face or a region to
+    ignore, among those that were seen on one at all.
+    """
+
+    seconds: float
+    frames: int
+    labelled_frames: int
+    people: int
+    verdicts: int
+    changes: int
+    false_finds: int
+    false_verdicts: int
+    people_on_labelled: int
+    false_people: int
+
+    def per_minute(self, count: float) -> float | None:
+        return 60.0 * count / self.seconds if self.seconds else None
+
+    def false_per_minute(self, count: int) -> float | None:
+        """A count over the labelled frames, for a minute of all of them."""
+        return self.per_minute(count * self.frames / self.labelled_frames) if self.labelled_frames else None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crowdmask.errors import DatasetError
 from crowdmask.evaluation.harness import SetResult
 from crowdmask.evaluation.metrics import OF_TABLE, Calibration, CountError, Hits, PrecisionRecall, Roc
-from crowdmask.evaluation.records import AveragePrecisions, Evaluation, SizeBand
+from crowdmask.evaluation.records import AveragePrecisions, Evaluation, SizeBand, VideoRates
 from crowdmask.media.parts import write_whole
 from crowdmask.records import Verdict
 
@@ -80,6 +80,7 @@ def set_values(result: SetResult) -> Values:
             "pictures_per_s": round(len(result.truths) / seconds, 3) if seconds else None,
         },
         "pictures": [{"name": truth.name, **vars(errors)} for truth, errors in pictures],
+        **({} if result.rates is None else {"video": _rates(result.rates)}),
         "problems": [{"path": str(p.path), "reason": p.reason, "left_out": p.left_out.value} for p in result.problems],
     }
 
@@ -101,6 +102,16 @@ def read_evaluation(path: Path) -> Values:
     if content.get("format") != FORM:
         raise DatasetError(f"{path}: its format is {content.get('format')}, not {FORM}: evaluate again to compare")
     return content
+
+
+def _rates(rates: VideoRates) -> Values:
+    return {
+        **vars(rates),
+        "verdicts_per_minute": rates.per_minute(rates.verdicts),
+        "changes_per_minute": rates.per_minute(rates.changes),
+        "false_finds_per_minute": rates.false_per_minute(rates.false_finds),
+        "false_verdicts_per_minute": rates.false_per_minute(rates.false_verdicts),
+    }
 
 
 def _averages(ap: AveragePrecisions) -> Values:

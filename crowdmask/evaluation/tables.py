@@ -151,6 +151,22 @@ def sizes(values: Values) -> str:
     return grid(rows)
 
 
+def rates(values: Values) -> str:
+    """What a recording's result does over time; `values` is the `video` of a set."""
+    labelled = values["people_on_labelled"]
+    rows = [
+        ["seconds", f"{values['seconds']:.1f}"],
+        ["frames, labelled ones", f"{values['frames']}, {values['labelled_frames']}"],
+        ["people", str(values["people"])],
+        ["  with a verdict, per minute", _plain(values["verdicts_per_minute"])],
+        ["  changes of a shown verdict, per minute", _plain(values["changes_per_minute"])],
+        ["  on no face of the labelled frames that they are in", f"{values['false_people']} of {labelled}"],
+        ["false finds, per minute of all frames", _plain(values["false_finds_per_minute"])],
+        ["  with a verdict", _plain(values["false_verdicts_per_minute"])],
+    ]
+    return grid(rows)
+
+
 def cuts(values: Values) -> str:
     """What other confidences would give; the best F1 of unmasked is marked."""
     rows = [["confidence", "faces P", "faces R", "faces F1", "unmasked P", "unmasked R", "unmasked F1", ""]]

@@ -79,12 +79,23 @@ class _Places:
         return best[0] if len(best) == 1 else None
 
 
-def _read_file(path: Path, places: _Places, entries: dict[Path, _Entry], problems: list[Problem]) -> None:
+@dataclass(frozen=True)
+class CocoImage:
+    """One image of a file: its entry as it stands, and its boxes."""
+
+    entry: dict[str, Any]
+    size_wh: tuple[int, int] | None
+    boxes: list[RawBox]
+
+
+def parse_coco(path: Path) -> tuple[list[CocoImage], list[Problem]]:
+    """The images that one file lists; OSError, ValueError, KeyError or TypeError where it is no COCO."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     images: Sequence[dict[str, Any]]
     annotations: Sequence[dict[str, Any]]
     images, annotations = content["images"], content["annotations"]
     categories = {item["id"]: str(item["name"]) for item in content["categories"]}
+    problems = []
     boxes: dict[Any, list[RawBox]] = defaultdict(list)
     for item in annotations:
         box = item.get("bbox")
@@ -97,19 +108,25 @@ def _read_file(path: Path, places: _Places, entries: dict[Path, _Entry], problem
         boxes[item["image_id"]].append(
             RawBox((x, y, x + w, y + h), name, bool(item.get("iscrowd") or item.get("ignore")))
         )
-    known = set()
-    # all of the file is read before any of it counts, so that a damaged file leaves nothing behind
-    read = []
+    known, found = set(), []
     for item in images:
         known.add(item["id"])
         size_wh = (int(item.get("width") or 0), int(item.get("height") or 0))
-        read.append((str(item["file_name"]), size_wh if min(size_wh) > 0 else None, boxes.get(item["id"], [])))
-    for file_name, size, of_picture in read:
+        found.append(CocoImage(item, size_wh if min(size_wh) > 0 else None, boxes.get(item["id"], [])))
+    strays = sum(len(of_image) for image, of_image in boxes.items() if image not in known)
+    if strays:
+        problems.append(Problem(path, f"{strays} box(es) belong to images that the file does not list", LeftOut.BOX))
+    return found, problems
+
+
+def _read_file(path: Path, places: _Places, entries: dict[Path, _Entry], problems: list[Problem]) -> None:
+    # all of the file is read before any of it counts, so that a damaged file leaves nothing behind
+    images, found = parse_coco(path)
+    named = [(str(image.entry["file_name"]), image) for image in images]
+    problems += found
+    for file_name, image in named:
         picture = places.find(file_name, path.parent)
         if picture is None:
             problems.append(Problem(path, f"{file_name}: the folder has no such picture, or several of that name"))
             continue
-        entries.setdefault(picture, _Entry(path, size)).boxes.extend(of_picture)
-    strays = sum(len(found) for image, found in boxes.items() if image not in known)
-    if strays:
-        problems.append(Problem(path, f"{strays} box(es) belong to images that the file does not list", LeftOut.BOX))
+        entries.setdefault(picture, _Entry(path, image.size_wh)).boxes.extend(image.boxes)

@@ -23,7 +23,7 @@ def read_voc(root: Path, table: LabelTable) -> tuple[list[LabelledPicture], list
             problems.append(Problem(picture, "no annotation file: one without objects says that it shows no face"))
             continue
         try:
-            size_wh, raw = _parse(label)
+            size_wh, raw = parse_voc(label)
         except (ElementTree.ParseError, ValueError, OSError) as error:
             problems.append(Problem(label, f"the annotation file does not parse: {error}"))
             continue
@@ -34,7 +34,8 @@ def read_voc(root: Path, table: LabelTable) -> tuple[list[LabelledPicture], list
     return pictures, problems
 
 
-def _parse(path: Path) -> tuple[tuple[int, int] | None, list[RawBox]]:
+def parse_voc(path: Path) -> tuple[tuple[int, int] | None, list[RawBox]]:
+    """The picture's size, where the file says it, and its boxes; ParseError or ValueError where it is no VOC."""
     top = ElementTree.parse(path).getroot()
     if top.tag != "annotation":
         raise ValueError(f"its top element is <{top.tag}>, not <annotation>")
