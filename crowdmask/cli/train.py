@@ -32,7 +32,8 @@ from crowdmask.training.settings import (
     ClassifierGraphSettings,
     ClassifierLoopSettings,
     DetectorCropSettings,
-    LoopSettings,
+    DetectorGraphSettings,
+    DetectorLoopSettings,
     SplitSettings,
 )
 
@@ -81,7 +82,8 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @common_options
 @setting_options(SplitSettings, DATA)
-@setting_options(LoopSettings, LOOP)
+@setting_options(DetectorGraphSettings, GRAPH)
+@setting_options(DetectorLoopSettings, LOOP)
 @setting_options(DetectorCropSettings, CROPS)
 def detector(
     *,
@@ -100,11 +102,22 @@ def detector(
     tracked = tracker(track)
     train_detector = _quietly("run").train_detector
 
-    loop, crops = _settings(LoopSettings, given), _settings(DetectorCropSettings, given)
+    loop, crops = _settings(DetectorLoopSettings, given), _settings(DetectorCropSettings, given)
+    graph = registry.architecture("retinaface").graph_type()(**_settings(DetectorGraphSettings, given).as_dict())
+    if loop.distilled and start is None:
+        raise SettingsError("--distilled needs a teacher: name its weights with --init")
     data = _data(folders, names, _settings(SplitSettings, given), crops_too=False, leave_out=leave_out)
     with _Progress(loop.steps, quiet) as report:
         outcome = train_detector(
-            data, out, loop, crops, start=start, shares=_shares(shares, folders), country=country, report=report
+            data,
+            out,
+            loop,
+            crops,
+            start=start,
+            shares=_shares(shares, folders),
+            graph=graph,
+            country=country,
+            report=report,
         )
     _tell(outcome, out)
     tracked(out)

@@ -45,9 +45,20 @@ class RetinaFaceGraph:
 
     width: float = 0.25
     channels: int = 64
+    fine_channels: int | None = None  # of neck, context and heads at the finest level; None is as many as elsewhere
+    stem: str = "separable"  # or "dense": one 3x3 convolution brings the stem to a quarter of the size
+    mean_off: bool = True  # False: the first convolution has learned to do without
     anchors: AnchorGrid = field(default_factory=AnchorGrid)
 
+    @property
+    def channels_of_levels(self) -> tuple[int, ...]:
+        """Fine to coarse."""
+        finest = self.fine_channels or self.channels
+        return (finest, *[self.channels] * (len(self.anchors.strides) - 1))
+
     def __post_init__(self) -> None:
+        if self.stem not in ("separable", "dense"):
+            raise ValueError(f"stem {self.stem!r}: it is separable or dense")
         if self.anchors.strides not in ((8, 16, 32), (4, 8, 16, 32)):
             raise ValueError(f"strides {self.anchors.strides}: the backbone offers (8, 16, 32) and (4, 8, 16, 32)")
 
@@ -76,21 +87,34 @@ def _backbone(x, graph: RetinaFaceGraph) -> dict[int, keras.KerasTensor]:  # typ
     """Last feature map at each stride."""
     features, stride = {}, 2
     x = _conv(x, int(STEM_FILTERS * graph.width), 3, "stage1_0", stride=2)
+    skipped = 0
+    if graph.stem == "dense":
+        # The maps at half the picture's size cost a third of the whole where memory is slow: one convolution in place
+        # of two separable blocks leaves only the first and smallest of them.
+        skipped = 2
+        filters, step = BLOCKS[0][skipped - 1]
+        x = _conv(x, int(filters * graph.width), 3, f"stage1_{skipped}", stride=step)
+        stride *= step
     for stage, blocks in enumerate(BLOCKS, start=1):
         first = 1 if stage == 1 else 0
         for index, (filters, step) in enumerate(blocks, start=first):
+            if stage == 1 and index <= skipped:
+                continue
             x = _separable(x, int(filters * graph.width), step, f"stage{stage}_{index}")
             stride *= step
             features[stride] = x
     return features
 
 
-def _pyramid(features: list[keras.KerasTensor], channels: int) -> list[keras.KerasTensor]:
+def _pyramid(features: list[keras.KerasTensor], channels: tuple[int, ...]) -> list[keras.KerasTensor]:
     """Top-down: the coarser level, enlarged, is added to the finer one and merged by a 3x3 convolution."""
-    levels = [_conv(f, channels, 1, f"fpn_output{i}") for i, f in enumerate(features, start=1)]
+    levels = [_conv(f, c, 1, f"fpn_output{i}") for i, (f, c) in enumerate(zip(features, channels, strict=True), 1)]
     for i in range(len(levels) - 2, -1, -1):
-        above = layers.UpSampling2D(2, name=f"fpn_up{i + 2}")(levels[i + 1])
-        levels[i] = _conv(layers.Add(name=f"fpn_add{i + 1}")([levels[i], above]), channels, 3, f"fpn_merge{i + 1}")
+        above = levels[i + 1]
+        if channels[i + 1] != channels[i]:
+            above = _conv(above, channels[i], 1, f"fpn_down{i + 2}")
+        above = layers.UpSampling2D(2, name=f"fpn_up{i + 2}")(above)
+        levels[i] = _conv(layers.Add(name=f"fpn_add{i + 1}")([levels[i], above]), channels[i], 3, f"fpn_merge{i + 1}")
     return levels
 
 
@@ -109,13 +133,13 @@ def build_retinaface(graph: RetinaFaceGraph | None = None) -> keras.Model:
     `face` (n, a) logits, `box` (n, a, 4) and `landmarks` (n, a, 10) offsets; order as in `AnchorGrid`."""
     graph = graph or RetinaFaceGraph()
     picture = keras.Input((None, None, 3), name="bgr")
-    x = MeanOff(name="mean")(picture)
+    x = MeanOff(name="mean")(picture) if graph.mean_off else picture
     features = _backbone(x, graph)
-    levels = _pyramid([features[s] for s in graph.anchors.strides], graph.channels)
+    levels = _pyramid([features[s] for s in graph.anchors.strides], graph.channels_of_levels)
     n = graph.anchors.per_cell
     outputs: dict[str, list[keras.KerasTensor]] = {"face": [], "box": [], "landmarks": []}
     for i, level in enumerate(levels, start=1):
-        x = _context(level, graph.channels, f"ssh{i}")
+        x = _context(level, graph.channels_of_levels[i - 1], f"ssh{i}")
         for key, values in (("face", 2), ("box", 4), ("landmarks", 10)):
             head = layers.Conv2D(n * values, 1, name=f"head{i}_{key}")(x)
             outputs[key].append(layers.Reshape((-1, values), name=f"head{i}_{key}_flat")(head))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from crowdmask.engine.crops import cut_crops
 from crowdmask.errors import DatasetError
-from crowdmask.geometry import FloatArray, areas, clip, face_sizes, intersections
+from crowdmask.geometry import FloatArray, areas, clip, crop_boxes, face_sizes, intersections
 from crowdmask.labels.records import CropSet, Label, LabelledPicture, LabelSet
 from crowdmask.settings import AnalysisSettings
-from crowdmask.training import degrade, occlude
+from crowdmask.training import degrade, drawn_masks, occlude
 from crowdmask.training.augment import vary
 from crowdmask.training.pictures import Image, PictureStore
 from crowdmask.training.settings import AugmentSettings
@@ -56,6 +56,11 @@ class SpoilRules:
     noisy: float = 0.12
     brow_covered: float = 0.1
     object_before_mouth: float = 0.1
+    # of faces whose landmarks are known
+    mask_drawn: float = 0.15  # of the masked: a mask drawn on a bare face
+    mask_drawn_wrongly: float = 0.4  # of those worn wrongly
+    reclothed: float = 0.25  # of the masked: the mask in another cloth
+    scarfed: float = 0.06
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class _Face:
     picture: int
     box: FloatArray | None
     outcome: Outcome
+    points: FloatArray | None = None  # (5, 2) in the picture, where they are known
 
 
 class ClassifierCrops:
@@ -84,18 +90,21 @@ class ClassifierCrops:
         no_face: bool = True,
         augment: AugmentSettings | None = None,
         most_per_class: int = 0,
+        landmarks: Sequence[Mapping[Path, FloatArray]] = (),
     ) -> None:
+        """`landmarks`, where given, are those of each set: for a picture's boxes (n, 5, 2), NaN where not known."""
         self._store, self._settings, self._size = store, settings, size
         self._rules = rules or SpoilRules()
         self._augment = augment if augment is not None and augment.augment == "plain" else None
         self.unreadable: set[Path] = set()
         self._paths: list[Path] = []
         self._pools: list[dict[Outcome, list[_Face]]] = []
-        for each in sets:
+        for each, known in zip(sets, landmarks or [{}] * len(sets), strict=True):
             pools: dict[Outcome, list[_Face]] = {outcome: [] for outcome in Outcome}
-            for face in _faces_of(each, self._paths):
+            for face in _faces_of(each, self._paths, known):
                 pools[face.outcome].append(face)
             self._pools.append({outcome: _some(found, most_per_class) for outcome, found in pools.items()})
+        self._bare = [f for pools in self._pools for f in pools[Outcome.UNMASKED] if f.points is not None]
         self._scenes = [p for s in sets if isinstance(s, LabelSet) for p in s.pictures if p.boxes.shape[0] > 1]
         self._random_background = random_background if self._scenes else 0.0
         self._weights = np.ones(len(sets)) if weights is None else np.asarray(weights, float)
@@ -176,17 +185,24 @@ class ClassifierCrops:
         # a set is drawn from by its weight and the root of what it holds, so that few faces are not worn out
         chances = self._weights * np.sqrt([len(p[outcome]) for p in self._pools])
         pool = self._pools[int(rng.choice(len(self._pools), p=chances / chances.sum()))][outcome]
-        face = pool[int(rng.integers(len(pool)))]
+        drawn = self._bare and rng.random() < self._drawn_share(outcome)
+        face = self._bare[int(rng.integers(len(self._bare)))] if drawn else pool[int(rng.integers(len(pool)))]
         try:
             if self._augment is not None:
                 return vary(self._whole_cut(face)[0], self._augment, rng), outcome
-            return self._spoil(self._cut(face, rng), outcome, rng), outcome
+            return self._spoil(self._cut(face, outcome, rng), outcome, rng), outcome
         except DatasetError:
             self._leave_out(face)
             return self._draw(rng)
 
-    def _cut(self, face: _Face, rng: Generator) -> Image:
-        """The runtime's cut with the box moved, grown and its margin changed a little."""
+    def _drawn_share(self, outcome: Outcome) -> float:
+        """How many of an outcome's crops are bare faces with a mask drawn on."""
+        rules = self._rules
+        return {Outcome.MASKED: rules.mask_drawn, Outcome.INCORRECT: rules.mask_drawn_wrongly}.get(outcome, 0.0)
+
+    def _cut(self, face: _Face, outcome: Outcome, rng: Generator) -> Image:
+        """The runtime's cut with the box moved, grown and its margin changed a little; cloth drawn on where landmarks
+        are known."""
         image = self._store[self._paths[face.picture]]
         if face.box is None:
             box, settings = _whole(image), _uncropped(self._settings)
@@ -198,7 +214,25 @@ class ClassifierCrops:
             box = np.concatenate([centre - half, centre + half])[None].astype(np.float32)
             margin = max(0.0, self._settings.crop_margin + rng.uniform(-0.15, 0.25))
             settings = replace(self._settings, crop_margin=margin)
-        return np.asarray(cut_crops(image, box, settings, self._size)[0], np.uint8)
+        crop = np.asarray(cut_crops(image, box, settings, self._size)[0], np.uint8)
+        return crop if face.points is None else self._clothed(crop, face, outcome, _place(image, box, settings), rng)
+
+    def _clothed(self, crop: Image, face: _Face, outcome: Outcome, place_xyxy: FloatArray, rng: Generator) -> Image:
+        """The crop with a mask drawn on, a mask's cloth changed, or a scarf about the neck; no sharper than it was."""
+        assert face.points is not None
+        size_wh = place_xyxy[2:] - place_xyxy[:2]
+        points = ((face.points - place_xyxy[:2]) * self._size / size_wh).astype(np.float32)
+        before = crop
+        if outcome is not face.outcome:
+            crop = drawn_masks.draw_mask(crop, points, rng, worn_wrongly=outcome is Outcome.INCORRECT)
+        elif outcome is Outcome.MASKED and rng.random() < self._rules.reclothed:
+            crop = drawn_masks.recloth(crop, points, rng)
+        if rng.random() < self._rules.scarfed:
+            crop = drawn_masks.scarf(crop, points, rng)
+        if crop is not before and size_wh.max() < self._size:
+            small = degrade.shrunk(crop, self._size / float(size_wh.max()))
+            crop = degrade.enlarged(small, self._size, rng)
+        return crop
 
     def _background(self, rng: Generator) -> Image:
         """A piece of a labelled picture with next to nothing of a labelled face in it, often just beside or below one:
@@ -258,7 +292,19 @@ class ClassifierCrops:
         return crop
 
 
-def _faces_of(each: LabelSet | CropSet, paths: list[Path]) -> Iterator[_Face]:
+def _place(image: Image, box: FloatArray, settings: AnalysisSettings) -> FloatArray:
+    """Where in the picture the runtime cuts for this box, (4,)."""
+    (place,) = crop_boxes(
+        box,
+        (image.shape[1], image.shape[0]),
+        margin=settings.crop_margin,
+        undersized_below=settings.undersized_below,
+        undersized_margin=settings.undersized_margin,
+    )
+    return np.asarray(place, np.float32)
+
+
+def _faces_of(each: LabelSet | CropSet, paths: list[Path], landmarks: Mapping[Path, FloatArray]) -> Iterator[_Face]:
     """Every face, and every find that is none; its picture's path is added to `paths`."""
     if isinstance(each, CropSet):
         for crop in each.crops:
@@ -266,8 +312,10 @@ def _faces_of(each: LabelSet | CropSet, paths: list[Path]) -> Iterator[_Face]:
             paths.append(crop.path)
         return
     for picture in each.pictures:
+        known = landmarks.get(picture.path)
         for i in np.flatnonzero(picture.labels != Label.IGNORE):
-            yield _Face(len(paths), picture.boxes[i], OUTCOME_OF[Label(int(picture.labels[i]))])
+            points = None if known is None or np.isnan(known[i]).any() else known[i]
+            yield _Face(len(paths), picture.boxes[i], OUTCOME_OF[Label(int(picture.labels[i]))], points)
         paths.append(picture.path)
 
 

@@ -1,4 +1,7 @@
-"""Trains the face detector: crops, anchor targets, mined losses, and the starting network as teacher of landmarks."""
+"""Trains the face detector: crops, anchor targets, mined losses, and the starting network as teacher.
+
+It teaches the landmarks, which nothing here is labelled with, or, to a leaner student, everything.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,31 @@ import keras
 import numpy as np
 from keras import ops
 
-from crowdmask.nets.checkpoint import arrays_of, assign_arrays, load_original_retinaface, load_weights, read_arrays
+from crowdmask.errors import WeightsError
+from crowdmask.nets.checkpoint import (
+    Arrays,
+    arrays_of,
+    assign_arrays,
+    load_original_retinaface,
+    load_weights,
+    read_arrays,
+)
 from crowdmask.nets.registry import Architecture
 from crowdmask.training.detector_crops import DetectorCrop, DetectorCrops
-from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss, overlap_loss
+from crowdmask.training.losses import (
+    box_loss,
+    landmark_loss,
+    mined_face_loss,
+    overlap_loss,
+    overlaps,
+    quality_loss,
+    teacher_loss,
+)
 from crowdmask.training.targets import anchor_targets
 
 NEGATIVES_PER_FACE = 7.0
 BOX_WEIGHT, OVERLAP_WEIGHT, LANDMARK_WEIGHT = 1.0, 2.0, 0.25
+LEAST_TAUGHT = 0.15  # what is left of the teacher's say at the end
 
 
 def load_start(network: keras.Model, path: Path) -> None:
@@ -28,14 +48,48 @@ def load_start(network: keras.Model, path: Path) -> None:
         load_weights(network, path)
 
 
+def teacher_and_start(network: keras.Model, architecture: Architecture, path: Path) -> keras.Model:
+    """The network that `path` holds, as a teacher; the student starts from all of it that fits its own graph, which may
+    be a leaner one."""
+    teacher = architecture.model(architecture.graph_type()())
+    try:
+        load_start(teacher, path)
+    except WeightsError:
+        teacher = keras.models.clone_model(network)
+        load_start(teacher, path)
+    fitting = taken_over(arrays_of(network), arrays_of(teacher))
+    assign_arrays(network, fitting, str(path))
+    return teacher
+
+
+def taken_over(own: Arrays, others: Arrays) -> Arrays:
+    """Each layer as the other has it where all of it has the same shapes there, else its own."""
+
+    def fits(layer: str) -> bool:
+        names = [name for name in own if name.partition("/")[0] == layer]
+        return all(name in others and others[name].shape == own[name].shape for name in names)
+
+    layers = {name.partition("/")[0] for name in own}
+    fitting = {layer for layer in layers if fits(layer)}
+    return {name: others[name] if name.partition("/")[0] in fitting else array for name, array in own.items()}
+
+
 class DetectorLesson(keras.Model):  # type: ignore[misc]
     """The network and its teacher, with the loss of both."""
 
-    def __init__(self, network: keras.Model, teacher: keras.Model | None, variances: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        teacher: keras.Model | None,
+        variances: tuple[float, float],
+        *,
+        distilled_steps: int = 0,
+    ) -> None:
         super().__init__(name="lesson")
         self.network = network
         self.teacher = teacher
         self.variances = variances
+        self.distilled_steps = distilled_steps
         if teacher is not None:
             teacher.trainable = False
 
@@ -44,6 +98,8 @@ class DetectorLesson(keras.Model):  # type: ignore[misc]
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
         kinds, boxes = y["kinds"], y["boxes"]
+        if self.distilled_steps and self.teacher is not None:
+            return self._distilled(x, y_pred, kinds, boxes)
         loss = mined_face_loss(y_pred["face"], kinds, NEGATIVES_PER_FACE)
         loss += BOX_WEIGHT * box_loss(y_pred["box"], boxes, kinds)
         loss += OVERLAP_WEIGHT * overlap_loss(y_pred["box"], boxes, kinds, self.variances)
@@ -55,6 +111,16 @@ class DetectorLesson(keras.Model):  # type: ignore[misc]
                 y_pred["landmarks"][:some], ops.stop_gradient(taught["landmarks"]), kinds[:some], taught["face"]
             )
         return loss
+
+    def _distilled(self, x: Any, found: Any, kinds: Any, boxes: Any) -> Any:
+        """Labels where there are any, and the teacher everywhere, less and less of it."""
+        taught = {name: ops.stop_gradient(part) for name, part in self.teacher(x, training=False).items()}
+        fits = overlaps(found["box"], boxes, self.variances)
+        loss = quality_loss(found["face"], fits, kinds, taught["face"])
+        loss += OVERLAP_WEIGHT * overlap_loss(found["box"], boxes, kinds, self.variances)
+        done = ops.cast(self.optimizer.iterations, "float32") / self.distilled_steps
+        loss += ops.maximum(1.0 - done, LEAST_TAUGHT) * teacher_loss(found, taught, kinds)
+        return loss + LANDMARK_WEIGHT * landmark_loss(found["landmarks"], taught["landmarks"], kinds, taught["face"])
 
 
 class DetectorTrainee:
@@ -71,21 +137,21 @@ class DetectorTrainee:
         side: int,
         batch: int,
         seed: int,
+        distilled_steps: int = 0,
         validation_crops: int = 256,
     ) -> None:
         self._graph, self._side, self._batch, self._seed = graph, side, batch, seed
         self.network = architecture.model(graph)
-        self._teacher: keras.Model | None = None
-        if start is not None:
-            load_start(self.network, start)
-            self._teacher = architecture.model(graph)
-            assign_arrays(self._teacher, arrays_of(self.network), str(start))
+        self._distilled_steps = distilled_steps
+        self._teacher = None if start is None else teacher_and_start(self.network, architecture, start)
         self._training = training
         fixed = [validation.draw(np.random.default_rng((seed, 1, i))) for i in range(validation_crops)]
         self._held_out = [self._pack(fixed[i : i + batch]) for i in range(0, len(fixed), batch)]
 
     def compile(self, optimizer: keras.optimizers.Optimizer) -> keras.Model:
-        lesson = DetectorLesson(self.network, self._teacher, self._graph.anchors.variances)
+        lesson = DetectorLesson(
+            self.network, self._teacher, self._graph.anchors.variances, distilled_steps=self._distilled_steps
+        )
         lesson.compile(optimizer=optimizer)
         return lesson
 

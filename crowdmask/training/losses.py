@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
 
-from crowdmask.training.targets import BACKGROUND, FACE
+from crowdmask.training.targets import BACKGROUND, FACE, NO_MATTER
 
 Tensor = Any
+LEAST_FIT = 0.3  # a face's find is never taught to score less, however bad its box
 
 
 def smooth_l1(error: Tensor) -> Tensor:
@@ -35,6 +37,42 @@ def box_loss(offsets: Tensor, wanted: Tensor, kinds: Tensor) -> Tensor:
     is_face = ops.cast(ops.equal(kinds, FACE), "float32")
     total = ops.sum(ops.sum(smooth_l1(offsets - wanted), axis=-1) * is_face)
     return total / ops.maximum(ops.sum(is_face), 1.0)
+
+
+def quality_loss(logits: Tensor, fits: Tensor, kinds: Tensor, taught: Tensor) -> Tensor:
+    """Cross entropy towards how well the find's own box fits (0 to 1) where there is a face, towards 0 on background,
+    and towards the teacher's probability where the labels say nothing; each by the square of how far off it is, so that
+    the many easy ones weigh little (quality focal loss, Li et al. 2020)."""
+    is_face = ops.cast(ops.equal(kinds, FACE), "float32")
+    unlabelled = ops.cast(ops.equal(kinds, NO_MATTER), "float32")
+    wanted = ops.stop_gradient(is_face * ops.clip(fits, LEAST_FIT, 1.0) + unlabelled * ops.sigmoid(taught))
+    off = ops.stop_gradient(ops.square(wanted - ops.sigmoid(logits)))
+    entropy = ops.softplus(logits) - wanted * logits
+    # the plain cross entropy of faces beside it keeps those moving that are nearly right
+    weights = off * (1.0 - 0.7 * unlabelled) * 2.0 + 0.25 * is_face
+    return ops.sum(weights * entropy) / ops.maximum(ops.sum(is_face), 1.0)
+
+
+def teacher_loss(student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], kinds: Tensor) -> Tensor:
+    """How far a student is from its teacher: scores everywhere but where the labels contradict the teacher, boxes where
+    it is sure."""
+    background = ops.cast(ops.equal(kinds, BACKGROUND), "float32")
+    faces = ops.maximum(ops.sum(ops.cast(ops.equal(kinds, FACE), "float32")), 1.0)
+    taught = ops.sigmoid(teacher["face"])
+    agreed = 1.0 - background * ops.cast(taught > 0.3, "float32")
+    off = ops.stop_gradient(ops.square(taught - ops.sigmoid(student["face"])))
+    entropy = ops.softplus(student["face"]) - taught * student["face"]
+    sure = (1.0 - background) * ops.cast(taught > 0.5, "float32")
+    boxes = ops.sum(ops.sum(smooth_l1(student["box"] - teacher["box"]), axis=-1) * sure)
+    return 2.0 * ops.sum(off * entropy * agreed) / faces + 0.3 * boxes / ops.maximum(ops.sum(sure), 1.0)
+
+
+def overlaps(offsets: Tensor, wanted: Tensor, variances: tuple[float, float]) -> Tensor:
+    """Intersection over union of each anchor's box with the one it should have."""
+    low, high = _corners(offsets, variances)
+    want_low, want_high = _corners(wanted, variances)
+    shared = _area(ops.maximum(low, want_low), ops.minimum(high, want_high))
+    return shared / (_area(low, high) + _area(want_low, want_high) - shared + 1e-6)
 
 
 def overlap_loss(offsets: Tensor, wanted: Tensor, kinds: Tensor, variances: tuple[float, float]) -> Tensor:

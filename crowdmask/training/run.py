@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crowdmask.engine.load import load_detector
 from crowdmask.errors import DatasetError
+from crowdmask.geometry import FloatArray
 from crowdmask.labels.folders import read_class_folders
 from crowdmask.labels.reading import read_labels
 from crowdmask.labels.records import CropSet, LabelSet, Problem
@@ -22,12 +24,13 @@ from crowdmask.nets.weights import update_entry
 from crowdmask.runs import energy
 from crowdmask.runs.fingerprint import copies, fingerprint
 from crowdmask.runs.record import code_version, write_json
-from crowdmask.settings import AnalysisSettings
+from crowdmask.settings import AnalysisSettings, RuntimeSettings
 from crowdmask.training.classifier import ClassifierTrainee, predict, to_rgb, wanted_of
 from crowdmask.training.classifier_crops import ClassifierCrops
 from crowdmask.training.curves import draw_curves
 from crowdmask.training.detector import DetectorTrainee
 from crowdmask.training.detector_crops import DetectorCrops
+from crowdmask.training.landmarks import landmarks_of
 from crowdmask.training.loop import Outcome, RunFolder, Trainee, train
 from crowdmask.training.model_card import model_card
 from crowdmask.training.pictures import PictureStore
@@ -35,6 +38,7 @@ from crowdmask.training.settings import (
     AugmentSettings,
     ClassifierLoopSettings,
     DetectorCropSettings,
+    DetectorLoopSettings,
     LoopSettings,
     SplitSettings,
 )
@@ -124,6 +128,13 @@ def _halves(each: AnySet, share: float, splitting: SplitSettings) -> tuple[AnySe
     )
 
 
+def _landmarks(
+    sets: Sequence[AnySet], store: PictureStore, analysis: AnalysisSettings
+) -> Sequence[Mapping[Path, FloatArray]]:
+    log.info("looking for eyes and mouths in the pictures to train on")
+    return landmarks_of(sets, store, load_detector(analysis, RuntimeSettings()))
+
+
 @dataclass(frozen=True)
 class Start:
     """What the weights are before the first step: random, our own (`init`), or a backbone pre-trained elsewhere."""
@@ -167,6 +178,7 @@ def train_detector(
         side=crops.side,
         batch=loop.batch,
         seed=loop.seed,
+        distilled_steps=round(loop.distilled * loop.steps) if isinstance(loop, DetectorLoopSettings) else 0,
     )
     settings = {"network": name, "graph": dataclasses.asdict(graph), "crops": crops.as_dict(), "shares": shares}
     run = _Run(kind, "retinaface-mobilenet", out, Start(start), {**settings, "start": str(start) if start else None})
@@ -210,6 +222,7 @@ def train_classifier(
         no_face=no_face,
         augment=augment,
         most_per_class=augment.train_faces,
+        landmarks=_landmarks(data.training, store, analysis) if augment.drawn_masks else (),
     )
     training.require_both_classes()
     validation = ClassifierCrops(
@@ -272,7 +285,12 @@ class _Run:
         test: ClassifierCrops | None = None,
     ) -> Outcome:
         folder = RunFolder(self.out)
-        defaults = {"loop": LoopSettings().as_dict(), "augment": AugmentSettings().as_dict(), "recipe": "camera"}
+        defaults = {
+            "loop": {**ClassifierLoopSettings().as_dict(), **DetectorLoopSettings().as_dict()},
+            "graph": dataclasses.asdict(self.kind.graph_type()()),
+            "augment": AugmentSettings().as_dict(),
+            "recipe": "camera",
+        }
         folder.agree_on({**self.settings, "loop": loop.as_dict()}, defaults)
         data = _fingerprint(folder, files)
         about = {"network": self.settings["network"], "task": self.kind.task, "recipe": self.settings.get("recipe")}

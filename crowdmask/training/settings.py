@@ -59,6 +59,30 @@ class ClassifierLoopSettings(LoopSettings):
 
 
 @dataclass(frozen=True)
+class DetectorLoopSettings(LoopSettings):
+    """As for every network, with a teacher."""
+
+    distilled: float = setting(
+        0.0,
+        "Learn from the weights in --init as a teacher, less and less over this share of the run, and from labels how "
+        "well a box fits; for a leaner graph. 0: the teacher keeps the landmarks alone.",
+        low=0.0,
+        high=1.0,
+    )
+
+
+@dataclass(frozen=True)
+class DetectorGraphSettings(Checked):
+    """The detector's size."""
+
+    fine_channels: int | None = setting(
+        None, "Channels of neck, context and heads at the finest level; 64 without it.", low=8, high=256
+    )
+    stem: str = setting("separable", "The first layers; dense is cheaper.", choices=("separable", "dense"))
+    mean_off: bool = setting(True, "Take the mean colour off the picture first.")
+
+
+@dataclass(frozen=True)
 class SplitSettings(Checked):
     """Which pictures are held out to validate on."""
 
@@ -100,6 +124,9 @@ class AugmentSettings(Checked):
     shift: float = setting(0.0, "plain: shifted by up to this part of the side.", low=0.0, high=0.9)
     slant: float = setting(0.0, "plain: slanted (sheared) by up to this many degrees.", low=0.0, high=60.0)
     zoom: float = setting(0.0, "plain: enlarged or shrunk by up to this part.", low=0.0, high=0.9)
+    drawn_masks: bool = setting(
+        False, "camera: masks drawn on bare faces, and other cloths, where the shipped detector finds eyes and mouth."
+    )
     flip: bool = setting(True, "plain: mirrored half of the time.")
     train_faces: int = setting(0, "At most so many faces of each class to train on; 0 is all.", low=0)
     validation_faces: int = setting(0, "At most so many faces of each class to validate on; 0 is all.", low=0)

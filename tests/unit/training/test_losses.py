@@ -6,12 +6,21 @@ import keras
 import numpy as np
 import pytest
 
-from crowdmask.training.losses import box_loss, landmark_loss, mined_face_loss, overlap_loss, smooth_l1
+from crowdmask.training.losses import (
+    box_loss,
+    landmark_loss,
+    mined_face_loss,
+    overlap_loss,
+    overlaps,
+    quality_loss,
+    smooth_l1,
+    teacher_loss,
+)
 from crowdmask.training.targets import BACKGROUND, FACE, NO_MATTER
 
 
 def number(value: object) -> float:
-    return float(np.asarray(keras.ops.convert_to_numpy(value)))
+    return float(np.asarray(keras.ops.convert_to_numpy(value)).reshape(()))
 
 
 def test_smooth_l1() -> None:
@@ -63,3 +72,40 @@ def test_overlap_by_hand() -> None:
     moved[0, 0, 0] = 0.0
     moved[0, 1, 0] = 20.0
     assert number(overlap_loss(moved, same, kinds, (0.1, 0.2))) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_score_is_taught_how_well_its_box_fits() -> None:
+    kinds = np.array([[FACE, BACKGROUND, NO_MATTER]], np.int8)
+    logits, fits, taught = np.zeros((1, 3), np.float32), np.array([[0.8, 0, 0]], np.float32), np.full((1, 3), 9.0, "f")
+    # every score stands at a half, ln 2 of entropy: the face is 0.3 off, background 0.5, and what no label covers 0.5
+    # off the teacher's 1, at three tenths; twice each, and a quarter of the face's entropy on top
+    entropy = np.log(2)
+    wanted = entropy * (2 * 0.3**2 + 0.25 + 2 * 0.5**2 + 2 * 0.3 * 0.5**2)
+    assert number(quality_loss(logits, fits, kinds, taught)) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_a_face_is_never_taught_to_hide() -> None:
+    kinds, fits = np.array([[FACE]], np.int8), np.zeros((1, 1), np.float32)
+    low, at_least = (np.full((1, 1), v, np.float32) for v in (-6.0, np.log(0.3 / 0.7)))
+    taught = np.zeros((1, 1), np.float32)
+    assert number(quality_loss(low, fits, kinds, taught)) > number(quality_loss(at_least, fits, kinds, taught))
+
+
+def test_overlaps_by_hand() -> None:
+    same = np.zeros((1, 1, 4), np.float32)
+    moved = same.copy()
+    moved[0, 0, 0] = 5.0  # by half the anchor's width: a half shared, one and a half in union
+    assert number(overlaps(moved, same, (0.1, 0.2))) == pytest.approx(1 / 3, rel=1e-4)
+    assert number(overlaps(same, same, (0.1, 0.2))) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_a_teacher_is_not_believed_where_labels_say_background() -> None:
+    def network(face: float, box: float) -> dict[str, np.ndarray]:
+        return {"face": np.full((1, 1), face, np.float32), "box": np.full((1, 1, 4), box, np.float32)}
+
+    background, face = (np.array([[kind]], np.int8) for kind in (BACKGROUND, FACE))
+    assert number(teacher_loss(network(-3.0, 0.0), network(6.0, 1.0), background)) == 0.0
+    # sure and right: only the boxes' four halves are left, at three tenths
+    agreed = number(teacher_loss(network(6.0, 0.0), network(6.0, 1.0), face))
+    assert agreed == pytest.approx(0.3 * 4 * 0.5, rel=1e-5)
+    assert number(teacher_loss(network(-3.0, 0.0), network(6.0, 1.0), face)) > agreed + 1.0

@@ -1,0 +1,39 @@
+"""Finds eyes, nose and mouth of labelled faces with the detector, for what is drawn on them in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from crowdmask.engine.protocols import FaceDetector
+from crowdmask.errors import DatasetError
+from crowdmask.evaluation.matching import pair
+from crowdmask.geometry import FloatArray
+from crowdmask.labels.records import CropSet, LabelSet
+from crowdmask.training.pictures import PictureStore
+
+
+def landmarks_of(
+    sets: Sequence[LabelSet | CropSet], store: PictureStore, detector: FaceDetector
+) -> list[Mapping[Path, FloatArray]]:
+    """For each set: of every picture's boxes the five points (n, 5, 2), NaN where the detector found no such face.
+
+    Ready-made crops have none: their faces fill them in ways that a detector does not know.
+    """
+    return [{} if isinstance(each, CropSet) else _of_set(each, store, detector) for each in sets]
+
+
+def _of_set(labels: LabelSet, store: PictureStore, detector: FaceDetector) -> Mapping[Path, FloatArray]:
+    found = {}
+    for picture in labels.pictures:
+        try:
+            (faces,) = detector.detect([store[picture.path]])
+        except DatasetError:
+            continue  # what cannot be read is named when it is drawn
+        points = np.full((len(picture.boxes), 5, 2), np.nan, np.float32)
+        pairing = pair(faces.boxes, faces.scores, picture.boxes, picture.boxes[:0])
+        points[pairing.face[pairing.right]] = faces.landmarks[pairing.right]
+        found[picture.path] = points
+    return found
