@@ -164,7 +164,8 @@ def command(
         _tell_problems(of_video.video, of_video.problems, verbose=verbose)
     runtime = build(RuntimeSettings, settled)
     networks = ctx.obj or own_networks
-    results, weights = [], ()
+    results: list[SetResult] = []
+    weights: tuple[WeightsUsed, ...] = ()
     if sets:
         results, weights = _judge(
             sets, analysis, runtime, evaluation, networks=networks, bar=not quiet, verbose=verbose

@@ -46,7 +46,8 @@ def labels_of(video: Path) -> Path:
 
 def read_frames(video: Path, labels: Path, table: LabelTable | None = None) -> LabelledFrames:
     """Every labelled frame that can be used; what cannot is left out and named, and nothing left is an error."""
-    table, problems = table or LabelTable(), []
+    table = table or LabelTable()
+    problems: list[Problem] = []
     read = _read_coco if labels.is_file() else _read_voc
     frames: dict[int, LabelledPicture] = {}
     for number, size_wh, boxes, file in read(labels, problems):

@@ -99,7 +99,7 @@ class DetectorLesson(keras.Model):  # type: ignore[misc]
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
         kinds, boxes = y["kinds"], y["boxes"]
         if self.distilled_steps and self.teacher is not None:
-            return self._distilled(x, y_pred, kinds, boxes)
+            return self._distilled(self.teacher(x, training=False), y_pred, kinds, boxes)
         loss = mined_face_loss(y_pred["face"], kinds, NEGATIVES_PER_FACE)
         loss += BOX_WEIGHT * box_loss(y_pred["box"], boxes, kinds)
         loss += OVERLAP_WEIGHT * overlap_loss(y_pred["box"], boxes, kinds, self.variances)
@@ -112,9 +112,9 @@ class DetectorLesson(keras.Model):  # type: ignore[misc]
             )
         return loss
 
-    def _distilled(self, x: Any, found: Any, kinds: Any, boxes: Any) -> Any:
-        """Labels where there are any, and the teacher everywhere, less and less of it."""
-        taught = {name: ops.stop_gradient(part) for name, part in self.teacher(x, training=False).items()}
+    def _distilled(self, says: Any, found: Any, kinds: Any, boxes: Any) -> Any:
+        """Labels where there are any, and what the teacher says everywhere, less and less of it."""
+        taught = {name: ops.stop_gradient(part) for name, part in says.items()}
         fits = overlaps(found["box"], boxes, self.variances)
         loss = quality_loss(found["face"], fits, kinds, taught["face"])
         loss += OVERLAP_WEIGHT * overlap_loss(found["box"], boxes, kinds, self.variances)
