@@ -9,10 +9,11 @@ import numpy as np
 
 from crowdmask.engine.protocols import FaceDetector
 from crowdmask.errors import DatasetError
-from crowdmask.evaluation.matching import pair
-from crowdmask.geometry import FloatArray
+from crowdmask.geometry import FloatArray, iou
 from crowdmask.labels.records import CropSet, LabelSet
 from crowdmask.training.pictures import PictureStore
+
+SAME_FACE_IOU = 0.5
 
 
 def landmarks_of(
@@ -33,7 +34,10 @@ def _of_set(labels: LabelSet, store: PictureStore, detector: FaceDetector) -> Ma
         except DatasetError:
             continue  # what cannot be read is named when it is drawn
         points = np.full((len(picture.boxes), 5, 2), np.nan, np.float32)
-        pairing = pair(faces.boxes, faces.scores, picture.boxes, picture.boxes[:0])
-        points[pairing.face[pairing.right]] = faces.landmarks[pairing.right]
+        if len(faces) and len(picture.boxes):
+            overlap = iou(picture.boxes, faces.boxes)
+            best = overlap.argmax(axis=1)
+            fits = overlap[np.arange(len(best)), best] >= SAME_FACE_IOU
+            points[fits] = faces.landmarks[best[fits]]
         found[picture.path] = points
     return found
