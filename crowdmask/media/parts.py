@@ -5,18 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from crowdmask.errors import OutputError
+from crowdmask.media.locking import BINARY, lock
 
-try:
-    import fcntl
-except ImportError:  # Windows, which keeps a second writer out by itself
-    fcntl = None  # type: ignore[assignment]
-
+WAITS_S = (0.1, 0.4, 1.5)
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up: free some space or choose another folder",
@@ -94,10 +92,9 @@ def forget_link(part: Path) -> None:
 def open_alone(part: Path) -> int:
     """A handle on an empty file that no other run writes to at the same time; it is given back when it is closed."""
     forget_link(part)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT, 0o666)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | BINARY, 0o666)
     try:
-        if fcntl is not None:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(handle)
         if os.fstat(handle).st_size:
             os.ftruncate(handle, 0)
     except BlockingIOError as error:
@@ -127,14 +124,26 @@ def commit(path: str | os.PathLike[str], part: str | os.PathLike[str] | None = N
     """Give a whole file its name: its bytes are on the disk first, then one atomic rename, then the folder."""
     path, part = Path(path), Path(part) if part is not None else part_of(path)
     with writing(path):
-        handle = os.open(part, os.O_RDWR)
+        handle = os.open(part, os.O_RDWR | BINARY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-        os.replace(part, path)
+        _replace(part, path)
         _sync_folder(path.parent)
     return path
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Windows refuses for as long as somebody has one of the two open, such as a virus scanner or a spreadsheet."""
+    for wait_s in WAITS_S:
+        try:
+            return os.replace(part, path)
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(wait_s)
+    return os.replace(part, path)
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
@@ -157,7 +166,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         with suppress(OSError):  # a part that is there is of an earlier call
             part.unlink()
         os.link(source, part)
-        os.replace(part, target)
+        _replace(part, target)
         _sync_folder(target.parent)
     except OSError:  # another disk, or one that knows no links
         with writing(target):

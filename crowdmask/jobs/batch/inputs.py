@@ -55,7 +55,7 @@ class Inputs:
             if os.path.isdir(path):
                 folders.append(path)
             elif _unexpanded(one):
-                globs.append(_split(path))
+                globs.append(_split(with_slashes(path)))
             else:
                 files.append(path)
         from_stdin = STDIN in given
@@ -74,7 +74,8 @@ class Inputs:
 
     def source_of(self, path: str) -> str:
         """What a file is called in the results: relative to the root, absolute where it lies outside of it."""
-        inside = self.root.rstrip("/") + "/"
+        path, root = with_slashes(path), with_slashes(self.root)
+        inside = root.rstrip("/") + "/"
         return path[len(inside) :] if path.startswith(inside) else path
 
     def read_list(self) -> Iterator[str]:
@@ -86,6 +87,11 @@ class Inputs:
             yield from (_path(line) for line in whole if line.strip(b"\r"))
         if rest.strip(b"\r\n"):
             yield _path(rest)
+
+
+def with_slashes(path: str) -> str:
+    """A path as sources are written on every system."""
+    return path.replace(os.sep, "/")
 
 
 def _path(line: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +14,7 @@ from crowdmask.media.pictures import SUFFIXES
 from crowdmask.results.run_folder import RunFolder
 
 SEGMENTS, ENDINGS, BEFORE = ".segments", ("looks", "results", "mp4"), "before.json"
+DRIVE = re.compile(r"([A-Za-z]):/")
 OUTSIDE = "@"  # the folder of what lies outside of the input root; an input's own folder of this name gets a second one
 
 
@@ -86,7 +88,10 @@ def files_of(plan: Plan, entry: Entry) -> list[str]:
 def _inside(source: str) -> PurePosixPath:
     """Sources outside of the input root are absolute; their files lie in the run folder too, in a tree of their own."""
     parts = [part for part in PurePosixPath(source).parts if part not in ("/", "..")]
-    if source.startswith("/"):
+    drive = DRIVE.match(source)
+    if drive is not None:  # on Windows; a colon is in no name there
+        parts[0] = drive[1]
+    if drive is not None or source.startswith("/"):
         return PurePosixPath(OUTSIDE, *parts)
     if parts and parts[0].startswith(OUTSIDE):
         parts[0] = OUTSIDE + parts[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing_extensions import Self
 
 from crowdmask.errors import OutputError
+from crowdmask.media.locking import BINARY, is_locked, lock
 from crowdmask.media.parts import writing
 
 NAME = "lock.json"
@@ -44,7 +44,7 @@ class RunLock:
         path = self._run / NAME
         with writing(path):
             self._run.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o666)
         try:
             self._take()
         except OSError as error:
@@ -59,9 +59,9 @@ class RunLock:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         with writing(path):
             os.ftruncate(self._handle, 0)
-            os.pwrite(
-                self._handle, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now}).encode(), 0
-            )
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            told = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
+            os.write(self._handle, json.dumps(told).encode())
         return self
 
     def __exit__(
@@ -72,7 +72,7 @@ class RunLock:
     def _take(self) -> None:
         for left in reversed(range(TRIES)):
             try:
-                return fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock(self._handle)
             except BlockingIOError:
                 if not left:
                     raise
@@ -87,23 +87,21 @@ class RunLock:
 def holder_of(run: Path) -> Holder | None:
     """Who is at work in a run folder at this moment; None where nobody is."""
     try:
-        handle = os.open(run / NAME, os.O_RDONLY)
+        handle = os.open(run / NAME, os.O_RDONLY | BINARY)
     except OSError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read(handle) or Holder(0, "an unknown host", "an unknown time")
-    except OSError:
+        if is_locked(handle):
+            return _read(handle) or Holder(0, "an unknown host", "an unknown time")
         return None
     finally:
         os.close(handle)
-    return None
 
 
 def _read(handle: int) -> Holder | None:
     try:
-        found = json.loads(os.pread(handle, 4096, 0))
+        os.lseek(handle, 0, os.SEEK_SET)
+        found = json.loads(os.read(handle, 4096))
         return Holder(int(found["pid"]), str(found["host"]), str(found["since"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it has only just taken the lock

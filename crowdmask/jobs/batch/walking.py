@@ -133,6 +133,9 @@ class Walk:
         except OSError as error:
             yield self._lost(path, _kind_of(path), f"it cannot be read ({error.strerror}): check it and the disk")
         else:
+            if not stat.S_ISREG(status.st_mode):
+                yield self._lost(path, _kind_of(path), "it is a pipe, a socket or a device: name a file")
+                return
             yield Found(source, path, _kind_of(path), status.st_size, status.st_mtime_ns)
 
     def _folder(self, folder: str, takes: Taken, may_hold: Callable[[str], bool]) -> Iterator[Found | Lost]:
@@ -206,7 +209,7 @@ class Walk:
 
     def _is_found_itself(self, real: str) -> bool:
         for top in self._inputs.folders:
-            real_top = os.path.realpath(top).rstrip("/") + "/"
+            real_top = os.path.realpath(top).rstrip(os.sep) + os.sep
             if real.startswith(real_top):
                 inside = real[len(real_top) :]
                 source = readable(self._inputs.source_of(os.path.join(top, inside)))

@@ -14,6 +14,7 @@ from crowdmask.jobs.batch.entries import Kind
 from crowdmask.jobs.batch.inputs import Inputs, asks_for_batch
 from crowdmask.jobs.batch.patterns import Selection
 from crowdmask.jobs.batch.walking import Found, Lost, Walk
+from tests.unit.jobs.batch.cctv import batch, still
 
 
 def touch(root: Path, *names: str) -> None:
@@ -185,3 +186,11 @@ def test_what_a_walk_would_take(tmp_path: Path) -> None:
 def test_streams_are_refused() -> None:
     with pytest.raises(SettingsError, match="cannot be in a batch"):
         Inputs.of(["rtsp://camera/live", "-"])
+
+
+def test_a_pipe_in_the_list_is_a_failure_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "camera.mp4")
+    still(tmp_path / "a.png", 1)
+    outcome = batch([str(tmp_path / "camera.mp4"), str(tmp_path / "a.png")], tmp_path / "run")
+    assert (outcome.totals.done, outcome.totals.failed) == (1, 1)
+    assert "a pipe" in outcome.failures[0][1]
