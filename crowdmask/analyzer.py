@@ -94,7 +94,10 @@ class Analyzer:
         with self._open(path) as opened:
             detector, classifier = self._networks()
             # following knows more of a frame once it has seen what comes after it, and waits without its picture
-            with ahead(opened, self.runtime.window) as frames, PicturesAgain(lambda: self._open(path)) as pictures:
+            with (
+                ahead(opened, self.runtime.decoded_ahead) as frames,
+                PicturesAgain(lambda: self._open(path)) as pictures,
+            ):
                 for result in analyse(frames, Judge(detector, classifier, self.settings, self.runtime)):
                     yield pictures.of(result)
 

@@ -289,7 +289,7 @@ class AnalysisSettings(FollowSettings):
 class RuntimeSettings(Checked):
     """How the work is done; none of these changes a result."""
 
-    window: int = setting(4, "Frames analysed together.", low=1, high=512)
+    window: int = setting(3, "Frames analysed together.", low=1, high=512)
     # measured on two cores: 4 to 64 crops at a time take equally long each, one takes half as long again
     batch: int = setting(4, "Faces judged in one pass of the classifier.", low=1, high=1024)
     threads: int = setting(0, "CPU threads for the networks and the codecs; 0 is all cores.", low=0, high=512)
@@ -306,6 +306,11 @@ class RuntimeSettings(Checked):
         """How many there are to work with."""
         here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.threads or here
+
+    @property
+    def decoded_ahead(self) -> int:
+        """Frames that wait decoded for the networks: decoding is far faster, so that a few are enough."""
+        return max(1, self.window // 2)
 
     @property
     def decoding_threads(self) -> int:

@@ -54,7 +54,7 @@ def load_detector(settings: AnalysisSettings, runtime: RuntimeSettings) -> FaceD
 def load_classifier(settings: AnalysisSettings, runtime: RuntimeSettings) -> MaskClassifier:
     from crowdmask.engine.classifier import XceptionClassifier
 
-    network, origin = _compiled(settings.classifier, CLASSIFIER, settings, runtime)
+    network, origin = _compiled(settings.classifier, CLASSIFIER, settings, runtime, batch=runtime.batch)
     entry = manifest_of(settings.classifier, settings).entry(settings.classifier)
     return XceptionClassifier(
         network, Calibration.of(entry.graph), batch=runtime.batch, workers=runtime.cores, origin=origin
@@ -69,13 +69,15 @@ def chosen_for(task: str, settings: AnalysisSettings, runtime: RuntimeSettings) 
     return choose(settings, runtime)
 
 
-def _compiled(name: str, task: str, settings: AnalysisSettings, runtime: RuntimeSettings) -> tuple[Network, str]:
+def _compiled(
+    name: str, task: str, settings: AnalysisSettings, runtime: RuntimeSettings, *, batch: int = 0
+) -> tuple[Network, str]:
     """The network, and the path of its weights, for messages."""
     chosen = chosen_for(task, settings, runtime)
     manifest = manifest_of(name, settings)
     entry = manifest.entry(name)
     told = json.dumps(entry.as_dict(), sort_keys=True)
-    network = _kept(_Key(str(manifest.folder), name, task, told, chosen, runtime.device, runtime.cores))
+    network = _kept(_Key(str(manifest.folder), name, task, told, chosen, runtime.device, runtime.cores, batch))
     return network, str(manifest.folder / entry.file)
 
 
@@ -90,10 +92,11 @@ class _Key:
     chosen: Chosen
     device: str
     cores: int
+    batch: int
 
 
-@lru_cache(maxsize=4)  # compiling takes time: a different window or batch need not wait for it again
+@lru_cache(maxsize=4)  # compiling takes time: a different window need not wait for it again
 def _kept(key: _Key) -> Network:
     manifest = Manifest.load(Path(key.folder))
-    wanted = Wanted(manifest, key.name, key.task, key.chosen.precision, key.cores, key.device)
+    wanted = Wanted(manifest, key.name, key.task, key.chosen.precision, key.cores, key.device, key.batch)
     return compiler(key.chosen.runtime)(wanted)

@@ -42,17 +42,18 @@ class _Stretch:
 
 
 class Looking:
-    """For one recording: give it its frames in order, any number at a time, and then `finish`.
+    """For one recording: give it its frames in order, and then `finish`.
 
-    The looks come a few `take`s later.
+    The looks come a few frames later.
     """
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self._due_faces = DueFaces(judge)
         self._camera = CameraMotion()
-        self._waiting: list[Frame] = []  # after the last look
-        self._passed = 0  # frames since the last look
+        self._waiting: list[Frame] = []
+        self._at: list[int] = []  # which of them are due
+        self._passed = 0  # frames since one was due
         self._due_s: float | None = None  # when the next one is due at the latest
         self._known = Faces.none()  # at the last look that was due
         self._before: tuple[Frame, Faces] | None = None  # the last look of the last whole stretch, without its picture
@@ -60,13 +61,13 @@ class Looking:
         self._first_step, self._second_step = (ThreadPoolExecutor(1, f"crowdmask-look-{i}") for i in (1, 2))
         self._under_way: deque[Future[_Stretch]] = deque()
 
-    def take(self, frames: Sequence[Frame]) -> Iterator[Look]:
+    def take(self, frame: Frame) -> Iterator[Look]:
         """The looks that are settled by now."""
-        first = len(self._waiting)
-        self._waiting += frames
-        at = [i for i, frame in enumerate(frames, start=first) if self._is_due(frame)]
-        if at:
-            self._begin(at)
+        self._waiting.append(frame)
+        if self._is_due(frame):
+            self._at.append(len(self._waiting) - 1)
+            if len(self._waiting) >= self._judge.runtime.window:
+                self._begin()
         yield from self._settled(AHEAD)
 
     def _is_due(self, frame: Frame) -> bool:
@@ -81,14 +82,16 @@ class Looking:
     def finish(self) -> Iterator[Look]:
         """The stream has ended: its last frame is always looked at."""
         if self._waiting:
-            self._begin([len(self._waiting) - 1])
+            last = len(self._waiting) - 1
+            self._at = [*self._at, last] if last not in self._at else self._at
+            self._begin()
         yield from self._settled(0)
         self._first_step.shutdown()
         self._second_step.shutdown()
 
-    def _begin(self, at: Sequence[int]) -> None:
-        """Send the waiting frames on their way; the detector looks at these places, the last of which ends them."""
-        frames, self._waiting = self._waiting[: at[-1] + 1], self._waiting[at[-1] + 1 :]
+    def _begin(self) -> None:
+        """Send the waiting frames on their way; the last of them is due."""
+        frames, self._waiting, at, self._at = self._waiting, [], self._at, []
         seen = self._first_step.submit(self._seen, frames, at)
         self._under_way.append(self._second_step.submit(lambda: self._whole(seen.result())))
 
@@ -112,7 +115,9 @@ class Looking:
         self._look_between(stretch.frames, found, stretch.motions)
         last = len(stretch.frames) - 1
         self._before = stretch.frames[last].without_picture(), found[last]
-        return _Stretch(stretch.frames, found, stretch.motions)
+        # only what was looked at is judged, and following waits without pictures
+        frames = [frame if i in found else frame.without_picture() for i, frame in enumerate(stretch.frames)]
+        return _Stretch(frames, found, stretch.motions)
 
     def _looks(self, stretch: _Stretch) -> Iterator[Look]:
         """The third step: faces are judged."""
@@ -160,9 +165,8 @@ class LiveLooking:
         self._motions: list[Motion | None] = []  # since then
         self._alert = True
 
-    def take(self, frames: Sequence[Frame]) -> Iterator[Look]:
-        for frame in frames:
-            yield self._looked_at(frame) if self._is_due(frame) else self._passed(frame)
+    def take(self, frame: Frame) -> Iterator[Look]:
+        yield self._looked_at(frame) if self._is_due(frame) else self._passed(frame)
 
     def finish(self) -> Iterator[Look]:
         return iter(())

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
 
 from crowdmask.engine.concluding import EachFrame
 from crowdmask.engine.following import Concluded, Flashes, Following, Person
@@ -121,45 +120,38 @@ def _flushed(courses: Iterable[_Course]) -> Iterator[Concluded]:
 def look(source: Iterable[Frame], judge: Judge) -> Iterator[Look]:
     """The first half of the spine: what the networks see of each frame. It needs nothing from before the source.
 
-    What came before an error of the source is given before it is raised.
+    Frames by themselves are taken a window at a time; those of a followed stream each go on their way at once. What
+    came before an error of the source is given before it is raised.
     """
     followed: dict[Stream, Looking | LiveLooking] = {}
+    window: list[Frame] = []
     iterator = iter(source)
     while True:
-        window: list[Frame] = []
         try:
-            for frame in islice(iterator, judge.runtime.window):
-                window.append(frame)  # one by one: an error leaves the frames before it in the window
-                if frame.stream.kind is SourceKind.STREAM:
-                    break  # what is seen live is told at once
+            frame = next(iterator, None)
         except Exception:
-            yield from _look(window, judge, followed)
-            yield from _last_looks(followed)
+            yield from _last_looks(window, followed, judge)
             raise
-        if not window:
-            yield from _last_looks(followed)
+        if frame is None:
+            yield from _last_looks(window, followed, judge)
             return
-        yield from _look(window, judge, followed)
+        if is_followed(frame.stream.kind, judge.settings):
+            if frame.stream not in followed:
+                live = frame.stream.kind is SourceKind.STREAM
+                followed[frame.stream] = LiveLooking(judge) if live else Looking(judge)
+            yield from followed[frame.stream].take(frame)
+            continue
+        window.append(frame)
+        if len(window) == judge.runtime.window or frame.stream.kind is SourceKind.STREAM:  # live ones at once
+            yield from _each(window, judge)
+            window = []
 
 
-def _last_looks(followed: dict[Stream, Looking | LiveLooking]) -> Iterator[Look]:
+def _last_looks(window: Sequence[Frame], followed: dict[Stream, Looking | LiveLooking], judge: Judge) -> Iterator[Look]:
+    if window:
+        yield from _each(window, judge)
     for looking in followed.values():
         yield from looking.finish()
-
-
-def _look(window: Sequence[Frame], judge: Judge, followed: dict[Stream, Looking | LiveLooking]) -> Iterator[Look]:
-    """Frames by themselves together, those of each followed stream for themselves."""
-    alone: list[Frame] = []
-    by_stream: dict[Stream, list[Frame]] = {}
-    for frame in window:
-        mine = is_followed(frame.stream.kind, judge.settings)
-        (by_stream.setdefault(frame.stream, []) if mine else alone).append(frame)
-    if alone:
-        yield from _each(alone, judge)
-    for stream, frames in by_stream.items():
-        if stream not in followed:
-            followed[stream] = LiveLooking(judge) if stream.kind is SourceKind.STREAM else Looking(judge)
-        yield from followed[stream].take(frames)
 
 
 def _each(frames: Sequence[Frame], judge: Judge) -> Iterator[Look]:

@@ -168,7 +168,7 @@ class _Work:
         judge = Judge(detector, classifier, task.analysis, task.runtime)
         timed = [TimedSink(sink, times) for sink in sinks]
         break_off = getattr(source, "break_off", lambda: None)  # of a live stream, which may be silent for long
-        with ahead(times.over("decode", source), task.runtime.window, break_off) as frames:
+        with ahead(times.over("decode", source), task.runtime.decoded_ahead, break_off) as frames:
             waited_for = times.over("wait_for_frames", frames)
             yield from analyse(waited_for, judge, sinks=timed, people=people, waiting=self.stop.breakable)
 

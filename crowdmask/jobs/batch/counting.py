@@ -78,7 +78,7 @@ class Counting:
         sums: dict[Cell, Sums] = {}
         frames, first, last = 0, 0.0, 0.0
         beating = Beating(Work.LOOK, placed.source, beat)
-        with ahead(source, plan.runtime.window) as coming:
+        with ahead(source, plan.runtime.decoded_ahead) as coming:
             for result in analyse(coming, judge, waiting=stop.breakable):
                 seconds = result.frame.seconds
                 first, last, frames = (seconds if frames == 0 else first), seconds, frames + 1

@@ -166,7 +166,7 @@ class Videos:
         with (
             self._open(entry, span) as source,
             PackedFile(path) as kept,
-            ahead(source, self._plan.runtime.window) as frames,
+            ahead(source, self._plan.runtime.decoded_ahead) as frames,
         ):
             for seen in look(frames, judge):
                 self._go_on()
@@ -269,7 +269,7 @@ class Videos:
                     zones=self._zones(entry),
                 )
             )
-            frames = stack.enter_context(ahead(source, self._plan.runtime.window))
+            frames = stack.enter_context(ahead(source, self._plan.runtime.decoded_ahead))
             results = looking_ahead(self._results(entry, span), self._soon(entry, span))
             for frame, (result, coming) in zip(frames, results, strict=True):
                 self._go_on()
