@@ -1,4 +1,4 @@
-"""Which runtime and which arithmetic the settings come to on this machine, without loading any."""
+"""Which runtime and which arithmetic the settings come to on this machine, before any network is loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crowdmask.engine.runtimes.cpu import has_fast_bfloat16, lacks_avx2
+from crowdmask.engine.runtimes.cpu import has_fast_bfloat16, lacks_avx2, openvino_runs_bfloat16
 from crowdmask.engine.runtimes.network import Network, Wanted
 from crowdmask.errors import SettingsError
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
@@ -43,9 +43,9 @@ def choose(settings: AnalysisSettings, runtime: RuntimeSettings) -> Chosen:
         raise SettingsError("precision is 'int8', which only the runtime openvino has: choose that, or auto precision")
     precision = settings.precision
     if precision == "auto":
-        on_cpu = name == OPENVINO or runtime.device != "gpu"
-        precision = "bfloat16" if on_cpu and has_fast_bfloat16() else "float32"
-    if precision == "bfloat16" and name == OPENVINO and not has_fast_bfloat16():
+        fast = openvino_runs_bfloat16() if name == OPENVINO else runtime.device != "gpu" and has_fast_bfloat16()
+        precision = "bfloat16" if fast else "float32"
+    elif precision == "bfloat16" and name == OPENVINO and not openvino_runs_bfloat16():
         raise SettingsError("precision is 'bfloat16', which this CPU does not have: choose auto, float32 or int8")
     return Chosen(name, precision)
 

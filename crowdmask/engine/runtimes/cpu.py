@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 from functools import lru_cache
 from pathlib import Path
 
 from crowdmask.errors import SettingsError
+from crowdmask.nets.openvino_library import openvino
 
 log = logging.getLogger(__name__)
+
+WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}  # of ONEDNN_MAX_CPU_ISA
 
 
 @lru_cache(maxsize=1)
@@ -25,7 +29,28 @@ def flags() -> frozenset[str] | None:
 
 def has_fast_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 itself; where it is emulated it is slower than float32."""
-    return bool((flags() or frozenset()) & {"avx512_bf16", "amx_bf16"})
+    return not is_held_back() and bool((flags() or frozenset()) & {"avx512_bf16", "amx_bf16"})
+
+
+def is_held_back() -> bool:
+    """Whether oneDNN, in both runtimes, is kept by its variable from what this CPU has for bfloat16."""
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
+    return most.upper() in WITHOUT_BFLOAT16
+
+
+def openvino_runs_bfloat16() -> bool:
+    """Whether OpenVINO finds it too; told to use it where it is held back from it, it would end with a crash.
+
+    OpenVINO is loaded to be asked, but not where the CPU has none for certain.
+    """
+    possible = has_fast_bfloat16() or (flags() is None and not is_held_back())
+    return possible and "BF16" in openvino_capabilities()
+
+
+@lru_cache(maxsize=1)
+def openvino_capabilities() -> frozenset[str]:
+    """What OpenVINO says that it makes use of on this CPU."""
+    return frozenset(openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def lacks_avx2() -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from crowdmask.engine.runtimes import choosing, cpu
@@ -14,9 +18,12 @@ MODERN, USUAL, OLD = {"avx2", "avx512_bf16"}, {"avx2", "fma"}, {"sse4_2"}
 
 @pytest.fixture
 def cpu_with(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    def set_flags(flags: set[str] | None, machine: str = "x86_64") -> None:
+    def set_flags(
+        flags: set[str] | None, machine: str = "x86_64", capabilities: tuple[str, ...] = ("BF16", "FP32")
+    ) -> None:
         monkeypatch.setattr(cpu, "flags", lambda: None if flags is None else frozenset(flags))
         monkeypatch.setattr(cpu.platform, "machine", lambda: machine)
+        monkeypatch.setattr(cpu, "openvino_capabilities", lambda: frozenset(capabilities))
 
     return set_flags
 
@@ -26,7 +33,7 @@ def cpu_with(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     [
         (MODERN, ("auto", "auto", "auto"), Chosen("openvino", "bfloat16")),
         (USUAL, ("auto", "auto", "auto"), Chosen("openvino", "float32")),
-        (None, ("auto", "auto", "cpu"), Chosen("openvino", "float32")),
+        (None, ("auto", "auto", "cpu"), Chosen("openvino", "bfloat16")),  # OpenVINO alone can say
         (MODERN, ("auto", "float32", "cpu"), Chosen("openvino", "float32")),
         (MODERN, ("auto", "bfloat16", "cpu"), Chosen("openvino", "bfloat16")),
         (USUAL, ("tensorflow", "bfloat16", "cpu"), Chosen("tensorflow", "bfloat16")),  # emulated, slowly
@@ -59,6 +66,23 @@ def test_bfloat16_that_openvino_would_run_in_float32_is_refused(cpu_with) -> Non
     cpu_with(USUAL)
     with pytest.raises(SettingsError, match="which this CPU does not have: choose auto, float32 or int8"):
         choose(AnalysisSettings(precision="bfloat16"), RuntimeSettings())
+
+
+def test_bfloat16_that_openvino_is_kept_from_is_not_taken(cpu_with) -> None:  # type: ignore[no-untyped-def]
+    cpu_with(MODERN, capabilities=("FP32", "INT8"))
+    assert choose(AnalysisSettings(), RuntimeSettings()) == Chosen("openvino", "float32")
+    assert choose(AnalysisSettings(runtime="tensorflow"), RuntimeSettings()) == Chosen("tensorflow", "bfloat16")
+    with pytest.raises(SettingsError, match="which this CPU does not have"):
+        choose(AnalysisSettings(precision="bfloat16"), RuntimeSettings())
+
+
+def test_openvino_held_to_avx2_runs_in_float32() -> None:
+    """In a process of its own, for the library reads the variable once. Told to use bfloat16 there it would crash."""
+    code = "from crowdmask.engine.runtimes.choosing import choose; from crowdmask.settings import *; "
+    code += "print(choose(AnalysisSettings(), RuntimeSettings()).precision)"
+    held = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    said = subprocess.run([sys.executable, "-c", code], env=held, check=True, capture_output=True, text=True)
+    assert said.stdout == "float32\n"
 
 
 def test_without_openvino_it_is_named_and_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
