@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.clips import machine, table
+from benchmarks.imitation import as_avx2, imitated
 from crowdmask.cli.noise import hush, native_stderr_shut
 from crowdmask.engine.runtimes.choosing import choose, compiler
 from crowdmask.engine.runtimes.network import Network, Wanted, at_once
@@ -64,9 +66,10 @@ def rows(manifest: Manifest, rounds: int) -> list[list[str]]:
 
 
 def median(work: Callable[[], object], rounds: int, clock: Callable[[], float]) -> float:
-    """Median time of one call, after ten that are not counted: some runtimes prepare for what comes often."""
-    for _ in range(10):
+    """Median time of one call, after some that are not counted: a runtime may prepare for what comes often."""
+    for pause_s in (*[0] * 10, 2.0, 0):
         work()
+        time.sleep(pause_s)
     times = []
     for _ in range(rounds):
         begun = clock()
@@ -79,11 +82,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, help="a folder of other weights")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--as-avx2", action="store_true", help="as on a CPU that has AVX2 and nothing later")
     given = parser.parse_args()
+    if given.as_avx2:
+        as_avx2("benchmarks.networks", sys.argv[1:])
     hush()
     with native_stderr_shut():
         found = rows(Manifest.load(given.weights), given.rounds)
-    print(machine())
+    print(imitated(), machine(), sep="")
     print()
     heads = ["network", "input", "runtime", "arithmetic", "ms of CPU a pass", "pictures or crops a second"]
     print(table(heads, found))

@@ -2,15 +2,13 @@
 
 `python -m benchmarks.speed VIDEO` prints Markdown; everything in it is measured in that one run, one after the other.
 With `--against COMMIT` it measures this tree beside the one at that commit instead, turn by turn, both with the same
-options for `crowdmask analyze`. A CPU with nothing but AVX2 is imitated by the variable ONEDNN_MAX_CPU_ISA=AVX2, which
-OpenVINO and TensorFlow both obey, together with `--options="--precision float32"`.
+options for `crowdmask analyze`. `--as-avx2` imitates a CPU with nothing but AVX2 on one that has more (Linux, x86-64).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -24,6 +22,7 @@ from typing import Any
 import av
 
 from benchmarks.clips import checkout, crowdmask, machine, measured, repeat, table
+from benchmarks.imitation import as_avx2, imitated
 from crowdmask.media.video_writer import encoder_options
 from crowdmask.settings import OutputSettings
 
@@ -107,15 +106,9 @@ def against_table(video: Path, folder: Path, rounds: int, commit: str, options: 
     lines = [
         f"{described(video, new.summary)} Options: {given}. Turn by turn, the median of {rounds}.",
         table(["", f"at {commit}", "here", "better by"], shown),
-        f"{machine()}; {isa()}{versions(new.summary)}",
+        f"{machine()}; {imitated()}{versions(new.summary)}",
     ]
     return "\n\n".join(lines)
-
-
-def isa() -> str:
-    """What the libraries were held to, where they were."""
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
-    return f"held to {limit} by ONEDNN_MAX_CPU_ISA, which imitates such a CPU; " if limit else ""
 
 
 def naive(video: Path, folder: Path, frames: int) -> dict[str, float]:
@@ -154,7 +147,7 @@ def speed_table(video: Path, folder: Path, rounds: int, naive_frames: int) -> st
         table(["", "frames a second", "of the naive loop", "of decode + encode, same preset"], rows),
         f"Where the time goes ({PRESETS[0]}; the stages overlap, so they add up to more than the whole):",
         stage_table(summaries[PRESETS[0]]["speed"]),
-        f"{machine()}; {versions(summaries[PRESETS[0]])}",
+        f"{machine()}; {imitated()}{versions(summaries[PRESETS[0]])}",
     ]
     return "\n\n".join(parts)
 
@@ -190,7 +183,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--against", metavar="COMMIT", help="compare with the tree at this commit, and nothing else")
     parser.add_argument("--options", default="", help='with --against: of `crowdmask analyze`, as in "--no-video"')
+    parser.add_argument("--as-avx2", action="store_true", help="as on a CPU that has AVX2 and nothing later")
     given = parser.parse_args(arguments)
+    options = given.options.split()
+    if given.as_avx2:
+        as_avx2("benchmarks.speed", sys.argv[1:] if arguments is None else arguments)
+        options += ["--precision", "float32"]  # what earlier versions took, they read from the system's files
     with tempfile.TemporaryDirectory() as name:
         folder, video = Path(name), given.video
         if given.seconds:
@@ -199,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results = folder / "results"
         results.mkdir()
         if given.against:
-            print(against_table(video.absolute(), results, given.rounds, given.against, given.options.split()))
+            print(against_table(video.absolute(), results, given.rounds, given.against, options))
         else:
             print(speed_table(video, results, given.rounds, given.naive_frames))
 
