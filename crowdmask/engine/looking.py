@@ -42,7 +42,7 @@ class _Stretch:
 
 
 class Looking:
-    """For one recording: give it its frames in order, and then `finish`.
+    """For one recording: give it its frames in order, then `finish`, and `close` it in any case.
 
     The looks come a few frames later.
     """
@@ -86,8 +86,11 @@ class Looking:
             self._at = [*self._at, last] if last not in self._at else self._at
             self._begin()
         yield from self._settled(0)
-        self._first_step.shutdown()
-        self._second_step.shutdown()
+
+    def close(self) -> None:
+        """End the threads; what is under way and not given yet is left."""
+        for step in (self._first_step, self._second_step):
+            step.shutdown(cancel_futures=True)
 
     def _begin(self) -> None:
         """Send the waiting frames on their way; the last of them is due."""
@@ -170,6 +173,9 @@ class LiveLooking:
 
     def finish(self) -> Iterator[Look]:
         return iter(())
+
+    def close(self) -> None:
+        """It has no threads."""
 
     def _is_due(self, frame: Frame) -> bool:
         if self._alert or self._before is None:

@@ -124,6 +124,14 @@ def look(source: Iterable[Frame], judge: Judge) -> Iterator[Look]:
     came before an error of the source is given before it is raised.
     """
     followed: dict[Stream, Looking | LiveLooking] = {}
+    try:
+        yield from _looks(source, judge, followed)
+    finally:
+        for looking in followed.values():
+            looking.close()
+
+
+def _looks(source: Iterable[Frame], judge: Judge, followed: dict[Stream, Looking | LiveLooking]) -> Iterator[Look]:
     window: list[Frame] = []
     iterator = iter(source)
     while True:

@@ -365,3 +365,12 @@ def test_what_is_wrong_with_the_detector_is_raised_after_the_looks_before() -> N
         for one in look(frames_of(SCENE, 20), judge):
             seen.append(one.frame.index)
     assert seen == list(range(8))
+
+
+def test_leaving_early_ends_the_threads() -> None:
+    judge = Judge(FakeDetector(), FakeClassifier(), SETTINGS, RuntimeSettings())
+    looks = look(frames_of(SCENE, 40), judge)
+    assert next(looks).frame.index == 0
+    assert any(thread.name.startswith("crowdmask-look") for thread in threading.enumerate())
+    looks.close()  # type: ignore[attr-defined]
+    assert not any(thread.name.startswith("crowdmask-look") for thread in threading.enumerate())

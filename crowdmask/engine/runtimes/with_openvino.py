@@ -60,7 +60,7 @@ class OpenVinoNetwork:
         self._seen: dict[Shape, int] = {}
         self._differs = False  # whether fixed sides give other bits than open ones on this CPU
         self._lock = threading.Lock()
-        self._beside = ThreadPoolExecutor(1, "crowdmask-compile")
+        self._beside = ThreadPoolExecutor(1, "openvino-compile")
         side = self.facts.input_size
         if side is None:
             self._any_size()
