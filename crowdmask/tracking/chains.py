@@ -92,8 +92,9 @@ class Chains:
         doubt = np.where(sure, 1.0, 2.0)
         costs = self._costs(states, doubt)
         self._pair(rows, costs, np.ones(len(self), bool), sure)
-        double = doubles(states, scores, sure)
-        weak = ~sure & ~double
+        alone = rows < 0
+        double = doubles(states, scores, sure) if alone.any() else alone
+        weak = ~sure & ~double & alone
         if weak.any():
             recent = seconds - self.chain.last_s <= WEAK_AFTER_S
             recent |= self._look - self.chain.last_look <= WEAK_AFTER_LOOKS

@@ -194,6 +194,8 @@ class Follower:
         """Faces seen often enough become people, or go on with one that was lost."""
         people = self._people
         some = seen[people.number[seen] == NOBODY]
+        if not len(some):
+            return
         lasted_s = people.last_look_s[some] - people.first_look_s[some]
         frames = people.last_look_frame[some] - people.first_look_frame[some] + 1
         needed = np.where(lasted_s >= FEWER_AFTER_S, FEWER_LOOKS, CONFIRMING_LOOKS)

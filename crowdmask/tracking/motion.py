@@ -13,8 +13,12 @@ from crowdmask.tracking.rows import Rows
 PLACE_NOISE, SIZE_NOISE = 0.14, 0.10  # of a find
 FIRST_SPEED, FIRST_GROWTH = 2.5, 0.4  # of a face of which only one find is known
 PLACE_DRIFT, SIZE_DRIFT = 1.6, 0.25  # of the speed, after one second
-TREMBLES_S = 0.4  # finds closer in time than this err alike, and several of them say no more than one
+TREMBLES_S = 0.1  # finds closer in time than this err alike, and several of them say no more than one
 GROWTH_FADES_S = 1.0  # nobody grows steadily for long: the growth that was seen dies away in this time
+
+
+_NOISE = np.array([PLACE_NOISE, PLACE_NOISE, SIZE_NOISE, SIZE_NOISE])
+_DRIFT = np.array([PLACE_DRIFT, PLACE_DRIFT, SIZE_DRIFT, SIZE_DRIFT])
 
 
 @dataclass
@@ -31,17 +35,16 @@ class Motion(Rows):
     def begun(cls, states: Floats) -> Motion:
         """From one find each."""
         scale = _scales(states)
-        noise = np.array([PLACE_NOISE, PLACE_NOISE, SIZE_NOISE, SIZE_NOISE])
         speed = np.array([FIRST_SPEED, FIRST_SPEED, FIRST_GROWTH, FIRST_GROWTH])
         nothing = np.zeros_like(states)
-        return cls(states.copy(), nothing, (noise * scale) ** 2, nothing.copy(), (speed * scale) ** 2)
+        return cls(states.copy(), nothing, (_NOISE * scale) ** 2, nothing.copy(), (speed * scale) ** 2)
 
     def advance(self, seconds: Floats | float) -> None:
         """To `seconds` later, one for all or one each."""
         dt = np.asarray(seconds, np.float64).reshape(-1, 1)
         if not len(self):
             return
-        drift = (np.array([PLACE_DRIFT, PLACE_DRIFT, SIZE_DRIFT, SIZE_DRIFT]) * _scales(self.place)) ** 2
+        drift = (_DRIFT * _scales(self.place)) ** 2
         self.place[:, :2] += self.speed[:, :2] * dt
         fade = np.exp(-dt / GROWTH_FADES_S)
         self.place[:, 2:] += self.speed[:, 2:] * (GROWTH_FADES_S * (1.0 - fade))
@@ -52,7 +55,7 @@ class Motion(Rows):
 
     def noise(self, states: Floats, doubt: Floats) -> Floats:
         """Variance of finds (n, 4); `doubt` (n,) is 1 for a sure one and greater for a weak one."""
-        deviation = np.array([PLACE_NOISE, PLACE_NOISE, SIZE_NOISE, SIZE_NOISE]) * _scales(states)
+        deviation = _NOISE * _scales(states)
         variance: Floats = (deviation * doubt[:, None]) ** 2
         return variance
 
@@ -72,6 +75,6 @@ class Motion(Rows):
 
 def _scales(states: Floats) -> Floats:
     """What a deviation is counted in, (n, 4): face sizes for places."""
-    sizes = sizes_of(states)
-    ones = np.ones_like(sizes)
-    return np.stack([sizes, sizes, ones, ones], axis=1)
+    scales = np.ones_like(states)
+    scales[:, :2] = sizes_of(states)[:, None]
+    return scales

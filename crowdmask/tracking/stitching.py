@@ -31,16 +31,13 @@ class Ends:
 
 def left_picture(ends: Ends, size_wh: tuple[float, float]) -> np.ndarray:
     """Which of them went out of the picture, (n,); their states are in its pixels."""
-    size = sizes_of(ends.states)
-    out = np.zeros(len(size), bool)
-    half = np.exp(ends.states[:, 2:]) / 2.0
-    for axis in (0, 1):
-        place, speed = ends.states[:, axis], ends.speeds[:, axis]
-        room_low, room_high = place - half[:, axis], size_wh[axis] - place - half[:, axis]
-        out |= (room_low < EDGE * size) & (speed < -0.3 * size)
-        out |= (room_high < EDGE * size) & (speed > 0.3 * size)
-        out |= (place + 0.3 * speed < 0) | (place + 0.3 * speed > size_wh[axis])
-    return out
+    size = sizes_of(ends.states)[:, None]
+    place, speed = ends.states[:, :2], ends.speeds[:, :2]
+    reach, edge = np.exp(ends.states[:, 2:]) / 2.0 + EDGE * size, np.asarray(size_wh, np.float64)
+    soon = place + 0.3 * speed
+    out = (place < reach) & (speed < -0.3 * size) | (edge - place < reach) & (speed > 0.3 * size)
+    out |= (soon < 0) | (soon > edge)
+    return np.asarray(out.any(axis=1))
 
 
 def stitch(lost: Ends, begun: Ends, longest_s: float) -> Pairs:

@@ -181,8 +181,11 @@ class VerdictRules:
         weight = evidence.weight[rows]
         needed = np.where(weight < EARLY_WEIGHT, max(EARLY_PROB, self._sure), self._sure)
         first = ~known & (weight >= ENOUGH_WEIGHT) & (sure >= needed)
-        evidence.current[rows[first]] = best[first]
-        evidence.best_margin[rows[first]] = self._margin(evidence, rows[first])
+        if first.any():
+            evidence.current[rows[first]] = best[first]
+            evidence.best_margin[rows[first]] = self._margin(evidence, rows[first])
+        if not turned.any():
+            return
         lasting = np.zeros(len(rows), bool)
         lasting[turned] = seconds - since[turned] >= CHANGE_AFTER_S
         changed = lasting & (best != current) & (sure >= max(CHANGE_PROB, self._sure))
