@@ -24,6 +24,7 @@ COMMANDS = {  # name: (module, one-line help), so that `--help` imports none of 
     "stats": ("crowdmask.cli.stats", "Compliance statistics over time from finished runs."),
     "report": ("crowdmask.cli.report", "One HTML page about a run."),
     "draw": ("crowdmask.cli.draw", "Draw a video anew from the faces that were kept."),
+    "rejudge": ("crowdmask.cli.rejudge", "Judge anew what was found, with other thresholds."),
     "zones": ("crowdmask.cli.zones", "Draw what a file of zones and lines means into a frame."),
     "purge": ("crowdmask.cli.purge", "Delete what can show a person, keep the counts."),
     "weights": ("crowdmask.cli.weights", "List, verify and fetch the networks' weights."),

@@ -28,7 +28,10 @@ class EachFrame:
         kept = np.flatnonzero(found & ~none)
         faces, probabilities = look.faces.take(kept), look.probabilities[kept]
         verdicts = decide(probabilities, faces.scores, self._settings)
-        columns = {"incorrect_prob": probabilities[:, Outcome.INCORRECT]}
+        columns = {
+            "incorrect_prob": probabilities[:, Outcome.INCORRECT],
+            "no_face_prob": probabilities[:, Outcome.NO_FACE],
+        }
         return [
             FrameResult(
                 look.frame,

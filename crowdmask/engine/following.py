@@ -10,12 +10,13 @@ import numpy as np
 
 from crowdmask.engine.concluding import left_out
 from crowdmask.engine.verdicts import against, are_no_face, not_asked
+from crowdmask.geometry import face_sizes
 from crowdmask.records import Faces, FrameResult, Look, Stream
 from crowdmask.settings import AnalysisSettings
 from crowdmask.tracking.appearances import Appearance, FollowedFrame
 from crowdmask.tracking.following import Follower
 from crowdmask.tracking.observations import NO_FACE, Finds
-from crowdmask.tracking.verdicts import VerdictRules
+from crowdmask.tracking.verdicts import VerdictRules, vote_weights
 from crowdmask.tracking.zones import Trace
 from crowdmask.verdicts import Counts, Outcome, Verdict
 
@@ -114,11 +115,17 @@ def result_of(look: Look, followed: FollowedFrame, settings: AnalysisSettings) -
     probabilities = not_asked(n)
     scores[found], landmarks[found] = look.faces.scores[at], look.faces.landmarks[at]
     probabilities[found] = look.probabilities[at]
+    weights = np.full(n, np.nan, np.float32)
+    sizes, sure_score = face_sizes(look.faces.boxes[at]).astype(np.float64), settings.confidence
+    weights[found] = vote_weights(sizes, look.faces.scores[at], look.sharpness[at], sure_score)
+    weights[~np.isfinite(probabilities[:, Outcome.MASKED])] = np.nan
     columns = {
         "person": followed.persons,
         "observed": followed.observed,
         "steady_prob": against(followed.verdict_prob),
         "incorrect_prob": probabilities[:, Outcome.INCORRECT],
+        "no_face_prob": probabilities[:, Outcome.NO_FACE],
+        "vote_weight": weights,
     }
     faces = Faces(followed.boxes_xyxy, scores, landmarks)
     none = are_no_face(look.probabilities)

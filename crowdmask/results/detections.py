@@ -123,6 +123,20 @@ DETECTIONS: Table[FaceRow] = Table(
             "the zones that it stands in, with semicolons between; empty without --zones",
             lambda row: ";".join(name for name, inside in row.result.zones.items() if inside[row.face]),
         ),
+        Column(
+            "no_face_prob",
+            Kind.SINGLE,
+            "probability, by the classifier, that it is no face at all; empty where it was not judged in this frame",
+            lambda row: known(row.column("no_face_prob", math.nan)),
+            places=4,
+        ),
+        Column(
+            "vote_weight",
+            Kind.SINGLE,
+            "how much this frame's answer counts for a followed face's verdict, 0 to 1; `crowdmask rejudge` needs it",
+            lambda row: known(row.column("vote_weight", math.nan)),
+            places=4,
+        ),
     ),
 )
 

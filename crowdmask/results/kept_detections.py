@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from crowdmask.errors import SourceError
 from crowdmask.records import Faces, Frame, FrameResult
 from crowdmask.results.detections import DETECTIONS, NO_FACE
-from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
+from crowdmask.results.timeline.sql import first_line, sql_path, sql_text, sql_unguarded
 from crowdmask.verdicts import Verdict
 
 NEEDED = ("source", "frame", "x1", "y1", "x2", "y2", "score", "unmasked_prob", "verdict")
 FOLLOWED = ("person", "seen", "steady_prob")
+JUDGED = ("time_s", *FOLLOWED, "incorrect_prob", "no_face_prob", "vote_weight", "zones")
 ROWS_AT_ONCE = 5_000
 
 Row = dict[str, Any]
@@ -52,13 +53,24 @@ def sources_in(path: Path) -> list[str]:
     return sorted(str(row[0]) for row in _query(path, "SELECT DISTINCT source FROM {file}"))
 
 
-def _rows(path: Path, source: str) -> Iterator[Row]:
+def kept_faces(path: Path, source: str | None = None) -> Iterator[Row]:
+    """All that was kept of each face, in order; of one source, or of all."""
+    return _rows(path, source, JUDGED)
+
+
+def _rows(path: Path, source: str | None, also: tuple[str, ...] = FOLLOWED) -> Iterator[Row]:
+    """Rows of faces; finds that are no face are left out."""
     names = _names(path)
     missing = [name for name in NEEDED if name not in names]
     if missing:
         raise SourceError(f"{path}: the column {missing[0]!r} is missing: give a detections file of crowdmask")
-    chosen = [name for name in (*NEEDED, *FOLLOWED) if name in names]
-    query = f"SELECT {', '.join(chosen)} FROM {{file}} WHERE source = {sql_text(source)} AND verdict <> '{NO_FACE}'"
+    chosen = [name for name in (*NEEDED, *also) if name in names]
+    own = "source" if path.suffix.lower() == ".parquet" else sql_unguarded("source")
+    which = "" if source is None else f" AND source = {sql_text(source)}"
+    query = (
+        f"SELECT {', '.join(chosen)} FROM (SELECT * REPLACE ({own} AS source) FROM {{file}}) "
+        f"WHERE verdict <> {sql_text(NO_FACE)}{which}"
+    )
     for values in _query(path, query):
         yield dict(zip(chosen, values, strict=True))
 

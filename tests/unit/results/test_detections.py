@@ -49,10 +49,11 @@ def test_csv_rows_by_hand(tmp_path: Path) -> None:
         followed = followed.with_columns(**{f"zone:{name}": np.array([name != "c"]) for name in "acb"})
         sink.write(of("b.jpg", followed))
     assert path.read_text() == (
-        "source,frame,time_s,x1,y1,x2,y2,score,unmasked_prob,verdict,person,seen,steady_prob,incorrect_prob,zones\n"
-        '"in, a.mp4",4,0.160000,1.23,2.00,30.50,40.01,0.9877,0.1234,masked,,observed,,,\n'
-        '"in, a.mp4",4,0.160000,0.00,0.00,8.00,9.00,0.5000,,unknown,,observed,,,\n'
-        "b.jpg,0,0.000000,1.00,2.00,3.00,4.00,0.9000,0.7500,unmasked,7,interpolated,0.8125,0.2500,a;b\n"
+        "source,frame,time_s,x1,y1,x2,y2,score,unmasked_prob,verdict,person,seen,steady_prob,incorrect_prob,zones,"
+        "no_face_prob,vote_weight\n"
+        '"in, a.mp4",4,0.160000,1.23,2.00,30.50,40.01,0.9877,0.1234,masked,,observed,,,,,\n'
+        '"in, a.mp4",4,0.160000,0.00,0.00,8.00,9.00,0.5000,,unknown,,observed,,,,,\n'
+        "b.jpg,0,0.000000,1.00,2.00,3.00,4.00,0.9000,0.7500,unmasked,7,interpolated,0.8125,0.2500,a;b,,\n"
     )
 
 
