@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import sys
@@ -24,6 +25,7 @@ from crowdmask.cli.suggestions import SuggestingGroup
 from crowdmask.errors import DatasetError, SettingsError
 from crowdmask.nets import registry
 from crowdmask.nets.registry import CLASSIFIER, names_of
+from crowdmask.nets.weights import Manifest
 from crowdmask.runs.tracking import TRACKERS, tracker
 from crowdmask.settings import AnalysisSettings
 from crowdmask.training.recipes import BELONGS, RECIPES, graph_settings, recipe
@@ -49,6 +51,32 @@ best.npz (the weights), model-card.md, metrics.jsonl, curves.png, settings.json,
 for TensorBoard. `crowdmask analyze --weights FOLDER` takes it as it is; `crowdmask train ship` makes it smaller."""
 
 
+def weights_named(text: str | None) -> Path | None:
+    """The file of weights that --init means: a path, or the name of weights that are here."""
+    if text is None or Path(text).is_file():
+        return None if text is None else Path(text)
+    manifest = Manifest.load()
+    if text in manifest.entries:
+        return manifest.verify(text)
+    near = difflib.get_close_matches(text, manifest.entries, 1)
+    meant = f"did you mean {near[0]}?" if near else f"names are {', '.join(manifest.entries)}"
+    raise SettingsError(f"init is {text!r}: there is no such file, and no weights of that name: {meant}")
+
+
+def graph_of(text: str | None, architecture: str) -> dict[str, Any]:
+    """The graph's settings of weights that are named; a SettingsError where they are of another architecture."""
+    if text is None or Path(text).is_file():
+        return {}
+    entry = Manifest.load().entries.get(text)
+    if entry is None:
+        return {}
+    if entry.architecture != architecture:
+        raise SettingsError(
+            f"init is {text!r}: these are weights of {entry.architecture}: give --architecture for them"
+        )
+    return {key: value for key, value in entry.graph.items() if key != "calibration"}
+
+
 @click.group(name="train", cls=SuggestingGroup, context_settings={"max_content_width": 110})
 def command() -> None:
     """Train the networks on your own pictures."""
@@ -64,7 +92,9 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
                  help="The run's folder: checkpoint, best weights, curves, settings."),
             country_option(DATA),
             track_option(DATA, "the finished run", TRACKERS),
-            data("--init", "start", type=click.Path(path_type=Path), metavar="PATH", help="Weights to start from."),
+            data("--init", "start", metavar="NAME|PATH",
+                 help="Weights to start from: a file, or a name as `crowdmask weights list` has it, such as xception, "
+                 "whose graph a classifier then has."),
             label_option(DATA),
             data("--leave-out", "leave_out", multiple=True, metavar="PATH",
                  help="Pictures not to train on, such as copies of held-out ones: a file with one name a line; "
@@ -89,7 +119,7 @@ def detector(
     *,
     folders: tuple[Path, ...],
     out: Path,
-    start: Path | None,
+    start: str | None,
     names: tuple[str, ...],
     leave_out: tuple[str, ...],
     shares: str | None,
@@ -113,7 +143,7 @@ def detector(
             out,
             loop,
             crops,
-            start=start,
+            start=weights_named(start),
             shares=_shares(shares, folders),
             graph=graph,
             country=country,
@@ -154,7 +184,7 @@ def classifier(
     *,
     folders: tuple[Path, ...],
     out: Path,
-    start: Path | None,
+    start: str | None,
     names: tuple[str, ...],
     leave_out: tuple[str, ...],
     shares: str | None,
@@ -174,8 +204,12 @@ def classifier(
     values = {**told, **{k: v for k, v in given.items() if v is not None}}
     loop, augment = _settings(ClassifierLoopSettings, values), _settings(AugmentSettings, values)
     given_graph = _settings(ClassifierGraphSettings, given).as_dict()
-    graph = graph_settings(registry.architecture(architecture).graph_type(), told, given_graph, architecture)
-    begin = run.Start(start, None if start else _pretrained(architecture, graph.input_size, pretrained, download))
+    known = graph_of(start, architecture)
+    graph = graph_settings(
+        registry.architecture(architecture).graph_type(), {**told, **known}, given_graph, architecture
+    )
+    first = weights_named(start)
+    begin = run.Start(first, None if first else _pretrained(architecture, graph.input_size, pretrained, download))
     data = _data(folders, names, _settings(SplitSettings, values), crops_too=True, leave_out=leave_out)
     with _Progress(loop.steps, quiet) as report:
         outcome = run.train_classifier(

@@ -29,15 +29,17 @@ Networks = Callable[[AnalysisSettings, RuntimeSettings], Pair]
 
 def weights_used(analysis: AnalysisSettings, runtime: RuntimeSettings) -> tuple[WeightsUsed, ...]:
     """The networks' files under these settings, and what runs them; needs no network to be loaded."""
-    from crowdmask.engine.load import chosen_for, entries_of
+    from crowdmask.engine.load import chosen_for, entries_of, manifest_of
     from crowdmask.nets.ir import form_of, listed_sha256
+    from crowdmask.nets.weights import shipped_folder
 
     used = []
     for entry, task in entries_of(analysis):
         chosen = chosen_for(task, analysis, runtime)
         listed = listed_sha256(entry, form_of(chosen.precision)) if chosen.runtime == "openvino" else None
         ran = listed or entry.sha256
-        used.append(WeightsUsed(entry.name, entry.file, entry.sha256, chosen.runtime, chosen.precision, ran))
+        origin = "shipped" if manifest_of(entry.name, analysis).folder == shipped_folder() else "own"
+        used.append(WeightsUsed(entry.name, entry.file, entry.sha256, chosen.runtime, chosen.precision, ran, origin))
     return tuple(used)
 
 

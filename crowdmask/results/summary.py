@@ -26,8 +26,9 @@ Its fields:
   the reason. `by_request` says what the settings left out.
 - `settings`: `analysis` decides what the results are; `digest` is a SHA-256 over it, over the networks, and over the
   runtime and the arithmetic that they ran in. `runtime` and `output` change no count.
-- `weights`: the networks' files, with SHA-256; the `runtime` of each, its `precision`, and the SHA-256 of what `ran`:
-  of the file itself, or of what was made of it for OpenVINO.
+- `weights`: the networks' files, with SHA-256, and their `origin`: own, of the folder of --weights, or shipped; the
+  `runtime` of each, its `precision`, and the SHA-256 of what `ran`: of the file itself, or of what was made of it for
+  OpenVINO.
 - `versions`: of crowdmask and what it computes with; null where something is not installed.
 - `speed`: frames and faces in `wall_s` seconds, and `busy_s`, the seconds each stage was at work. Stages overlap, so
   that these may add up to more than `wall_s`.
@@ -90,6 +91,7 @@ class WeightsUsed:
     runtime: str = ""
     precision: str = ""
     ran: str = ""
+    origin: str = field(default="", compare=False)  # own, of the folder of --weights, or shipped
 
 
 @dataclass(frozen=True)

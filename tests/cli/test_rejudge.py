@@ -79,7 +79,9 @@ def test_unchanged_settings_give_the_tables_of_the_analysis(crowdmask: Crowdmask
         assert told[key] == first[key], key
     assert told["rejudged_from"] == str(Path("run").absolute())
     if not exact:
-        assert Path("run-rejudged/detections.csv").read_text() == Path("run/detections.csv").read_text()
+        faces = [rows(f"{run}/detections.csv") for run in ("run-rejudged", "run")]
+        for face, first_face in zip(*faces, strict=True):
+            assert face | {"steady_prob": ""} == first_face | {"steady_prob": ""}
 
 
 def test_of_stills_another_threshold_gives_what_an_analysis_with_it_gives(crowdmask: Crowdmask) -> None:

@@ -249,3 +249,18 @@ def test_a_set_of_one_class_is_refused(tmp_path: Path) -> None:
         (tmp_path / "set" / f"{i}.xml").write_text(xml)
     with pytest.raises(DatasetError, match="no unmasked face"):
         run("classifier", tmp_path / "set", "--out", tmp_path / "run")
+
+
+def test_weights_to_start_from_go_by_name_and_bring_their_graph(tmp_path: Path) -> None:
+    from crowdmask.cli.train import graph_of, weights_named
+    from crowdmask.nets.weights import Manifest
+
+    found = weights_named("xception")
+    assert found == Manifest.load().locate("xception") and weights_named(str(found)) == found
+    assert weights_named(None) is None and graph_of(str(found), "xception") == {}
+    graph = graph_of("xception", "xception")
+    assert graph["outputs"] == 4 and "calibration" not in graph
+    with pytest.raises(SettingsError, match="these are weights of retinaface"):
+        graph_of("retinaface-mobilenet", "xception")
+    with pytest.raises(SettingsError, match=r"did you mean xception\?"):
+        weights_named("xceptio")

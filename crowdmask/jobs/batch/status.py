@@ -81,8 +81,7 @@ class Status:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         totals, counts = self.totals, self.totals.counts
-        found = {"frames_with_faces": totals.frames_with_faces, "faces": counts.faces, "masked": counts.masked}
-        found |= {"unmasked": counts.unmasked, "unknown": counts.unknown}
+        found = {"frames_with_faces": totals.frames_with_faces, "faces": counts.faces, **counts.by_word}
         return {
             "run": str(self.run),
             "state": self.phase.value,

@@ -1,0 +1,69 @@
+"""What is printed or written as JSON fits the schema published for it, and the schemas refuse what does not."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from crowdmask.results.timeline.statistics_columns import STATISTICS
+from tests.cli.conftest import Crowdmask
+from tests.factories import make_image, write_clip
+from tests.people import LENGTH, SCENE, picture
+from tests.schemas import SCHEMAS, assert_fits
+
+
+@pytest.fixture
+def run(here: Path, monkeypatch: pytest.MonkeyPatch, crowdmask: Crowdmask) -> Path:
+    monkeypatch.delenv("CROWDMASK_FOLLOW")
+    Path("in/cam").mkdir(parents=True)
+    write_clip("in/cam/20261120_200000.mp4", size_wh=(256, 160), frames=[picture(SCENE, i) for i in range(LENGTH)])
+    cv2.imwrite("in/cam/20261120_210000.png", make_image(3, (256, 160)))
+    Path("in/cam/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    ran = crowdmask("analyze", "in", "--out-dir", "run", "--detections", "faces.parquet", "--retries", 0)
+    assert ran.code == 3
+    return Path("run")
+
+
+def refused(name: str, found: Any, change: Callable[[Any], None]) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    other = copy.deepcopy(found)
+    change(other)
+    with pytest.raises(jsonschema.ValidationError):
+        assert_fits(name, other)
+
+
+def test_a_runs_summary_status_and_statistics_fit(run: Path, crowdmask: Crowdmask) -> None:
+    summary = json.loads((run / "summary.json").read_text())
+    assert_fits("run", summary)
+    refused("run", summary, lambda found: found.pop("failures"))
+    refused("run", summary, lambda found: found["counts"].update(faces=-1))
+    status = json.loads(crowdmask("status", run, "--json").out)
+    assert_fits("status", status)
+    counts = status["counts"]
+    assert counts["faces"] == sum(counts[word] for word in ("masked", "unmasked", "incorrect", "unknown"))
+    refused("status", status, lambda found: found["inputs"].update(left="none"))
+    rows = json.loads(crowdmask("stats", run, "--format", "json", "--total", "-q").out)
+    assert rows and any(row["people"] for row in rows)
+    assert_fits("stats", rows)
+    refused("stats", rows, lambda found: found[0].update(weighted_by="weight"))
+    refused("stats", rows, lambda found: found[0].update(more=1))
+    assert crowdmask("rejudge", run, "--mask-threshold", 0.6).code == 0
+    assert_fits("run", json.loads(Path("run-rejudged/summary.json").read_text()))
+
+
+def test_the_list_of_weights_fits(crowdmask: Crowdmask) -> None:
+    listed = json.loads(crowdmask("weights", "list", "--json").out)
+    assert_fits("weights", listed)
+    refused("weights", listed, lambda found: found[0].update(sha256="x"))
+
+
+def test_the_schema_of_statistics_has_their_columns_with_what_they_mean() -> None:
+    item = json.loads((SCHEMAS / "stats.schema.json").read_text())["items"]
+    assert tuple(item["properties"]) == tuple(item["required"]) == STATISTICS.names
+    assert {name: one["description"] for name, one in item["properties"].items()} == STATISTICS.meanings
