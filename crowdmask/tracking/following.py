@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.geometry import FloatArray
+from crowdmask.geometry import FloatArray, areas, intersections
 from crowdmask.records import Verdict
 from crowdmask.settings import FollowSettings
 from crowdmask.tracking.appearances import Appearance, FollowedFrame, Stretch
-from crowdmask.tracking.chains import Chains
+from crowdmask.tracking.chains import SAME_FACE, Chains
 from crowdmask.tracking.observations import NO_FACE, Finds, Floats, boxes_of, sizes_of, states_of
 from crowdmask.tracking.people import NEVER, NOBODY, Person, Sums
 from crowdmask.tracking.sightings import REACH_S, Sighting, Sightings
@@ -29,6 +29,7 @@ COAST_S = 1.0  # a chain that was lost may go on for so long without having to b
 CONFIRMING_LOOKS = 3
 CONFIRMING_SURE = 2  # of them
 FEWER_LOOKS, FEWER_AFTER_S = 2, 0.4  # enough where looks are far apart
+DOUBLED_S = 0.3  # a person seen so shortly ago is still there
 SHOWN_ON_S = 0.3  # live, a face is shown for so long after it was seen last
 
 
@@ -203,6 +204,8 @@ class Follower:
         sure = (people.looks[some] >= needed) & (people.sures[some] >= np.minimum(needed, CONFIRMING_SURE))
         sure &= frames >= self._settings.confirm_frames
         sure &= ~self._rules.are_no_face(self._evidence, some)
+        if sure.any():
+            sure &= ~self._on_somebody(some)
         ready = some[sure]
         if not len(ready):
             return
@@ -212,6 +215,15 @@ class Follower:
         self._numbers += len(fresh)
         if len(joined):
             self._keep(~np.isin(np.arange(len(people)), joined))
+
+    def _on_somebody(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which of these faces are mostly where a person was seen just now: the same face, found in another way."""
+        people = self._people
+        seen = people.last_look_s >= people.last_look_s[rows].max() - DOUBLED_S
+        others = np.flatnonzero(seen & (people.number != NOBODY))
+        mine, theirs = boxes_of(people.end_state[rows]), boxes_of(people.end_state[others])
+        smaller = np.minimum(areas(mine)[:, None], areas(theirs)[None, :])
+        return np.asarray((intersections(mine, theirs) > SAME_FACE * smaller).any(axis=1), np.bool_)
 
     def _stitch(self, ready: NDArray[np.intp]) -> NDArray[np.intp]:
         """Joins faces about to be confirmed to people who were lost; returns the rows that are somebody else's now."""

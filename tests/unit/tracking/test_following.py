@@ -270,3 +270,21 @@ def test_mistakes_of_the_caller_are_refused() -> None:
     with pytest.raises(ValueError, match="scores"):
         Finds(np.zeros((2, 4), np.float32), np.zeros(3, np.float32))
     assert SIZE_WH == (640, 480)
+
+
+def test_a_face_found_twice_for_a_while_is_one_person() -> None:
+    """A bowed head is found as a face and, surer, as a larger one with its hair; the second began beside the first."""
+    bowed = Face(300, 200, size=30, score=lambda k: 0.65 if 20 <= k < 32 else 0.9)
+    hair = Face(302, 178, size=42, first=20, last=31, score=0.8)
+    frames, people, one = follow([bowed, hair], 60)
+    assert [p.person for p in people] == [1] and all(len(frame) == 1 for frame in frames)
+    assert one.flashes == 1
+    beside = Face(345, 200, size=42, first=20, last=31, score=0.8)  # whoever stands beside is somebody
+    assert len(follow([bowed, beside], 60)[1]) == 2
+
+
+def test_who_comes_out_from_behind_somebody_is_somebody_from_then_on() -> None:
+    front = Face(300, 200, size=40)
+    behind = Face(300, 185, dx=1.5, size=36, first=10)  # mostly covered at first
+    _, people, _ = follow([front, behind], 80)
+    assert len(people) == 2 and max(p.last_frame for p in people) == 79
