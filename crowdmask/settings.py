@@ -189,7 +189,10 @@ class AnalysisSettings(FollowSettings):
     )
     confidence: float = setting(0.6, "Least detector score of a face.", low=0.01, high=0.99)
     judge_confidence: float = setting(
-        0.85, "Faces with a lower detector score are counted, but unknown: they may be none.", low=0.0, high=0.99
+        0.82,
+        "Finds of which both networks together are less sure that they are faces are counted, but unknown.",
+        low=0.0,
+        high=0.99,
     )
     nms_iou: float = setting(0.4, "Overlap (IoU) above which two finds are one face.", low=0.1, high=0.9)
     detection_size: int = setting(

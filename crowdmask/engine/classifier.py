@@ -44,7 +44,8 @@ class XceptionClassifier:
         if len(unsure):
             logits[unsure] = (logits[unsure] + self._logits(crops[unsure, :, ::-1])) / 2.0
         if logits.ndim == 2:
-            return np.asarray(np.round(softmax(logits), 4), np.float32)
+            # never 0: that is what a network says that does not know the outcome
+            return np.asarray(np.clip(np.round(softmax(logits), 4), 1e-4, 1.0), np.float32)
         return of_unmasked(np.asarray(np.round(1.0 / (1.0 + np.exp(-logits)), 4), np.float32))
 
     def _logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

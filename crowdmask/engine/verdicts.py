@@ -10,8 +10,10 @@ from crowdmask.settings import AnalysisSettings
 from crowdmask.verdicts import Outcome, Verdict
 
 Probabilities = NDArray[np.float32]  # (n, outcomes)
-# chosen on the held-out photographs: a face that is dropped is missed, one that is left unknown is still counted
-NO_FACE_FROM, DOUBTED_FROM = 0.9, 0.4
+# Chosen on the held-out photographs: a face that is dropped is missed, one that is left unknown is still counted.
+NO_FACE_FROM, DOUBTED_FROM = 0.95, 0.8
+CLASSIFIER_SAYS = 0.75  # of whether a find is a face at all, beside 1 of the detector
+LEAST_ODDS, MOST_SCORE = 1e-4, 0.995  # so that neither of the two is ever so sure that the other says nothing
 
 
 def judgeable(boxes_xyxy: FloatArray, settings: AnalysisSettings) -> NDArray[np.bool_]:
@@ -42,9 +44,26 @@ def against(probabilities: Probabilities) -> NDArray[np.float32]:
         return np.asarray(wrong / (1 - probabilities[:, Outcome.NO_FACE]), np.float32)
 
 
+def sureness(probabilities: Probabilities, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How sure both networks together are that a find is a face, (n,): the mean of their logits, weighted.
+
+    Each errs on other things: a fist that the detector is sure of is none to the classifier, and a blurred face that
+    the detector doubts shows a mask. A classifier that knows no such outcome says exactly 0: the score alone counts.
+    """
+    none = np.nan_to_num(probabilities[:, Outcome.NO_FACE]).astype(np.float64)
+    face = -_logit(np.clip(none, LEAST_ODDS, 1 - LEAST_ODDS))
+    both = (_logit(np.clip(scores, LEAST_ODDS, MOST_SCORE)) + CLASSIFIER_SAYS * face) / (1 + CLASSIFIER_SAYS)
+    return np.asarray(np.where(none > 0, 1 / (1 + np.exp(-both)), scores), np.float32)
+
+
+def _logit(probability: NDArray[np.floating]) -> NDArray[np.float64]:
+    known = np.asarray(probability, np.float64)
+    return np.asarray(np.log(known / (1 - known)))
+
+
 def decide(probabilities: Probabilities, scores: NDArray[np.float32], settings: AnalysisSettings) -> NDArray[np.int8]:
-    """Verdicts (n,): unknown where a face was not asked about or is inside the unsure band, or the find is unsure, or
-    may well be none.
+    """Verdicts (n,): unknown where a face was not asked about or is inside the unsure band, or where both networks
+    together are not sure enough that the find is a face.
 
     What is no face at all mostly looks like one without a mask: judged, it would be counted against the crowd.
     """
@@ -57,5 +76,5 @@ def decide(probabilities: Probabilities, scores: NDArray[np.float32], settings: 
         verdicts[wrong & ~worn] = Verdict.UNMASKED
         verdicts[unmasked_prob < settings.mask_threshold - half] = Verdict.MASKED
     doubted = np.nan_to_num(probabilities[:, Outcome.NO_FACE]) >= DOUBTED_FROM
-    verdicts[doubted | (scores < settings.judge_confidence)] = Verdict.UNKNOWN
+    verdicts[doubted | (sureness(probabilities, scores) < settings.judge_confidence)] = Verdict.UNKNOWN
     return verdicts

@@ -204,6 +204,33 @@ def test_detector_trains_and_ships(labelled: Path, tmp_path: Path) -> None:
     assert shipped("retinaface-mobilenet", weights).graph.anchors.strides == (8, 16, 32)
 
 
+def test_a_leaner_detector_learns_from_its_teacher(labelled: Path, tmp_path: Path) -> None:
+    teacher, out, weights = tmp_path / "teacher", tmp_path / "lean", tmp_path / "weights"
+    run("detector", labelled, "--out", teacher, "--steps", "2", "--side", "64", "--largest", "60", *SMALL)
+    lean = ("--fine-channels", "16", "--stem", "dense", "--no-mean-off", "--distilled", "0.6")
+    run("detector", labelled, "--out", out, "--init", teacher / "best.npz", "--steps", "2", "--side", "64",
+        "--largest", "60", *lean, *SMALL)  # fmt: skip
+    assert steps_of(out) == [2]
+    run("ship", out, "--name", "retinaface-mobilenet", "--to", weights)
+
+    from crowdmask.nets.checkpoint import read_arrays
+    from crowdmask.nets.shipped import shipped
+
+    graph = shipped("retinaface-mobilenet", weights).graph
+    assert (graph.fine_channels, graph.stem, graph.mean_off) == (16, "dense", False)
+    begun, learned = read_arrays(teacher / "best.npz"), read_arrays(out / "best.npz")
+    # what fits was taken over and has hardly moved in two steps; what does not is new
+    name = "stage2_3_point_conv/kernel"
+    assert np.abs(learned[name] - begun[name]).max() < 0.02
+    assert learned["ssh1_conv3x3_conv/kernel"].shape == (3, 3, 16, 8)
+    assert "stage1_1_depth_conv/kernel" not in learned and "fpn_down2_conv/kernel" in learned
+
+
+def test_a_teacher_must_be_named(labelled: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--distilled needs a teacher"):
+        run("detector", labelled, "--out", tmp_path / "run", "--distilled", "0.5")
+
+
 def test_the_same_seed_gives_the_same_batches(labelled: Path) -> None:
     from crowdmask.labels.reading import read_labels
     from crowdmask.training.detector_crops import DetectorCrops
