@@ -1,9 +1,18 @@
-"""Whether a batch survives being killed: `python -m benchmarks.soak` kills one again and again, and compares.
+"""Whether a batch survives being ended: `python -m benchmarks.soak` ends one again and again, and compares.
 
-A batch over stills and videos runs undisturbed. Then the same batch, into another folder, is killed with SIGKILL at
-random moments (with all its processes) and started again each time; at last it runs to its end. Every file of counts
-must be byte for byte that of the undisturbed run. With `--fakes` in place of the networks it takes minutes. Options
-after `--` go to `crowdmask analyze`, such as `-- --workers 2` or `-- --aggregate 20m`.
+A batch over stills and videos runs undisturbed. Then the same batch, into another folder, is ended at random moments
+and started again each time; at last it runs to its end. Every file of counts and every annotated video must be byte for
+byte that of the undisturbed run. Ways to end it (`--ends`), each in turn:
+
+    process    SIGKILL for the process and all its workers at once
+    worker     SIGKILL for one of its workers or cluster actors; the batch itself goes on
+    terminate  SIGTERM, and its own end
+    interrupt  Ctrl-C twice
+    disk       the disk is full until it ends by itself (with `--tmpfs`, where root may mount one)
+    clock      SIGKILL, after its clock jumped about by up to a day every two seconds
+
+With `--fakes` in place of the networks it takes minutes. Options after `--` go to `crowdmask analyze`, such as
+`-- --workers 2`, `-- --segment 2` or `-- --cluster auto`.
 """
 
 from __future__ import annotations
@@ -17,8 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,15 +41,21 @@ from tests.factories import make_image, write_clip
 
 ROOT = Path(__file__).parents[1]
 LONG_AGO = 1_700_000_000
-COMPARED = ("frames.csv", "detections.csv", "aggregate.csv", "videos/**/*.csv", "annotated/**/*.png")
+COMPARED = (
+    "frames.csv", "persons.csv", "detections.csv", "aggregate.csv", "videos/**/*.csv", "annotated/**/*.png",
+    "annotated/**/*.mp4",
+)  # fmt: skip
+ENDS = ("process", "worker", "terminate", "interrupt", "disk", "clock")
+BY_ITSELF_S = 120.0  # in which a batch that was asked to end has to
 POLL_S = 0.01
 MOST_TOO_LATE = 10
 
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill: how long after the start, and how many inputs were done by the manifest then."""
+    """One end: how, how long after the start, and how many inputs were done by the manifest then."""
 
+    how: str
     after_s: float
     done: int
 
@@ -92,17 +107,27 @@ def copy_inputs(source: Path, folder: Path, stills: int, videos: int) -> None:
 
 
 def soak(
-    inputs: Path, folder: Path, kills: int, *, seed: int, fakes: bool, fake_ms: float = 0.0, options: Sequence[str] = ()
+    inputs: Path,
+    folder: Path,
+    kills: int,
+    *,
+    seed: int,
+    fakes: bool,
+    fake_ms: float = 0.0,
+    options: Sequence[str] = (),
+    ends: Sequence[str] = ("process",),
+    disk: Path | None = None,
 ) -> Soak:
-    """The whole of it, in `folder`; a batch that fails ends it."""
+    """The whole of it, in `folder`; a batch that fails ends it. `disk` is a small one for the batch that is ended."""
     rng = random.Random(seed)
-    whole, disturbed = folder / "whole", folder / "disturbed"
+    whole, disturbed = folder / "whole", (disk or folder) / "disturbed"
     begun = time.perf_counter()
     _finish(_start(inputs, whole, fakes, fake_ms, options))
     result = Soak(time.perf_counter() - begun)
     share = result.undisturbed_s / (kills + 1)
     while len(result.kills) < kills and result.too_late < MOST_TOO_LATE:
-        process = _start(inputs, disturbed, fakes, fake_ms, options)
+        how = ends[len(result.kills) % len(ends)]
+        process = _start(inputs, disturbed, fakes, fake_ms, options, jumping=how == "clock")
         begun = time.perf_counter()
         if rng.random() < 0.7:  # else whenever it is, in the start as well
             before = _done(disturbed)
@@ -118,16 +143,70 @@ def soak(
                 shutil.rmtree(disturbed)  # the moment came too late: once more from the start
                 share /= 2
             continue
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        result.kills.append(Kill(time.perf_counter() - begun, _done(disturbed)))
+        _end(how, process, disturbed)
+        result.kills.append(Kill(how, time.perf_counter() - begun, _done(disturbed)))
     _finish(_start(inputs, disturbed, fakes, fake_ms, options))
     _compare(whole, disturbed, result)
     return result
 
 
-def _start(inputs: Path, run: Path, fakes: bool, fake_ms: float, options: Sequence[str]) -> subprocess.Popen[bytes]:
-    module = "benchmarks.fake_networks" if fakes else "crowdmask"
+def _end(how: str, process: subprocess.Popen[bytes], run: Path) -> None:
+    if how in ("process", "clock"):
+        os.killpg(process.pid, signal.SIGKILL)
+    elif how == "worker":
+        workers = _workers_of(process.pid)
+        if workers:
+            os.kill(random.choice(workers), signal.SIGKILL)
+            time.sleep(1.0)  # it goes on without; what the next start finds is a batch that was killed a little later
+        os.killpg(process.pid, signal.SIGKILL)
+    elif how == "terminate":
+        process.terminate()
+    elif how == "interrupt":
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+    else:
+        _fill(run, process)
+    try:
+        process.communicate(timeout=BY_ITSELF_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise SystemExit(f"the batch did not end by itself ({how})") from None
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # workers of one that ended at once
+
+
+def _fill(run: Path, process: subprocess.Popen[bytes]) -> None:
+    """No byte is free for as long as the batch goes on, and a while at most."""
+    ballast, end = run.parent / "ballast", time.monotonic() + BY_ITSELF_S / 2
+    with ballast.open("wb", buffering=0) as file:
+        while process.poll() is None and time.monotonic() < end:
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(1 << 16))
+            time.sleep(POLL_S)
+    ballast.unlink()
+    if process.poll() is None:
+        process.terminate()
+
+
+def _workers_of(pid: int) -> list[int]:
+    """Its worker processes, or the actors of the cluster on this machine."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, IndexError):
+            name, _, rest = status.read_text().partition("(")[2].rpartition(")")
+            command = (status.parent / "cmdline").read_bytes()
+            ours = int(rest.split()[1]) == pid and b"spawn_main" in command
+            if ours or name.startswith("ray::Cluster"):
+                found.append(int(status.parent.name))
+    return found
+
+
+def _start(
+    inputs: Path, run: Path, fakes: bool, fake_ms: float, options: Sequence[str], *, jumping: bool = False
+) -> subprocess.Popen[bytes]:
+    module = "benchmarks.fake_networks" if fakes else "benchmarks.jumping_clock" if jumping else "crowdmask"
     given = [str(inputs), "--out-dir", str(run), "--timezone", "Europe/Paris", "--keep-free", "0", "--quiet", *options]
     environment = {**os.environ, "FAKE_MS": str(fake_ms), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
@@ -166,6 +245,19 @@ def _compare(whole: Path, disturbed: Path, result: Soak) -> None:
     result.differing += [path.name for path in disturbed.rglob("*.part")]
 
 
+@contextmanager
+def _disk(path: Path, megabytes: int | None) -> Iterator[Path | None]:
+    if megabytes is None:
+        yield None
+        return
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
@@ -177,6 +269,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--from", dest="source", type=Path, default=ROOT / "samples", help="pictures and videos to copy"
     )
+    parser.add_argument("--ends", default="process", help=f"ways to end it, of {','.join(ENDS)}")
+    parser.add_argument("--tmpfs", type=int, metavar="MB", help="a disk of so many MB for the batch that is ended")
     parser.add_argument("options", nargs="*", help="options of crowdmask analyze, after --")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -185,20 +279,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             make_inputs(folder / "in", given.stills, given.videos)
         else:
             copy_inputs(given.source, folder / "in", given.stills, given.videos)
-        result = soak(
-            folder / "in",
-            folder,
-            given.kills,
-            seed=given.seed,
-            fakes=given.fakes,
-            fake_ms=given.fake_ms,
-            options=given.options,
-        )
-    rows = [[f"{n}", f"{kill.after_s:.1f}", f"{kill.done}"] for n, kill in enumerate(result.kills, 1)]
-    print(table(["kill", "seconds after the start", "inputs done"], rows))
+        with _disk(folder / "disk", given.tmpfs) as disk:
+            result = soak(
+                folder / "in",
+                folder,
+                given.kills,
+                seed=given.seed,
+                fakes=given.fakes,
+                fake_ms=given.fake_ms,
+                options=given.options,
+                ends=given.ends.split(","),
+                disk=disk,
+            )
+    rows = [[f"{n}", kill.how, f"{kill.after_s:.1f}", f"{kill.done}"] for n, kill in enumerate(result.kills, 1)]
+    print(table(["end", "how", "seconds after the start", "inputs done"], rows))
     networks = "fake networks" if given.fakes else "the networks of weights/"
     print(f"\n{given.stills} stills and {given.videos} videos, {networks}, seed {given.seed}; undisturbed")
-    print(f"{result.undisturbed_s:.0f} s. {len(result.kills)} kills; {len(result.compared)} files compared,")
+    print(f"{result.undisturbed_s:.0f} s. {len(result.kills)} ends; {len(result.compared)} files compared,")
     print(f"{len(result.differing)} differ{': ' + ', '.join(result.differing[:10]) if result.differing else ''}.")
     print(machine())
     return 0 if result.is_good and len(result.kills) == given.kills else 1
