@@ -17,6 +17,7 @@ from crowdmask.errors import WeightsError
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.executors import InProcess, Processes
 from crowdmask.jobs.batch.units import Broken, Done, Executor, Plan, Step, Unit
+from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.networks import Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.records import Faces
@@ -82,13 +83,13 @@ def units_of(folder: Path, each: int = 2) -> list[Unit]:
         status = path.stat()
         look = Identity(status.st_size, status.st_mtime_ns)
         entries.append(Entry(path.relative_to(folder).as_posix(), str(path), Kind.PICTURE, look))
-    return [Unit(n, Step.STILLS, tuple(entries[n : n + each])) for n in range(0, len(entries), each)]
+    return [Unit(n + 1, Step.STILLS, tuple(entries[n : n + each])) for n in range(0, len(entries), each)]
 
 
 def through(executor: Executor, units: Sequence[Unit]) -> list[Done | Broken]:
     """Give all of them out, and take until all are back."""
     waiting, found = list(units), []
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400  # a machine that many share may stand still for long
     while waiting or executor.in_hand:
         assert time.monotonic() < end, "it does not end"
         while waiting and executor.fits(waiting[0]):
@@ -124,6 +125,25 @@ def test_what_meets_every_unit_ends_the_work(make: Callable[..., Executor], tmp_
         make(plan_for(tmp_path / "run", folder), without_weights, Stop()) as executor,
     ):
         through(executor, units_of(folder))
+
+
+class Slow(FakeDetector):
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        time.sleep(0.25 * len(images))
+        return super().detect(images)
+
+
+def slow(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
+    return Pair(Slow(), FakeClassifier())
+
+
+def test_beats_come_while_a_unit_is_done(make: Callable[..., Executor], tmp_path: Path) -> None:
+    folder = night(tmp_path / "in", stills=24, frames=0)
+    beats: list[Beat] = []
+    with make(plan_for(tmp_path / "run", folder), slow, Stop(), beats.append) as executor:
+        through(executor, units_of(folder, 24))
+    assert len(beats) >= 2 and {(beat.work, beat.unit) for beat in beats} == {(Work.STILLS, 1)}
+    assert 8 <= sum(beat.amount for beat in beats) <= 24 and all(beat.busy_s > 0 for beat in beats)
 
 
 class Deadly(FakeDetector):

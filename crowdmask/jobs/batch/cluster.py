@@ -15,14 +15,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError
-from crowdmask.jobs.batch.executors import DEATHS_IN_A_ROW, FALSE_STARTS, IN_HAND, EndingStop
+from crowdmask.jobs.batch.executors import IN_HAND, Crew, EndingStop, Member
 from crowdmask.jobs.batch.units import Broken, Done, Plan, Unit
 from crowdmask.jobs.batch.worker import Worker
 from crowdmask.jobs.forecast import Beat
@@ -32,6 +32,7 @@ from crowdmask.media.parts import writing
 from crowdmask.results.run_folder import RunFolder
 
 CORES_EACH = 4  # of an actor, where --threads does not say it
+BEAT_S = 1.0
 LOOK_FOR_CORES_S = 10.0  # machines may join the cluster while the batch works
 
 
@@ -41,7 +42,8 @@ class ClusterWorker:
     def __init__(self, plan: Plan, networks: Networks, proof: str, word: str) -> None:
         _check_shared(plan, Path(proof), word)
         self._asked = threading.Event()
-        self._worker = Worker(plan, networks, EndingStop(self._asked.is_set))
+        self._beats: deque[Beat] = deque()
+        self._worker = Worker(plan, networks, EndingStop(self._asked.is_set), self._beats.append)
         self._lock = threading.Lock()
 
     def ready(self) -> str:
@@ -51,6 +53,10 @@ class ClusterWorker:
         self._worker.fetch(unit)
         with self._lock:
             return self._worker.do(unit)
+
+    def beats(self) -> list[Beat]:
+        """What it did since it was last asked."""
+        return [self._beats.popleft() for _ in range(len(self._beats))]
 
     def stop(self) -> None:
         self._asked.set()
@@ -72,13 +78,6 @@ def _check_shared(plan: Plan, proof: Path, word: str) -> None:
         proof.with_name(f"{proof.name}.{host}.{os.getpid()}").write_text(word)
 
 
-@dataclass
-class _Actor:
-    handle: Any
-    is_up: bool = False
-    units: deque[Unit] = field(default_factory=deque)
-
-
 class Cluster:
     """An `Executor` of as many actors as the cluster has room for, or of `--workers`."""
 
@@ -89,9 +88,9 @@ class Cluster:
         self._cores = plan.runtime.threads or CORES_EACH
         self._most = plan.batch.workers if plan.batch.workers > 1 else None
         self._plan, self._networks, self._stop = plan, networks, stop
-        self._actors: list[_Actor] = []
-        self._refs: dict[Any, tuple[_Actor, Unit]] = {}
-        self._false_starts = self._deaths = 0
+        self._crew = Crew[Any](stop)
+        self._refs: dict[Any, tuple[Member[Any], Unit]] = {}
+        self._beat, self._asked, self._heard = beat, list[Any](), 0.0
         self._room, self._looked = 0, -LOOK_FOR_CORES_S
         self._word = secrets.token_hex(16)
         self._proof = RunFolder(plan.run).log / f"shared-{self._word[:8]}"
@@ -114,7 +113,7 @@ class Cluster:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for actor in self._actors:
+        for actor in self._crew.members:
             with suppress(Exception):
                 self._ray.kill(actor.handle)
         for file in self._proof.parent.glob(f"{self._proof.name}*"):
@@ -128,10 +127,10 @@ class Cluster:
         return len(self._refs)
 
     def fits(self, unit: Unit) -> bool:
-        return self._free_for(unit) is not None or self._has_room
+        return self._has_room or self._crew.free_for(unit, has_room=False) is not None
 
     def put(self, unit: Unit) -> None:
-        actor = self._free_for(unit) or self._start()
+        actor = self._crew.free_for(unit, has_room=self._has_room) or self._start()
         actor.units.append(unit)
         self._refs[actor.handle.do.remote(unit)] = actor, unit
 
@@ -140,9 +139,10 @@ class Cluster:
             time.sleep(wait_s)
             return ()
         if self._stop.asked:
-            for actor in self._actors:
+            for actor in self._crew.members:
                 actor.handle.stop.remote()
         ready, _ = self._ray.wait(list(self._refs), num_returns=1, timeout=wait_s)
+        self._hear()
         found: list[Done | Broken] = []
         for ref in ready:
             if ref not in self._refs:  # its actor was buried a moment ago
@@ -157,52 +157,50 @@ class Cluster:
                 found += self._bury(actor, error)
                 continue
             del self._refs[ref]
-            actor.units.remove(unit)
-            actor.is_up, self._deaths = True, 0
+            self._crew.did(actor, unit)
             found.append(done)
         return found
+
+    def _hear(self) -> None:
+        """The beats of all actors, asked for about once a second; nobody waits for an answer."""
+        if self._asked:
+            ready, self._asked = self._ray.wait(self._asked, num_returns=len(self._asked), timeout=0)
+            for ref in ready:
+                with suppress(self._ray.exceptions.RayError):  # it has died, and is buried by its unit
+                    for beat in self._ray.get(ref):
+                        self._beat(beat)
+        elif time.monotonic() - self._heard >= BEAT_S:
+            self._heard = time.monotonic()
+            self._asked = [actor.handle.beats.remote() for actor in self._crew.members if actor.units]
 
     @property
     def _has_room(self) -> bool:
         """Whether the cluster has cores for one more actor; machines may have joined it or left."""
-        if self._most is not None and len(self._actors) >= self._most:
+        if self._most is not None and len(self._crew.members) >= self._most:
             return False
         if time.monotonic() - self._looked >= LOOK_FOR_CORES_S:
             self._looked = time.monotonic()
             nodes = [node for node in self._ray.nodes() if node["Alive"]]
             self._room = sum(int(node["Resources"].get("CPU", 0)) // self._cores for node in nodes)
-        return len(self._actors) < max(1, self._room)
+        return len(self._crew.members) < max(1, self._room)
 
-    def _free_for(self, unit: Unit) -> _Actor | None:
-        idle = next((actor for actor in self._actors if not actor.units), None)
-        if idle is not None or unit.alone or self._has_room:
-            return idle
-        free = [a for a in self._actors if len(a.units) < IN_HAND and not any(u.alone for u in a.units)]
-        return min(free, key=lambda actor: len(actor.units), default=None)
-
-    def _start(self) -> _Actor:
+    def _start(self) -> Member[Any]:
         plan = replace(self._plan, runtime=replace(self._plan.runtime, threads=self._cores))
-        options = {"num_cpus": self._cores, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": IN_HAND + 1}
+        options = {"num_cpus": self._cores, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": IN_HAND + 2}
         kind = self._ray.remote(ClusterWorker).options(**options)
-        actor = _Actor(kind.remote(plan, self._networks, str(self._proof), self._word))
-        self._actors.append(actor)
+        actor = Member(kind.remote(plan, self._networks, str(self._proof), self._word))
+        self._crew.members.append(actor)
         return actor
 
-    def _bury(self, actor: _Actor, error: Exception) -> list[Broken]:
-        """An actor is gone, with its machine or by itself; what it had in hand is broken."""
-        self._actors.remove(actor)
+    def _bury(self, actor: Member[Any], error: Exception) -> list[Broken]:
+        """An actor is gone, with its machine or by itself."""
         for ref in [ref for ref, (mine, _) in self._refs.items() if mine is actor]:
             del self._refs[ref]
-        cause = getattr(error, "cause", None) or error
-        if "OutputError" in str(cause):  # it was refused before its first unit: the folder is not shared
-            words = str(cause)
+        words = str(getattr(error, "cause", None) or error)
+        if "OutputError" in words:  # it was refused before its first unit: the folder is not shared
             raise OutputError(words[words.rindex("OutputError:") + len("OutputError:") :].strip().splitlines()[0])
-        if not self._stop.asked:
-            self._deaths += 1
-            self._false_starts += not actor.is_up
-        if self._false_starts >= FALSE_STARTS or self._deaths >= DEATHS_IN_A_ROW:
-            raise CrowdmaskError(f"the cluster's workers keep dying ({str(error).splitlines()[0]}): look at Ray's log")
-        return [Broken(unit) for unit in actor.units]
+        why = f"the cluster's workers keep dying ({str(error).splitlines()[0]}): look at Ray's log"
+        return self._crew.bury(actor, why)
 
 
 def _ray() -> Any:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from typing_extensions import Self
 
@@ -99,12 +99,57 @@ class _Hello:
     """The worker is up."""
 
 
+Handle = TypeVar("Handle")
+
+
+@dataclass(eq=False)
+class Member(Generic[Handle]):
+    """One of those that work, by whatever it is reached, and what it has in hand."""
+
+    handle: Handle
+    is_up: bool = False
+    units: deque[Unit] = field(default_factory=deque)
+
+
+class Crew(Generic[Handle]):
+    """Which worker takes a unit, and after how many deaths it is no accident any more; of processes and of actors."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.members: list[Member[Handle]] = []
+        self._stop = stop
+        self._false_starts = self._deaths = 0
+
+    @property
+    def in_hand(self) -> int:
+        return sum(len(member.units) for member in self.members)
+
+    def free_for(self, unit: Unit, *, has_room: bool) -> Member[Handle] | None:
+        """An idle worker; without one, and unless the unit is to be alone, the one with the least in hand."""
+        idle = next((member for member in self.members if not member.units), None)
+        if idle is not None or unit.alone or has_room:
+            return idle
+        free = [m for m in self.members if len(m.units) < IN_HAND and not any(u.alone for u in m.units)]
+        return min(free, key=lambda member: len(member.units), default=None)
+
+    def did(self, member: Member[Handle], unit: Unit) -> None:
+        member.is_up, self._deaths = True, 0
+        member.units = deque(one for one in member.units if one.number != unit.number)
+
+    def bury(self, member: Member[Handle], why: str) -> list[Broken]:
+        """A worker is gone. When the stop is asked it had to go; else what it had in hand is broken."""
+        self.members.remove(member)
+        if not self._stop.asked:
+            self._deaths += 1
+            self._false_starts += not member.is_up
+        if self._false_starts >= FALSE_STARTS or self._deaths >= DEATHS_IN_A_ROW:
+            raise CrowdmaskError(why)
+        return [Broken(unit) for unit in member.units]
+
+
 @dataclass
 class _Process:
     process: Any
     pipe: Connection
-    is_up: bool = False
-    units: deque[Unit] = field(default_factory=deque)
 
 
 class Processes:
@@ -118,51 +163,54 @@ class Processes:
         self._networks, self._stop, self._beat = networks, stop, beat
         self._context = multiprocessing.get_context("spawn")
         self._ending = self._context.Event()
-        self._workers: list[_Process] = []
-        self._false_starts = 0
-        self._deaths = 0  # since the last good result
+        self._crew = Crew[_Process](stop)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ending.set()
-        for worker in self._workers:
+        for worker in self._crew.members:
             with suppress(OSError):
-                worker.pipe.close()
-        for worker in self._workers:
-            worker.process.join(timeout=10)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+                worker.handle.pipe.close()
+        for worker in self._crew.members:
+            process = worker.handle.process
+            process.join(timeout=10)
+            if process.is_alive():
+                process.kill()
+                process.join()
 
     @property
     def in_hand(self) -> int:
-        return sum(len(worker.units) for worker in self._workers)
+        return self._crew.in_hand
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._crew.members) < self._count
 
     def fits(self, unit: Unit) -> bool:
-        return self._free_for(unit) is not None or len(self._workers) < self._count
+        return self._has_room or self._crew.free_for(unit, has_room=False) is not None
 
     def put(self, unit: Unit) -> None:
-        worker = self._free_for(unit) or self._start()
+        worker = self._crew.free_for(unit, has_room=self._has_room) or self._start()
         worker.units.append(unit)
         with suppress(OSError):  # it has died: `take` finds out
-            worker.pipe.send(unit)
+            worker.handle.pipe.send(unit)
 
     def take(self, wait_s: float) -> Sequence[Done | Broken]:
         if self._stop.asked:
             self._ending.set()
-        busy = [worker for worker in self._workers if worker.units]
+        busy = [worker for worker in self._crew.members if worker.units]
         if not busy:
             time.sleep(wait_s)
             return ()
-        ready = wait([worker.pipe for worker in busy], timeout=wait_s)
+        ready = wait([worker.handle.pipe for worker in busy], timeout=wait_s)
         found: list[Done | Broken] = []
         for worker in busy:
-            if worker.pipe not in ready:
+            if worker.handle.pipe not in ready:
                 continue
             try:
-                message = worker.pipe.recv()
+                message = worker.handle.pipe.recv()
             except (EOFError, OSError):
                 found += self._bury(worker)
                 continue
@@ -173,45 +221,27 @@ class Processes:
             elif isinstance(message, _Fatal):
                 raise message.as_error()
             elif isinstance(message, Done):
-                self._deaths = 0
-                worker.units = deque(unit for unit in worker.units if unit.number != message.unit.number)
+                self._crew.did(worker, message.unit)
                 found.append(message)
         return found
 
-    def _free_for(self, unit: Unit) -> _Process | None:
-        """An idle worker; without one, and unless the unit is to be alone, the one with the least in hand."""
-        idle = next((worker for worker in self._workers if not worker.units), None)
-        if idle is not None or unit.alone or len(self._workers) < self._count:
-            return idle
-        free = [w for w in self._workers if len(w.units) < IN_HAND and not any(u.alone for u in w.units)]
-        return min(free, key=lambda worker: len(worker.units), default=None)
-
-    def _start(self) -> _Process:
+    def _start(self) -> Member[_Process]:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_work, args=(theirs, self._ending, self._plan, self._networks, list(sys.path)), daemon=True
         )
         process.start()
         theirs.close()
-        worker = _Process(process, ours)
-        self._workers.append(worker)
+        worker = Member(_Process(process, ours))
+        self._crew.members.append(worker)
         return worker
 
-    def _bury(self, worker: _Process) -> list[Broken]:
-        """A worker is gone. When the stop is asked it had to go; else what it had in hand is broken."""
-        self._workers.remove(worker)
-        worker.pipe.close()
-        worker.process.join()
-        broken = [Broken(unit) for unit in worker.units]
-        if not self._stop.asked:
-            self._deaths += 1
-            self._false_starts += not worker.is_up
-        if self._false_starts >= FALSE_STARTS or self._deaths >= DEATHS_IN_A_ROW:
-            raise CrowdmaskError(
-                f"the worker processes keep dying (exit code {worker.process.exitcode}): try fewer --workers, "
-                "and look at what stands above"
-            )
-        return broken
+    def _bury(self, worker: Member[_Process]) -> list[Broken]:
+        process = worker.handle.process
+        worker.handle.pipe.close()
+        process.join()
+        why = f"the worker processes keep dying (exit code {process.exitcode})"
+        return self._crew.bury(worker, f"{why}: try fewer --workers, and look at what stands above")
 
 
 class EndingStop(Stop):
