@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -103,10 +104,17 @@ def told(error: BaseException) -> tuple[str, int]:
         return one_line(error.format_message()), error.exit_code
     if isinstance(error, CrowdmaskError):
         return one_line(str(error)), EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
+    return _unforeseen(error), EXIT_FAILED
+
+
+def _unforeseen(error: BaseException) -> str:
     if isinstance(error, MemoryError):
-        return "out of memory: try a smaller --window, --batch or --detection-size", EXIT_FAILED
+        return "out of memory: try a smaller --window, --batch or --detection-size"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        name = printable(os.fsdecode(error.filename or ""))
+        return f"{name[:40]}… is longer than a path may be ({len(name)} letters): check it"
     fault = one_line(f"{type(error).__name__}: {error}")
-    return f"this should not happen, please report it with the output of -v: {fault}", EXIT_FAILED
+    return f"this should not happen, please report it with the output of -v: {fault}"
 
 
 def usage(error: click.UsageError) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from crowdmask.results.purge_plan import Deletion, Plan
 
 MOST_LISTED = 20  # on the terminal; purge.log has them all
-WORDS = {"annotated": "annotated pictures and videos", "thumbnail": "thumbnails", "detections": "files of detections"}
+WORDS = {"annotated": "annotated pictures and videos", "detections": "files of detections"}
 
 
 @click.command(name="purge", context_settings={"max_content_width": 110})
@@ -27,7 +27,7 @@ WORDS = {"annotated": "annotated pictures and videos", "thumbnail": "thumbnails"
 def command(*, run: Path, older_than: str, dry_run: bool, yes: bool, quiet: bool, verbose: bool) -> int:
     """Delete from RUN what can show a person, and keep the counts.
 
-    Annotated pictures and videos, thumbnails, detections and the pictures in reports go once they are older than
+    Annotated pictures and videos, detections and the pictures in reports go once they are older than
     AGE, counted from the recording or from when the file was written, whichever is earlier. The per-frame CSV, the
     summary, the manifest and the reports' figures stay. Inputs, links and files outside of RUN are never touched.
     What was deleted stands in RUN/purge.log. Exit code 3: some of it could not be deleted.

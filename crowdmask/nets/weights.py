@@ -35,8 +35,6 @@ class Entry:
     urls: tuple[str, ...] = ()  # direct addresses, tried in order; the checksum makes a mirror as good as the origin
     graph: Mapping[str, Any] = field(default_factory=dict)  # the settings that rebuild the network
     openvino: Mapping[str, Any] = field(default_factory=dict)  # its form for OpenVINO, float and int8; see nets/ir.py
-    threshold: float | None = None  # classifier: probability of unmasked from which a face counts as unmasked
-    unsure_band: float | None = None  # classifier: width of the band about the threshold in which a face is unknown
     trained: Mapping[str, Any] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
 
@@ -77,16 +75,16 @@ class Manifest:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise WeightsError(
-                f"{path}: the weights manifest cannot be read ({error.strerror}): {_REINSTALL}"
+                f"{path}: the weights manifest cannot be read ({error.strerror}): {_remedy(folder)}"
             ) from error
         except ValueError as error:
-            raise WeightsError(f"{path}: the weights manifest is damaged ({error}): {_REINSTALL}") from error
+            raise WeightsError(f"{path}: the weights manifest is damaged ({error}): {_remedy(folder)}") from error
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise WeightsError(f"{path}: this crowdmask reads weights manifests of schema {SCHEMA}: {_REINSTALL}")
+            raise WeightsError(f"{path}: this crowdmask reads weights manifests of schema {SCHEMA}: {_remedy(folder)}")
         try:
             return cls(folder, {name: _entry_from(name, raw) for name, raw in content["networks"].items()})
         except (KeyError, TypeError, AttributeError) as error:
-            raise WeightsError(f"{path}: the weights manifest is damaged ({error!r}): {_REINSTALL}") from error
+            raise WeightsError(f"{path}: the weights manifest is damaged ({error!r}): {_remedy(folder)}") from error
 
     def entry(self, name: str) -> Entry:
         if name not in self.entries:
@@ -113,7 +111,11 @@ class Manifest:
         found = self.find(name)
         if found is None:
             entry = self.entry(name)
-            remedy = _REINSTALL if entry.ships else f"run `crowdmask weights fetch {name}`, or {self.by_hand(name)}"
+            remedy = (
+                _remedy(self.folder)
+                if entry.ships
+                else f"run `crowdmask weights fetch {name}`, or {self.by_hand(name)}"
+            )
             raise WeightsError(f"{self.home(name)}: the weights of {name} are missing: {remedy}")
         return found
 
@@ -123,14 +125,16 @@ class Manifest:
         fault = fault_in(path, entry)
         if fault:
             remedy = (
-                _REINSTALL if entry.ships else f"run `crowdmask weights fetch --force {name}`, or {self.by_hand(name)}"
+                _remedy(self.folder)
+                if entry.ships
+                else f"run `crowdmask weights fetch --force {name}`, or {self.by_hand(name)}"
             )
             raise WeightsError(f"{path}: the weights of {name} are damaged ({fault}): {remedy}")
         return path
 
     def remedy(self, own: str) -> str:
         """What to do about a file that belongs beside the manifest; `own` is for weights of the user's own."""
-        return _REINSTALL if self.folder == shipped_folder() else own
+        return _remedy(self.folder, own)
 
     def by_hand(self, name: str) -> str:
         """How to bring a fetched file from another machine."""
@@ -150,11 +154,21 @@ class Manifest:
         os.replace(part, path)
 
 
+_OWN = "bring it back from where it was made, or give another folder with --weights"
 _REINSTALL = "reinstall crowdmask, which carries it (in a checkout: git checkout -- weights)"
+
+
+def _remedy(folder: Path, own: str = _OWN) -> str:
+    """What to do about a file that is not as it ought to be; `own` is for weights of the user's own."""
+    return _REINSTALL if folder == shipped_folder() else own
+
+
+_FORGOTTEN = ("threshold", "unsure_band")  # in manifests of earlier versions; the settings have them
 
 
 def _entry_from(name: str, raw: Mapping[str, Any]) -> Entry:
     known = {f.name for f in dataclasses.fields(Entry)} - {"name"}
+    raw = {key: value for key, value in raw.items() if key not in _FORGOTTEN}
     unknown = set(raw) - known
     if unknown:
         raise TypeError(f"{name} has the unknown fields {', '.join(sorted(unknown))}")

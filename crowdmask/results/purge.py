@@ -38,7 +38,7 @@ def carry_out(found: Plan, forget: Forget | None = None) -> list[tuple[Deletion,
             log.flush()
         done = {"deleted": len(found.deletions) - len(failed), "failed": len(failed), "left": len(found.left)}
         log.write(json.dumps({"at": _now(), "older_than": found.older_than, "crowdmask": __version__, **done}) + "\n")
-    for folder in (found.run.annotated, found.run.thumbnails, found.run.parts):
+    for folder in (found.run.annotated, found.run.parts):
         _remove_empty(folder)
     return failed
 

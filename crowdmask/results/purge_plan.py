@@ -1,6 +1,6 @@
 """Looks through a run for what can show a person and is old enough to go; purge.py deletes it and keeps every count.
 
-What goes: annotated pictures and videos, thumbnails, detections (also those a batch keeps in parts/ and in its
+What goes: annotated pictures and videos, detections (also those a batch keeps in parts/ and in its
 manifest until they are put together), and the pictures in reports. What stays: every CSV and summary, what the manifest
 counted, the logs, and the reports themselves. Runs that were put aside in the folder are runs of their own.
 
@@ -44,7 +44,7 @@ class Deletion:
     """One thing to be deleted: a file, or some of the rows or pictures in one."""
 
     path: str  # below the run folder, with `/`
-    kind: str  # annotated, thumbnail, detections, pictures, manifest
+    kind: str  # annotated, detections, pictures, manifest
     size: int  # bytes of the file
     since: datetime  # recorded or written, whichever is earlier
     sources: tuple[str, ...] | None = None  # whose rows go; None where the whole file does
@@ -87,11 +87,9 @@ class Known:
     inputs: set[str]  # their paths
 
     def recorded_at(self, place: str) -> datetime | None:
-        """When the source of a copy or thumbnail was recorded: the same path, whatever was added to its name."""
+        """When the source of a copy was recorded: the same path, whatever was added to its name."""
         top, _, inner = place.partition("/")
-        if top == "thumbnails":
-            inner = inner.rpartition("@")[0] or inner
-        elif top not in ("annotated", "parts"):
+        if top not in ("annotated", "parts"):
             inner = place
         plain = _OWN_MEDIA.sub("", inner)
         without_suffix = str(PurePosixPath(inner).with_suffix("")) if PurePosixPath(inner).name else inner
@@ -172,8 +170,6 @@ def kind_of(place: str) -> str | None:
     top = path.parts[0]
     if top == "annotated" and path.suffix.lower() not in _KEPT_SUFFIXES:
         return "annotated"
-    if top == "thumbnails":
-        return "thumbnail"
     if top == "parts" or str(path) in ROWS or _DAMAGED_MANIFEST.fullmatch(place):
         return "detections"
     if path.suffix.lower() == ".html":

@@ -8,7 +8,6 @@
       videos/               of each video its per-frame CSV (<source>.csv) and its summary (<source>.json)
       parts/                on demand: the detections of videos before they are put together; they show where faces are
       before-<n>/           earlier runs, whole, that --no-resume put aside
-      thumbnails/           pictures of worst moments, as they were seen, nothing drawn or blurred: `thumbnail_of`
       manifest.sqlite       what was done of which input, for going on after an interruption; counts, never pictures
       summary.json          how the run was made and what it left out, see below
       aggregate.csv         in place of frames.csv in aggregate-only mode: the columns of `crowdmask stats`
@@ -40,7 +39,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from crowdmask.errors import SettingsError, SourceError
@@ -83,10 +82,6 @@ class RunFolder:
         return self.path / "parts"
 
     @property
-    def thumbnails(self) -> Path:
-        return self.path / "thumbnails"
-
-    @property
     def manifest(self) -> Path:
         return self.path / "manifest.sqlite"
 
@@ -110,10 +105,6 @@ class RunFolder:
     def is_one(self) -> bool:
         """Whether a run was ever started here."""
         return any(path.is_file() for path in (self.manifest, self.summary, self.frames, self.aggregate))
-
-    def thumbnail_of(self, source: str, frame: int) -> Path:
-        """The picture of one frame: thumbnails/<source>@<frame>.jpg, in the tree of the inputs."""
-        return self.thumbnails / f"{PurePosixPath(source)}@{frame}.jpg"
 
     def read_summary(self) -> dict[str, Any]:
         """What summary.json says; an empty object where there is none."""

@@ -174,7 +174,7 @@ def jpeg(image: NDArray[np.uint8]) -> bytes:
 
 
 def frame_of(one: Input, source: str, moment: Moment) -> NDArray[np.uint8] | None:
-    """The frame from the first of the run's thumbnails, the input and the annotated copy that can be read."""
+    """The frame from the input, or else the annotated copy, whichever can be read."""
     for path in _candidates(one, source, moment):
         try:
             if not path.is_file():
@@ -195,7 +195,6 @@ def _candidates(one: Input, source: str, moment: Moment) -> Iterator[Path]:
         yield from one.pictures_from()
         return
     run = one.folder
-    yield run.thumbnail_of(source, moment.frame)
     yield Path(str(one.summary.get("input_root") or "")) / source
     for ending in ("", ".jpg", ".mp4", ".crowdmask.jpg", ".crowdmask.mp4"):  # where a source's own kind is not written
         yield run.annotated / f"{source}{ending}"

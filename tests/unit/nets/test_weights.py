@@ -66,21 +66,20 @@ def test_shipped_files_stay_small() -> None:
 
 
 def test_a_file_beside_the_manifest_is_found_and_verified(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path, a=entry_of(graph={"width": 0.5}, threshold=0.0))
+    folder = folder_with(tmp_path, a=entry_of(graph={"width": 0.5}, measured={"ap50": 0.0}))
     (folder / "a.npz").write_bytes(CONTENT)
     manifest = Manifest.load(folder)
     assert manifest.verify("a") == manifest.locate("a") == folder / "a.npz"
     assert manifest.entry("a").ships
     assert manifest.entry("a").graph == {"width": 0.5}
-    assert manifest.entry("a").threshold == 0.0
-    assert manifest.entry("a").unsure_band is None
+    assert manifest.entry("a").measured == {"ap50": 0.0}
 
 
 def test_a_shipped_file_that_is_absent_is_no_matter_for_the_cache(tmp_path: Path, cache: Path) -> None:
     cache.mkdir()
     (cache / "a.npz").write_bytes(CONTENT)
     manifest = Manifest.load(folder_with(tmp_path, a=entry_of()))
-    with pytest.raises(WeightsError, match="reinstall crowdmask"):
+    with pytest.raises(WeightsError, match="missing: bring it back"):
         manifest.locate("a")
     assert manifest.find("a") is None
 
@@ -203,12 +202,16 @@ def test_training_enters_its_file_and_keeps_what_it_does_not_name(tmp_path: Path
     )
     (folder / "new.npz").write_bytes(b"abc")
     made = update_entry(
-        "a", folder / "new.npz", folder=folder, threshold=np.float32(0.25), measured={"ap50": np.array([0.5, 0.75])}
+        "a",
+        folder / "new.npz",
+        folder=folder,
+        trained={"rate": np.float32(0.25)},
+        measured={"ap50": np.array([0.5, 0.75])},
     )
     manifest = Manifest.load(folder)
     entry = manifest.entry("a")
     assert (entry.file, entry.size, entry.sha256) == ("new.npz", 3, sha256_of(b"abc"))
-    assert (entry.licence, entry.graph, entry.threshold, entry.ships) == ("odd", {"width": 0.5}, 0.25, True)
+    assert (entry.licence, entry.graph, entry.trained, entry.ships) == ("odd", {"width": 0.5}, {"rate": 0.25}, True)
     assert entry.measured == {"ap50": [0.5, 0.75]}
     assert made.sha256 == entry.sha256
     assert list(manifest.entries) == ["a", "b"]
@@ -239,3 +242,27 @@ def test_weights_elsewhere_or_missing_or_with_unknown_fields_are_not_entered(tmp
 
 def test_a_checkout_ships_its_own_folder() -> None:
     assert shipped_folder() == Path(__file__).parents[3] / "weights"
+
+
+def test_a_manifest_of_an_earlier_version_is_read_without_what_nothing_read(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, a=entry_of())
+    content = json.loads((folder / "manifest.json").read_text())
+    content["networks"]["a"] |= {"threshold": 0.5, "unsure_band": 0.1}
+    (folder / "manifest.json").write_text(json.dumps(content))
+    assert "threshold" not in Manifest.load(folder).entry("a").as_dict()
+
+
+@pytest.mark.parametrize("harm", ["missing", "torn", "damaged", "another schema"])
+def test_nobody_is_asked_to_reinstall_for_weights_of_his_own(tmp_path: Path, harm: str) -> None:
+    folder = folder_with(tmp_path, a=entry_of())
+    (folder / "a.npz").write_bytes(CONTENT if harm != "damaged" else CONTENT[:-1] + b"?")
+    if harm == "missing":
+        (folder / "a.npz").unlink()
+    elif harm == "torn":
+        (folder / "manifest.json").write_text("{")
+    elif harm == "another schema":
+        (folder / "manifest.json").write_text('{"schema": 99}')
+    with pytest.raises(
+        WeightsError, match="bring it back from where it was made, or give another folder with --weights"
+    ):
+        Manifest.load(folder).verify("a")

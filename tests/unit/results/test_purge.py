@@ -91,9 +91,8 @@ def test_age_counts_from_the_recording_or_the_file_whichever_is_earlier(run: Pat
         "parts/south/old.mkv.faces",
         "annotated/south/old.crowdmask.mp4",
         "north/old.crowdmask.jpg",
-        "thumbnails/north/old.jpg@0.jpg",
     ]
-    kept = ["annotated/north/young.jpg", "thumbnails/north/young.jpg@0.jpg", "annotated/timeless.jpg"]
+    kept = ["annotated/north/young.jpg", "annotated/timeless.jpg"]
     kept.append("parts/north/young.jpg.faces")
     for place in gone + kept:
         put(run / place)
@@ -154,13 +153,13 @@ def test_no_link_is_followed_and_none_removed(run: Path, tmp_path: Path) -> None
     (run / "annotated").mkdir()
     (run / "annotated" / "folder").symlink_to(outside.parent)
     (run / "annotated" / "old.jpg").symlink_to(outside)
-    (run / "thumbnails").symlink_to(outside.parent)
+    (run / "parts").symlink_to(outside.parent)
     found = plan(run, "0d", NOW)
     assert found.deletions == []
     assert sorted(place for place, reason in found.left if "link" in reason) == [
         "annotated/folder",
         "annotated/old.jpg",
-        "thumbnails",
+        "parts",
     ]
     carry_out(found)
     assert outside.is_file() and (run / "annotated" / "old.jpg").is_symlink()
@@ -316,7 +315,6 @@ def test_the_log_is_never_written_through_a_link(run: Path, tmp_path: Path) -> N
         ("sub/a.crowdmask.csv", None),
         ("detections.csv", "detections"),
         ("sub/detections.csv", None),
-        ("thumbnails/a.jpg@3.jpg", "thumbnail"),
         ("report.html", "pictures"),
     ],
 )

@@ -236,18 +236,16 @@ def test_faces_are_hidden_where_the_run_knows_them_and_whole_pictures_where_it_d
     assert all(detail(picture.jpeg, 28, 52) > 60 and not picture.hidden for picture in shown.values())
 
 
-def test_pictures_come_from_thumbnails_videos_and_annotated_copies(tmp_path: Path) -> None:
+def test_pictures_come_from_videos_and_annotated_copies(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
     one = [as_input(run.path, tmp_path / "in")]
     (tmp_path / "in" / "n").mkdir(parents=True)
     write_clip(tmp_path / "in" / "n" / "v.mp4")
     annotated = run.annotated / "n" / "a.jp2.jpg"
-    thumbnail = run.thumbnail_of("n/t.mkv", 7)
-    for path in (annotated, thumbnail):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), face_picture())
-    moments = [moment("n/v.mp4", seconds=0.48, frame=12), moment("n/a.jp2"), moment("n/t.mkv", frame=7)]
+    annotated.parent.mkdir(parents=True)
+    cv2.imwrite(str(annotated), face_picture())
+    moments = [moment("n/v.mp4", seconds=0.48, frame=12), moment("n/a.jp2")]
     assert set(pictures_of(one, moments)) == set(moments)
 
 
