@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+GUESSED = 20  # bytes of the decoded picture for one of the file, where its kind does not say it at its beginning
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 
 
@@ -99,3 +105,16 @@ def _tiff_pages(data: bytes) -> int:
     except struct.error:
         pass
     return pages
+
+
+def decoded_bytes(data: NDArray[np.uint8]) -> int:
+    """About how much memory the decoded picture takes, by its header; a guess where that is not of a common kind."""
+    head = data[:32].tobytes()
+    if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) >= 24:
+        width, height = struct.unpack(">II", head[16:24])
+        return 3 * int(width) * int(height)
+    if head.startswith(b"\xff\xd8"):
+        with suppress(ValueError, KeyError):
+            height, width, _, _ = simplejpeg.decode_jpeg_header(data.tobytes(), strict=False)
+            return 3 * int(width) * int(height)
+    return GUESSED * len(data)

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -72,6 +73,8 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for reading in self._fetched.values():
+            reading.close()
         for pool in (self._readers, self._writer):
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -87,7 +90,8 @@ class Worker:
         if unit.step is Step.STILLS:
             with self._lock:
                 reading = self._fetched.pop(unit.number, None)
-            worked = self._stills(reading or self._reading(unit), partial(self._beat, unit.number))
+            with closing(reading or self._reading(unit)) as pictures:
+                worked = self._stills(pictures, partial(self._beat, unit.number))
         elif self._counting is not None:
             found = self._counting.video(unit.entries[0], self._loaded, self._stop, partial(self._beat, unit.number))
             worked = [] if found is None else [found]
@@ -126,17 +130,20 @@ class Worker:
             for item in reading:
                 if isinstance(item, Worked):
                     worked.append(item)
+                elif item.is_large:
+                    worked.append(self._alone(item, self._loaded()))
+                    beating.saw()
                 else:
                     hand.append(item)
                     yield item.frame
                 if self._stop.asked:
                     return
 
+        beating = Beating(Work.STILLS, "", beat)
         coming = frames()
         first = next(coming, None)  # the networks are not loaded for nothing
         judge = None if first is None else self._loaded()
         again: list[Frame] = [] if first is None else [first]
-        beating = Beating(Work.STILLS, "", beat)
         while judge is not None:
             try:
                 for result in analyse(_both(again, coming), judge):
