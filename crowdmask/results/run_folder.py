@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -142,6 +142,26 @@ def time_warnings(summary: Mapping[str, Any]) -> list[str]:
     warnings = times.get("warnings") if isinstance(times, Mapping) else None
     found = [row.get("text") for row in warnings or [] if isinstance(row, Mapping)]
     return [text for text in found if isinstance(text, str) and text]
+
+
+def sets_apart(frames: Sequence[Path]) -> bool:
+    """Whether the analyses of these per-frame CSVs set masks wrongly worn apart; refused where only some did."""
+    found = {path: _sets_apart(path) for path in frames}
+    if len(set(found.values())) > 1:
+        first, other = (next(path for path, apart in found.items() if apart is wanted) for wanted in (True, False))
+        raise SettingsError(
+            f"{first} sets masks wrongly worn apart and {other} does not: judge one of them anew with "
+            "crowdmask rejudge --incorrect"
+        )
+    return any(found.values())
+
+
+def _sets_apart(frames: Path) -> bool:
+    path = frames.with_name("summary.json") if frames.name == "frames.csv" else frames.with_suffix(".json")
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["settings"]["analysis"]["incorrect"] == "separate")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # without a summary, or of an older version
 
 
 def frames_file(path: Path) -> Path:

@@ -69,7 +69,7 @@ class WhatWasSeen:
         reach = f"{_month_words(min(months, default=0))} to {_month_words(max(months, default=0))}"
         texts = {
             "file": "timed by the file's own date, which a copy may have changed",
-            "none": "nothing tells when they were taken",
+            "none": "nothing says when they were taken",
             "far_apart": f"more than a year from most others (times reach from {reach})",
         }
         warnings = []

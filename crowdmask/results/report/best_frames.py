@@ -40,7 +40,7 @@ def best_frames(table: FramesTable, number: int) -> list[BestFrame]:
     there = {row[0] for row in table.execute("DESCRIBE given_people").fetchall()}
     if not number or not there.issuperset(NEEDED):
         return []
-    words = [f"people_{verdict.word}" for verdict in verdicts_that_are(Share.AGAINST)]
+    words = [f"people_{verdict.word}" for verdict in verdicts_that_are(Share.AGAINST, separate=table.separate)]
     box = [f"TRY_CAST(best_{edge} AS DOUBLE)" for edge in ("x1", "y1", "x2", "y2")]
     found = table.execute(f"""
         WITH chosen AS (

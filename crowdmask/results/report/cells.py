@@ -16,7 +16,7 @@ from crowdmask.results.report.moments import Moment
 from crowdmask.results.timeline.frames_table import Totals
 from crowdmask.results.timeline.gaps import CameraGap
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
-from crowdmask.verdicts import WORDS
+from crowdmask.verdicts import VERDICTS, WORDS
 
 MOST_CELLS = 150_000
 FIELDS = (
@@ -107,6 +107,7 @@ class Data:
             "mode": self.mode,
             "weighted": self.weighted_by,
             "followed": self.totals.followed_frames > 0,
+            "shares": [row.share_of(self.totals.counts.separate).value for row in VERDICTS],
             "cameras": self.cameras,
             "buckets": {name: [getattr(bucket, name) for bucket in self.buckets] for name in columns},
             "cells": self.cells.as_dict(with_people=self.totals.followed_frames > 0),

@@ -22,7 +22,7 @@ from crowdmask.results.run_folder import time_warnings
 from crowdmask.results.timeline.buckets import DAY, Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.periods import run_zone
-from crowdmask.verdicts import VERDICTS, WORDS
+from crowdmask.verdicts import WORDS
 from crowdmask.words import day_words
 
 
@@ -136,7 +136,6 @@ def payload(report: Report) -> str:
             "data": report.data.as_dict(),
             "against": None if report.against is None else report.against.as_dict(),
             "words": WORDS,
-            "shares": [row.share.value for row in VERDICTS],
         },
         separators=(",", ":"),
     )

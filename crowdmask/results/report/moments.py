@@ -24,7 +24,7 @@ from crowdmask.results.boxes import draw_box, line_width
 from crowdmask.results.detections import NO_FACE
 from crowdmask.results.palette import PALETTES
 from crowdmask.results.report.inputs import Input
-from crowdmask.results.timeline.frames_table import AGAINST, MINUTE_US, FramesTable
+from crowdmask.results.timeline.frames_table import MINUTE_US, FramesTable
 from crowdmask.results.timeline.sql import sql_path, sql_text, sql_unguarded
 from crowdmask.settings import AnalysisSettings
 from crowdmask.verdicts import WORDS, Counts, Verdict
@@ -82,7 +82,7 @@ def worst_moments(table: FramesTable, number: int) -> tuple[list[Moment], int]:
     """The frames with the most unmasked faces, worst first and a minute apart; and how many sources there are."""
     table.execute(f"""
         CREATE OR REPLACE TEMP TABLE cells AS
-        SELECT source, min({{'fewest': -({AGAINST}), 'at_us': at_us, 'time_s': time_s, 'frame': frame,
+        SELECT source, min({{'fewest': -({table.against}), 'at_us': at_us, 'time_s': time_s, 'frame': frame,
             'camera': camera, {", ".join(f"'{word}': {word}" for word in WORDS)}}}) AS best
         FROM ({table.rows()}) GROUP BY source, coalesce(at_us // {MINUTE_US}, floor(time_s / 60)::BIGINT)
     """)
@@ -96,7 +96,7 @@ def worst_moments(table: FramesTable, number: int) -> tuple[list[Moment], int]:
     chosen: list[Moment] = []
     for source, camera, frame, seconds, at_us, *counts in found:
         at = None if at_us is None else _EPOCH + timedelta(microseconds=at_us)
-        moment = Moment(source, camera, frame, seconds, at, Counts.shown(counts))
+        moment = Moment(source, camera, frame, seconds, at, Counts.shown(counts, separate=table.separate))
         if len(chosen) < number and not any(moment.is_near(other) for other in chosen):
             chosen.append(moment)
     return chosen, sources

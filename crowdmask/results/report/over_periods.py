@@ -11,6 +11,7 @@ from crowdmask.errors import SourceError
 from crowdmask.results.report.cells import UNTIMED, Cells, Data
 from crowdmask.results.report.inputs import Input
 from crowdmask.results.report.over_clock import bucket_of
+from crowdmask.results.run_folder import sets_apart
 from crowdmask.results.timeline.frames_table import Totals
 from crowdmask.verdicts import VERDICTS, Counts
 from crowdmask.words import natural
@@ -23,13 +24,14 @@ def of_periods(one: Input, zone: ZoneInfo) -> Data:
     spans = sorted({(row["bucket_start"], row["bucket_end"]) for row in rows if row["bucket_start"]}, key=_instants)
     buckets = [bucket_of(*(datetime.fromisoformat(end).astimezone(zone) for end in span)) for span in spans]
     at = {span: i for i, span in enumerate(spans)}
-    cells, left_out, whole, frames = Cells(), 0, Counts(), 0
+    separate = sets_apart([one.frames])
+    cells, left_out, whole, frames = Cells(), 0, Counts(separate=separate), 0
     for row in rows:
         frames += int(row["frames"] or 0)
         if row["masked"] == "":
             left_out += 1
             continue
-        counts = Counts.of((shown.verdict, int(row.get(shown.word) or 0)) for shown in VERDICTS)
+        counts = Counts.of(((shown.verdict, int(row.get(shown.word) or 0)) for shown in VERDICTS), separate=separate)
         whole += counts
         numbers: dict[str, float] = {"frames": int(row["frames"] or 0), "faces": counts.faces, **counts.by_word}
         numbers |= {"for_ms": counts.supporting, "against_ms": counts.against, "recorded_ms": int(row["frames"] or 0)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from crowdmask.results.report.cells import Bucket, Cells, Data, Seen
 from crowdmask.results.report.inputs import Input
-from crowdmask.results.timeline.frames_table import AGAINST, BLOCK_MINUTES, SECOND_US, SUPPORTING, FramesTable
+from crowdmask.results.timeline.frames_table import BLOCK_MINUTES, SECOND_US, SUPPORTING, FramesTable
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
 from crowdmask.verdicts import WORDS
 from crowdmask.words import natural
@@ -22,8 +22,8 @@ def of_seconds(table: FramesTable, inputs: Sequence[Input], seen: Seen) -> Data:
     words = ", ".join(f"sum({word})" for word in WORDS)
     found = table.execute(f"""
         SELECT source, first_us // {width_s * SECOND_US} AS bucket, sum(frames), sum(frames_with_faces), sum(faces),
-            {words}, sum(({SUPPORTING}) * stands_us // frames), sum(({AGAINST}) * stands_us // frames), sum(stands_us),
-            sum({SUPPORTING} + {AGAINST}), max(peak_unmasked),
+            {words}, sum(({SUPPORTING}) * stands_us // frames), sum(({table.against}) * stands_us // frames),
+            sum(stands_us), sum({SUPPORTING} + {table.against}), max(peak_unmasked),
             coalesce(sum(frames) FILTER (moving AND has_people), 0), max(most_at_once)
         FROM standing GROUP BY source, bucket ORDER BY bucket
     """).fetchall()

@@ -74,10 +74,9 @@
   }
 
   class Table {
-    constructor(data, words, shares) {
+    constructor(data, words) {
       Object.assign(this, data);
       this.words = words;
-      this.shares = shares;
       this.fields = Object.keys(data.cells).filter((name) => name !== "camera" && name !== "bucket");
     }
     factor(cameras) { return cameras.length === 1 ? this.factors[cameras[0]] : this.overall; }
@@ -649,7 +648,7 @@
 
   function begin(text) {
     const found = JSON.parse(text);
-    const tables = [found.data, found.against].filter(Boolean).map((data) => new Table(data, found.words, found.shares));
+    const tables = [found.data, found.against].filter(Boolean).map((data) => new Table(data, found.words));
     if (new Set(tables.map((table) => table.weighted)).size > 1) tables.forEach((table) => { table.weighted = table.weighted === "people" ? "time" : table.weighted; });
     filters(tables, (choice) => show(tables, choice));
     document.documentElement.dataset.ready = "true";

@@ -30,6 +30,7 @@ import duckdb
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError, OutputError, SourceError
+from crowdmask.results.run_folder import sets_apart
 from crowdmask.results.timeline.buckets import minute_of
 from crowdmask.results.timeline.damage import find_damage, read_header
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS, ROUNDED_US, damaged, people_sql, persons_beside
@@ -37,9 +38,7 @@ from crowdmask.results.timeline.sql import first_line, sql_path, sql_text, sql_u
 from crowdmask.verdicts import WORDS, Counts, Share, verdicts_that_are
 
 MEMORY = "1GB"
-SUPPORTING, AGAINST = (
-    " + ".join(verdict.word for verdict in verdicts_that_are(share)) for share in (Share.FOR, Share.AGAINST)
-)
+SUPPORTING = " + ".join(verdict.word for verdict in verdicts_that_are(Share.FOR))
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LAST_YEAR = datetime(2200, 1, 1, tzinfo=timezone.utc)
 MINUTE_US = 60_000_000
@@ -91,6 +90,7 @@ class FramesTable:
     most_at_once, first_us, last_us, recorded_us, masked_us, unmasked_us, trials_u, followed_frames, the verdicts'
     words after `people_`):
 
+    - `separate` says whether masks wrongly worn are in no rate, as the analysis had it; then `against` lacks them.
     - `source` is kept only with `by_source` and for frames without a time, whose `minute` is NULL. With several files
       it is prefixed by the run it belongs to. Outside of `begin` to `end` nothing is counted.
     - `recorded_us` is the time that the frames stand for; `masked_us` that time multiplied by the faces that count for
@@ -117,6 +117,8 @@ class FramesTable:
     ) -> None:
         self.paths = list(paths)
         self.by_source, self.begin, self.end = by_source, begin, end
+        self.separate = sets_apart(self.paths)
+        self.against = " + ".join(verdict.word for verdict in verdicts_that_are(Share.AGAINST, separate=self.separate))
         self._keep_seconds = keep_seconds
         self._stand_us = round(stand_s * SECOND_US)
         self._threads, self._memory = threads or len(os.sched_getaffinity(0)), memory
@@ -158,7 +160,7 @@ class FramesTable:
             CREATE TEMP TABLE seconds AS
             SELECT camera, source, at_us IS NOT NULL AS timed, clock_us // {SECOND_US} AS second, {inside} AS inside,
                 count(*) AS frames, count(*) FILTER (faces > 0) AS frames_with_faces, sum(faces) AS faces,
-                {_added(WORDS)}, max({AGAINST}) AS peak_unmasked, max(faces) AS most_at_once,
+                {_added(WORDS)}, max({self.against}) AS peak_unmasked, max(faces) AS most_at_once,
                 bool_or(followed) AS has_people, min(clock_us) AS first_us, max(clock_us) AS last_us,
                 bool_or(damaged) AS damaged
             FROM (SELECT *, coalesce(at_us, TRY_CAST(time_s * 1e6 AS BIGINT), 0) AS clock_us FROM ({self.rows()}))
@@ -242,9 +244,9 @@ class FramesTable:
                     max(peak_unmasked) AS peak_unmasked, max(most_at_once) AS most_at_once,
                     min(first_us) AS first_us, max(last_us) AS last_us,
                     sum(stands_us) AS recorded_us, sum(({SUPPORTING}) * stands_us // frames) AS masked_us,
-                    sum(({AGAINST}) * stands_us // frames) AS unmasked_us,
-                    least(sum({SUPPORTING} + {AGAINST}) * {SECOND_US},
-                        sum(({SUPPORTING} + {AGAINST}) * stands_us // frames) // 60) AS trials_u,
+                    sum(({self.against}) * stands_us // frames) AS unmasked_us,
+                    least(sum({SUPPORTING} + {self.against}) * {SECOND_US},
+                        sum(({SUPPORTING} + {self.against}) * stands_us // frames) // 60) AS trials_u,
                     coalesce(sum(frames) FILTER (moving AND has_people), 0) AS followed_frames
                 FROM standing GROUP BY ALL
             ) AS frames LEFT JOIN (SELECT {key}, {_added(PEOPLE_WORDS)} FROM people GROUP BY ALL) AS there
@@ -285,7 +287,8 @@ class FramesTable:
         frames, with_faces, peak, untimed, sources = (int(value or 0) for value in row[:5])
         first, last = (None if us is None else instant_of(us) for us in row[5:7])
         followed, most, *numbers = (int(value or 0) for value in row[7:])
-        counts, people = Counts.shown(numbers[: len(WORDS)]), Counts.shown(numbers[len(WORDS) :])
+        words, more = numbers[: len(WORDS)], numbers[len(WORDS) :]
+        counts, people = (Counts.shown(some, separate=self.separate) for some in (words, more))
         left_out = self.execute("SELECT sum(frames) FROM counted WHERE NOT inside").fetchall()[0][0]
         return Totals(
             frames, with_faces, counts, peak, untimed, sources, int(left_out or 0), first, last, people, followed, most

@@ -274,6 +274,7 @@ def _timed(
                 None if together else camera,
                 gap_s=int(gap_us) / 1e6,
                 covered_s=covered_s,
+                separate=table.separate,
             )
 
 
@@ -285,6 +286,7 @@ def _row(
     *,
     gap_s: float | None,
     covered_s: float | None,
+    separate: bool,
 ) -> StatisticsRow:
     """From what both queries give, in the order of _SUMS."""
     found = dict(zip(_SUMS, numbers, strict=True))
@@ -294,7 +296,7 @@ def _row(
         *key,
         int(found["frames"]),
         int(found["frames_with_faces"]),
-        Counts.shown(int(found[word]) for word in WORDS),
+        Counts.shown((int(found[word]) for word in WORDS), separate=separate),
         int(found["peak"]),
         gap_s,
         time,
@@ -302,7 +304,7 @@ def _row(
         covered_s,
         int(found["most_at_once"]),
         int(found["followed_frames"]),
-        Counts.shown(int(found[word]) for word in PEOPLE_WORDS),
+        Counts.shown((int(found[word]) for word in PEOPLE_WORDS), separate=separate),
     )
 
 
@@ -378,4 +380,12 @@ def _untimed(table: FramesTable, precision: Precision) -> Iterator[StatisticsRow
     """)
     while rows := found.fetchmany(5_000):
         for camera, source, *numbers in rows:
-            yield _row((None, None, camera, source), numbers, precision, camera, gap_s=None, covered_s=None)
+            yield _row(
+                (None, None, camera, source),
+                numbers,
+                precision,
+                camera,
+                gap_s=None,
+                covered_s=None,
+                separate=table.separate,
+            )

@@ -7,9 +7,6 @@ from crowdmask.results.timeline.frames_table import FramesTable, Totals
 from crowdmask.results.timeline.precision import MICRO
 from crowdmask.verdicts import Share, verdicts_that_are
 
-PEOPLE_JUDGED = " + ".join(
-    f"people_{verdict.word}" for share in (Share.FOR, Share.AGAINST) for verdict in verdicts_that_are(share)
-)
 WIDTHS = tuple(Width.parse(text) for text in ("1m", "5m", "10m", "20m", "1h", "2h", "6h", "1d", "1w", "1mo"))
 ENOUGH_JUDGED = 50  # in the median bucket: of fewer, single faces make a rate jump between 0 and 100 %
 MOST_BUCKETS = 200  # more do not fit on a screen
@@ -44,9 +41,11 @@ def buckets_of(totals: Totals, width: Width) -> float:
 
 def _median_judged(table: FramesTable, width: Width, by_camera: bool) -> float | None:
     camera = "camera" if by_camera else "''"
+    judged = [v for share in (Share.FOR, Share.AGAINST) for v in verdicts_that_are(share, separate=table.separate)]
+    people = " + ".join(f"people_{verdict.word}" for verdict in judged)
     found = table.execute(f"""
         SELECT median(judged) FROM (
-            SELECT sum(CASE WHEN followed_frames = frames THEN ({PEOPLE_JUDGED}) * {MICRO} ELSE trials_u END) AS judged
+            SELECT sum(CASE WHEN followed_frames = frames THEN ({people}) * {MICRO} ELSE trials_u END) AS judged
             FROM minutes WHERE minute IS NOT NULL
             GROUP BY {camera}, minute // {width.minutes}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowdmask.errors import SourceError
+from crowdmask.errors import SettingsError, SourceError
+from crowdmask.results.report.data import gather
 from crowdmask.results.statistics import wilson_interval
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable
@@ -167,3 +169,25 @@ def test_buckets_add_up_to_the_table_of_people(
     rows = [row for row in rows_of(frames, every, "none") if row.camera != "total"]
     found = sum((row.appearances for row in rows), Counts())
     assert found == Counts(*(sum(v is verdict for _, v, _ in people) for verdict in Verdict))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_masks_wrongly_worn_are_in_the_rate_as_the_analysis_had_them(tmp_path: Path, apart: bool) -> None:
+    frames = write_frames(tmp_path / "frames.csv", video("gate/a.mp4", 60))
+    write_persons(tmp_path / "persons.csv", [person(0, M), person(1, U), person(2, W), person(3, W)])
+    said = {"settings": {"analysis": {"incorrect": "separate" if apart else "unmasked"}}}
+    (tmp_path / "summary.json").write_text(json.dumps(said))
+    (row,) = rows_of(frames)
+    assert row.people == Counts(1, 1, 0, 2) and record(row)["people_incorrect"] == 2
+    assert row.compliance == (0.5 if apart else 0.25) and row.interval == wilson_interval(1, 2 if apart else 4)
+    data = gather([tmp_path]).data.as_dict()
+    assert data["shares"] == ["for", "against", "neither" if apart else "against", "neither"]
+
+
+def test_runs_that_count_masks_wrongly_worn_otherwise_are_not_added_up(tmp_path: Path) -> None:
+    for name in ("unmasked", "separate"):
+        write_frames(tmp_path / name / "frames.csv", video("gate/a.mp4", 60))
+        said = {"settings": {"analysis": {"incorrect": name}}}
+        (tmp_path / name / "summary.json").write_text(json.dumps(said))
+    with pytest.raises(SettingsError, match=r"sets masks wrongly worn apart and .* does not"):
+        rows_of([tmp_path / "unmasked" / "frames.csv", tmp_path / "separate" / "frames.csv"])
