@@ -72,7 +72,8 @@ class Sums:
 
     @property
     def parts(self) -> tuple[int, int, int]:
-        return self.counts.masked, self.counts.unmasked, self.counts.unknown
+        """Masked, unmasked and unknown, which add up to the faces: masks wrongly worn are among the unmasked."""
+        return self.counts.masked, self.counts.unmasked + self.counts.incorrect, self.counts.unknown
 
 
 @dataclass(frozen=True)

@@ -97,3 +97,10 @@ def test_the_file_has_the_columns_of_stats_and_tells_no_frame(tmp_path: Path) ->
 def test_no_cells_leave_a_header(tmp_path: Path) -> None:
     assert write_aggregate(tmp_path / "aggregate.csv", [], PARIS) == 0
     assert (tmp_path / "aggregate.csv").read_text() == ",".join(STATISTICS.names) + "\n"
+
+
+def test_masks_wrongly_worn_are_among_the_unmasked_and_nobody_is_lost() -> None:
+    some = Sums(1, Counts(20, 30, 40, incorrect := 15))
+    assert some.parts == (20, 30 + incorrect, 40) and sum(some.parts) == some.counts.faces
+    shown = told(some, 10)
+    assert shown.parts is not None and sum(shown.parts) == shown.faces
