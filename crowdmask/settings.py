@@ -366,7 +366,7 @@ class TimeAndPlaceSettings(Checked):
 
     timezone: str | None = setting(None, "Zone of local times, such as Europe/Paris; without it this machine's.")
     time_format: str | None = setting(
-        None, "How file names tell the time, as in %Y%m%d_%H%M%S; `unix` and `unixms` for seconds and milliseconds."
+        None, "How file names say the time, as in %Y%m%d_%H%M%S; `unix` and `unixms` for seconds and milliseconds."
     )
     camera_pattern: str | None = setting(
         None, "Regular expression whose group `camera` finds the camera in a path; without it the parent folder."
@@ -434,7 +434,7 @@ class AggregateSettings(Checked):
     )
     min_count: int = setting(
         10,
-        "With --aggregate, do not tell counts of faces below this, nor what they could be computed from.",
+        "With --aggregate, leave out counts of faces below this, and what they could be computed from.",
         low=1,
         high=1_000_000,
     )

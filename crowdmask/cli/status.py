@@ -75,7 +75,7 @@ def print_status(status: Status, *, every_failure: bool) -> None:
         _line("progress", f"{percent(status.share)} of this session's work")
     _line("worked", f"{clock(status.active_s)[:-2]} in {plural(status.sessions, 'session')}")
     if status.periods_only:
-        _line("frames", f"{totals.frames:,}; faces are told by period only, when the run is finished")
+        _line("frames", f"{totals.frames:,}; faces are counted by period only, when the run is finished")
     else:
         counts = totals.counts
         words = f"{counts.masked:,} masked, {counts.unmasked:,} unmasked, {counts.unknown:,} unknown"

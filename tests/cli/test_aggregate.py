@@ -28,7 +28,7 @@ def test_a_folder(crowdmask: Crowdmask, here: Path) -> None:
         "summary.json",
     }
     status = crowdmask("status", "run")
-    assert "faces are told by period only" in status.out and "finished" in status.out
+    assert "faces are counted by period only" in status.out and "finished" in status.out
 
 
 def test_a_single_file(crowdmask: Crowdmask, here: Path) -> None:

@@ -125,7 +125,7 @@ def close(
         if left_out:
             notes.append(f"{left_out} rows are not told in full: a count in them is below {plan.aggregate.min_count}")
     else:
-        notes.append("the counts are told when the run is finished")
+        notes.append("the counts are written when the run is finished")
     if plan.aggregate.aggregate and Width.parse(plan.aggregate.aggregate).minutes < LEAST_MINUTES:
         notes.append(f"a period of {plan.aggregate.aggregate} is shorter than the 20 minutes of the decree of 2021")
     summary["notes"] = notes

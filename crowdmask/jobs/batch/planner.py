@@ -201,7 +201,7 @@ class Planner:
 
     def _again(self, known: Entry, reason: str) -> None:
         if not self.anew[reason]:
-            self._journal.tell(f"{known.source} {ANEW[reason]}; more such inputs are told of in the log")
+            self._journal.tell(f"{known.source} {ANEW[reason]}; more such inputs are named in the log")
         else:
             self._journal.note(ANEW[reason], source=known.source)
         self.anew[reason] += 1
