@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import analyse, conclude, look, stages_of
 from crowdmask.errors import SourceError
-from crowdmask.records import Faces, Frame, FrameResult, SourceKind, Stream
+from crowdmask.records import Faces, Frame, FrameResult, Look, SourceKind, Stream
 from crowdmask.results.people import PeopleStats
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 from crowdmask.verdicts import Counts, Outcome, Verdict
@@ -374,3 +376,28 @@ def test_leaving_early_ends_the_threads() -> None:
     assert any(thread.name.startswith("crowdmask-look") for thread in threading.enumerate())
     looks.close()  # type: ignore[attr-defined]
     assert not any(thread.name.startswith("crowdmask-look") for thread in threading.enumerate())
+
+
+def test_a_stream_of_days_does_not_grow(tmp_path: Path) -> None:
+    """People come and go through a watched hall; what is remembered does not depend on how many there were."""
+    (tmp_path / "zones.toml").write_text(
+        '[[zone]]\nname = "hall"\npolygon = [[0, 0], [1, 0], [1, 1], [0, 1]]\n'
+        '[[line]]\nname = "door"\nfrom = [0.5, 1]\nto = [0.5, 0]'
+    )
+    stream = Stream("camera", SourceKind.STREAM)
+    chosen = replace(SETTINGS, zones=str(tmp_path / "zones.toml"))
+    conclusion, stages = stages_of(chosen)(stream)
+    blank = np.broadcast_to(np.uint8(0), (160, 256, 3))
+    sizes, people = [], 0
+    for k in range(3600):  # four minutes at 15 pictures a second, somebody new every four seconds
+        at = k % 60 * 4.0
+        boxes = np.array([[at, 60, at + 28, 88]], np.float32)
+        faces = Faces(boxes, np.array([0.95], np.float32), np.zeros((1, 5, 2), np.float32))
+        answer = np.array([[0.9, 0.1, 0.0, 0.0]], np.float32)
+        seen = Look(Frame(k, k / 15, blank, stream=stream), faces, answer, np.ones(1, np.float32))
+        for one in conclusion.take(seen):
+            people += sum(isinstance(ready, Person) for stage in stages for ready in stage.take(one))
+        if k % 300 == 299:
+            sizes.append(len(pickle.dumps((conclusion, stages))))
+    assert people >= 55 and len(sizes) == 12
+    assert max(sizes) < 70_000, sizes  # 512 sightings of 104 bytes, and the few people of now
