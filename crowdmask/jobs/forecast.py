@@ -19,6 +19,7 @@ from crowdmask.verdicts import Counts
 
 WINDOW_S = 120.0  # over which it is measured how many workers are at work
 FORGET_S = 600.0  # of work: after so much of it, what was measured before counts half
+FEW = 8.0  # pictures or frames, by which no time is said
 DOUBT = 4.0  # so many pictures or frames weighs what is assumed before anything is measured
 
 
@@ -132,6 +133,11 @@ class Forecast:
             for work, amount in self._videos[source].items():
                 self._left[work] += amount
 
+    def expected_of(self, source: str) -> float:
+        """How many frames of a video the networks are still to look at."""
+        with self._lock:
+            return self._videos.get(source, {}).get(Work.LOOK, 0.0)
+
     def finish_video(self, source: str) -> None:
         """Nothing is left of it, however many frames it had."""
         with self._lock:
@@ -209,9 +215,9 @@ class Forecast:
 
     @property
     def left_s(self) -> float | None:
-        """Between two beats the time that passes is taken off; None before the first."""
+        """Between two beats the time that passes is taken off; None at first, when all is slower than it will be."""
         with self._lock:
-            if not self._busy:
+            if sum(self._done.values()) < FEW:
                 return None
             each = self._each()
             seconds = sum(each[work] * self._left[work] for work in Work) / self._at_work

@@ -70,8 +70,10 @@ class Queue:
             self._claims.remove(output.path for one in video.left_over for output in one.outputs)
             self._manifest.drop_segments(source, [one.segment for one in video.left_over])
         self.videos[source] = video
+        counted, expected = sum(span.frames for span in worked.spans), self._forecast.expected_of(source)
+        share = min(1.0, expected / counted) if counted and expected else 1.0  # that is analysed of all its frames
         draws = video.frames_to_draw if self._plan.draws_videos else 0
-        self._forecast.expect_video(source, video.frames_to_look_at, draws)
+        self._forecast.expect_video(source, share * video.frames_to_look_at, share * draws)
 
     def forget(self, source: str) -> None:
         """A video that is done, or another one by now: its parts go."""

@@ -59,7 +59,7 @@ class Worker:
         self._counting = Counting(plan, self._placing.zone, self._placing.place) if only_counts else None
         self._zones = zones_file(plan.analysis)
         self._pair: Pair | None = None
-        self._send, self._draws_at_once = beat, draws_at_once
+        self._send, self._draws_at_once, self._drawing = beat, draws_at_once, 0
         threads = min(MOST_THREADS, plan.runtime.threads or os.cpu_count() or 1)
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="crowdmask-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="crowdmask-write")
@@ -101,7 +101,9 @@ class Worker:
             if unit.step is Step.DRAW and self._draws_at_once > 1:  # each decodes with its share of the threads
                 plan = replace(plan, runtime=replace(runtime, threads=max(1, runtime.cores // self._draws_at_once)))
             videos = Videos(plan, self._placing, self._loaded, self._stop, beat, weights=lambda: self._weights)
+            self._drawing += unit.step is Step.DRAW
             worked = videos.do(unit)
+            self._drawing -= unit.step is Step.DRAW
         return Done(unit, tuple(worked), self._weights, time.monotonic() - begun)
 
     @property
@@ -109,7 +111,8 @@ class Worker:
         return () if self._pair is None else self._pair.weights
 
     def _beat(self, unit: int, beat: Beat) -> None:
-        self._send(replace(beat, unit=unit))
+        # several pieces that are drawn at once are one worker's work
+        self._send(replace(beat, unit=unit, busy_s=beat.busy_s / max(1, self._drawing)))
 
     def _reading(self, unit: Unit) -> Reading:
         return Reading(unit.entries, self._placing.place, self._readers, self._ahead)

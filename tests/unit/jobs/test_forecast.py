@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crowdmask.jobs import forecast
 from crowdmask.jobs.batch import videos
+from crowdmask.jobs.batch.executors import InProcess
 from crowdmask.jobs.forecast import ASSUMED, Beat, Forecast, Phase, Progress, Work
 from crowdmask.jobs.networks import Pair
 from crowdmask.records import Faces, FrameResult
@@ -121,11 +122,13 @@ def test_the_time_left_is_within_a_third_from_a_fifth_on(
         clip(tmp_path / "in" / "m" / f"{n}.mp4", frames)
 
     class Drawn(AnnotatedVideo):
-        def write(self, result: FrameResult) -> None:
+        def write(self, result: FrameResult, *more: Any) -> None:
             clock.sleep(draw_s)
-            super().write(result)
+            super().write(result, *more)
 
     monkeypatch.setattr(videos, "AnnotatedVideo", Drawn)
+    # one unit at a time: on this clock those who sleep at once would sleep one after the other
+    monkeypatch.setattr(InProcess, "fits", lambda self, unit: not self.in_hand)
     said: list[tuple[float, Progress]] = []
 
     class Watch:
@@ -138,7 +141,7 @@ def test_the_time_left_is_within_a_third_from_a_fifth_on(
 
     outcome = batch(tmp_path / "in", tmp_path / "run", networks=networks, watch=Watch(), segment_s=2.0, settle_s=0.0)
     end, begun = clock(), 1008.0
-    assert outcome.totals.done == 83 and end > begun + 60
+    assert outcome.totals.done == 83 and end > begun + 60, outcome.failures
     worst = 0.0
     for at, progress in said:
         if at < begun + 0.2 * (end - begun) or progress.phase is not Phase.WORKING or end - at < 1.0:
@@ -160,3 +163,22 @@ def test_frames_are_counted_once(tmp_path: Path, clock: Clock) -> None:
     clip(tmp_path / "in" / "v.mp4", 60)
     batch(tmp_path / "in", tmp_path / "run", watch=Watch(), segment_s=1.0)
     assert said == sorted(said) and said[-1] == 60
+
+
+def test_frames_that_are_passed_over_are_not_waited_for(tmp_path: Path, clock: Clock) -> None:
+    """Every fifth of 100 frames, in segments: when the networks are through, nothing is left for them."""
+    said: list[Progress] = []
+
+    class Watch:
+        def moved(self, progress: Progress) -> None:
+            said.append(progress)
+
+    def networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
+        return Pair(Sleeping(clock, 0.2, 1.0), FakeClassifier())
+
+    clip(tmp_path / "in" / "v.mp4", 100)
+    settings = AnalysisSettings(every="5")
+    batch(tmp_path / "in", tmp_path / "run", networks=networks, watch=Watch(), analysis=settings, segment_s=1.0)
+    through = [progress.share for progress in said if progress.frames == 20 and progress.share is not None]
+    assert through[0] > 0.5, through  # all that is left is to draw them
+    assert said[-1].frames == 20 and said[-1].share == 1.0
