@@ -217,7 +217,7 @@ class Forecast:
     def left_s(self) -> float | None:
         """Between two beats the time that passes is taken off; None at first, when all is slower than it will be."""
         with self._lock:
-            if sum(self._done.values()) < FEW:
+            if not self._busy or sum(self._done.values()) < FEW:
                 return None
             each = self._each()
             seconds = sum(each[work] * self._left[work] for work in Work) / self._at_work

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
-from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.manifest import META_PROGRESS, Manifest
+from crowdmask.jobs.forecast import Progress
 from crowdmask.records import Counts
 from tests.cli.conftest import Crowdmask
 
@@ -27,6 +28,7 @@ def run(here: Path) -> Path:
     waiting = [Entry(f"{i}.jpg", f"/{i}.jpg", Kind.PICTURE, Identity(1, 1)) for i in range(2, 6)]
     with Manifest(folder / "manifest.sqlite") as manifest:
         manifest.put([done, *failed, *waiting])
+        manifest.put_meta(META_PROGRESS, json.dumps(Progress(share=0.2, left_s=360.0).as_dict()))
         number = manifest.begin_session(1, "one")
         manifest.put_session(number, active_s=90.0, listed=True, done=1, failed=25, frames=1, ending="interrupted")
     return folder
@@ -40,7 +42,7 @@ def test_in_words(crowdmask: Crowdmask, run: Path) -> None:
     assert "30 inputs" in lines["found"]
     assert "1 (3.3 %): 1 picture" in lines["done"]
     assert "4: 4 pictures" in lines["left"]
-    assert "about 00:06:00" in lines["time"]
+    assert "about 6 min" in lines["time"]
     assert "3 masked, 1 unmasked, 0 unknown; compliance 75.0 %" in lines["frames"]
     assert ran.out.count("torn: save it anew (tried 3 times)") == 20 and "and 5 more: -v lists them all" in ran.out
     assert crowdmask("status", run, "-v").out.count("torn: save it anew") == 25

@@ -281,5 +281,5 @@ def test_two_fetches_at_once_download_once(tmp_path: Path, url: str, script: Scr
 
 
 def test_shipped_weights_are_never_fetched(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="reinstall crowdmask"):
+    with pytest.raises(WeightsError, match="are missing: bring it back from where it was made"):
         fetch("net", manifest=manifest_of(tmp_path))

@@ -78,7 +78,7 @@ def test_the_numbers_by_hand(tmp_path: Path) -> None:
     assert read["not_analysed"]["by_request"]["every"] == 2
     assert read["settings"]["analysis"]["every"] == 2
     ran = {"runtime": "openvino", "precision": "float32", "ran": "cd" * 32}
-    assert read["weights"] == [{"name": "detector", "file": "d.npz", "sha256": "ab" * 32, **ran}]
+    assert read["weights"] == [{"name": "detector", "file": "d.npz", "sha256": "ab" * 32, **ran, "origin": ""}]
     assert read["speed"]["fps"] == 2.0
     assert read["speed"]["busy_s"] == {"detect": 1.235}
     assert read["notes"] == ["no sound"]

@@ -64,7 +64,7 @@ def test_as_dict_is_json_and_adds_up(run: Path) -> None:
     assert told["inputs"] == {"found": 8, "all_found": True, "done": 3, "failed": 2, "left": 3, "unsettled": 1}
     assert sum(sum(states.values()) for states in told["by_kind"].values()) == 8
     assert told["counts"] == {
-        "frames": 52, "frames_with_faces": 1, "faces": 7, "masked": 3, "unmasked": 3, "unknown": 1
+        "frames": 52, "frames_with_faces": 1, "faces": 7, "masked": 3, "unmasked": 3, "incorrect": 0, "unknown": 1
     }  # fmt: skip
     assert told["state"] == "broken off" and told["process"] is None
 
