@@ -28,9 +28,9 @@ def command(*, run: Path, older_than: str, dry_run: bool, yes: bool, quiet: bool
     """Delete from RUN what can show a person, and keep the counts.
 
     Annotated pictures and videos, detections and the pictures in reports go once they are older than
-    AGE, counted from the recording or from when the file was written, whichever is earlier. The per-frame CSV, the
-    summary, the manifest and the reports' figures stay. Inputs, links and files outside of RUN are never touched.
-    What was deleted stands in RUN/purge.log. Exit code 3: some of it could not be deleted.
+    AGE, counted from the recording or from when the file was written, whichever is earlier. The tables of frames and
+    of people, the summary, the manifest and the reports' figures stay. Inputs, links and files outside of RUN are
+    never touched. What was deleted stands in RUN/purge.log. Exit code 3: some of it could not be deleted.
     """
     from crowdmask.cli.main import EXIT_SOME_FAILED
     from crowdmask.jobs.purging import plan_all, purge_all
