@@ -48,6 +48,11 @@ def known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
+def _number(name: str, meaning: str) -> Column[FaceRow]:
+    """What a further stage knows of the face under that name; nothing where it does not."""
+    return Column(name, Kind.SINGLE, meaning, lambda row: known(row.column(name, math.nan)), places=4)
+
+
 DETECTIONS: Table[FaceRow] = Table(
     "detections",
     2,
@@ -103,19 +108,13 @@ DETECTIONS: Table[FaceRow] = Table(
             "observed, or interpolated where the face was filled in between two frames in which it was found",
             lambda row: "interpolated" if row.column("observed") is False else "observed",
         ),
-        Column(
+        _number(
             "steady_prob",
-            Kind.SINGLE,
             "probability of unmasked from all frames so far, by which a followed face has its verdict",
-            lambda row: known(row.column("steady_prob", math.nan)),
-            places=4,
         ),
-        Column(
+        _number(
             "incorrect_prob",
-            Kind.SINGLE,
             "probability of a mask wrongly worn, which is a part of unmasked_prob",
-            lambda row: known(row.column("incorrect_prob", math.nan)),
-            places=4,
         ),
         Column(
             "zones",
@@ -123,19 +122,13 @@ DETECTIONS: Table[FaceRow] = Table(
             "the zones that it stands in, with semicolons between; empty without --zones",
             lambda row: ";".join(name for name, inside in row.result.zones.items() if inside[row.face]),
         ),
-        Column(
+        _number(
             "no_face_prob",
-            Kind.SINGLE,
             "probability, by the classifier, that it is no face at all; empty where it was not judged in this frame",
-            lambda row: known(row.column("no_face_prob", math.nan)),
-            places=4,
         ),
-        Column(
+        _number(
             "vote_weight",
-            Kind.SINGLE,
             "how much this frame's answer counts for a followed face's verdict, 0 to 1; `crowdmask rejudge` needs it",
-            lambda row: known(row.column("vote_weight", math.nan)),
-            places=4,
         ),
     ),
 )
