@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,7 @@ from crowdmask.errors import OutputError
 from crowdmask.media.colour import writable_matrix
 from crowdmask.media.parts import part_of
 from crowdmask.media.sources import open_source
-from crowdmask.media.video_writer import VideoWriter
+from crowdmask.media.video_writer import VideoWriter, encoder_options
 from crowdmask.records import Frame, SourceKind, VideoInfo
 from crowdmask.settings import AnalysisSettings
 from tests.factories import make_frame, make_image, read_index, write_clip
@@ -502,3 +503,28 @@ def test_of_a_camera_that_stands_still_the_default_is_hardly_larger_than_veryfas
 
     # 1.24 times; by the preset alone 2.2 times
     assert size() < 1.5 * size(preset="veryfast")
+
+
+def test_the_same_frames_always_give_the_same_bytes() -> None:
+    frames = [av.VideoFrame.from_ndarray(make_image(n, (96, 64)), format="bgr24") for n in range(4)]
+    pictures = [frame.reformat(format="yuv420p").to_ndarray() for frame in frames]
+
+    def encoded(_: int) -> bytes:
+        with av.open(os.devnull, "w", format="null") as out:
+            stream = out.add_stream("libx264", rate=25, options=encoder_options("superfast", 23))
+            stream.width, stream.height, stream.codec_context.thread_count = 96, 64, 1
+            packets = []
+            for number, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+                frame.pts = number
+                packets += stream.encode(frame)
+            return b"".join(bytes(packet) for packet in [*packets, *stream.encode(None)])
+
+    with ThreadPoolExecutor(4) as pool:  # with x264's AVX-512 code one in a hundred differed
+        assert len(set(pool.map(encoded, range(600)))) == 1
+
+
+def test_x264_is_held_to_avx2_only_where_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_avx512 in (True, False):
+        monkeypatch.setattr(cv2, "checkHardwareSupport", lambda feature, answer=has_avx512: answer)
+        assert ("asm=" in encoder_options("superfast", 23)["x264-params"]) is has_avx512
