@@ -109,6 +109,7 @@ VERDICTS = (  # in the order in which people are shown them
 )
 WORDS = tuple(row.word for row in VERDICTS)
 _ROWS = {row.verdict: row for row in VERDICTS}
+_SHOWN_AT = tuple(WORDS.index(_ROWS[verdict].word) for verdict in Verdict)  # tables of millions of rows ask for it
 
 
 def verdicts_that_are(share: Share, *, separate: bool = False) -> tuple[Verdict, ...]:
@@ -143,7 +144,10 @@ class Counts:
     @classmethod
     def shown(cls, numbers: Iterable[int], *, separate: bool = False) -> Counts:
         """From numbers in the order of VERDICTS, as tables have them."""
-        return cls.of(zip((row.verdict for row in VERDICTS), numbers, strict=True), separate=separate)
+        given = tuple(numbers)
+        if len(given) != len(VERDICTS):
+            raise ValueError(f"{len(given)} numbers for {len(VERDICTS)} verdicts")
+        return cls(*(given[at] for at in _SHOWN_AT), separate=separate)
 
     def counted(self, *, separate: bool) -> Counts:
         """The same numbers, counted in that way."""

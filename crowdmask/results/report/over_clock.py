@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,6 +10,7 @@ from crowdmask.results.statistics import Z_95
 from crowdmask.results.timeline.buckets import HOUR, Width
 from crowdmask.results.timeline.frames_table import FramesTable, Totals
 from crowdmask.results.timeline.gaps import longest_gaps
+from crowdmask.results.timeline.hours_of_week import hours_of_week
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
 from crowdmask.results.timeline.precision import DesignEffect, precision_of, t_quantile
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, statistics_rows
@@ -20,7 +19,6 @@ from crowdmask.words import natural, span_words
 
 MOST_BUCKETS_ASKED = 10_000
 MOST_GAPS = 200
-PEAKS = ("peak", "most")  # the largest of several, where others are added up
 
 
 def of_clock(
@@ -45,7 +43,8 @@ def of_clock(
         if row.frames or row.covered_s:
             cells.add(at[row.camera], bucket, _numbers(row))
     if width.minutes > HOUR:
-        _fold_hours(statistics_rows(table, Width.parse("1h"), zone, empty=False, precision=precision), at, hours)
+        for hour, row in hours_of_week(table, zone, precision):
+            hours.add(at[row.camera], hour, _numbers(row))
     return Data(
         "clock",
         tuple(cameras),
@@ -96,20 +95,6 @@ def _numbers(row: StatisticsRow) -> dict[str, float]:
             "blocks_c": row.time.blocks * 100,
         }
     return numbers
-
-
-def _fold_hours(rows: Iterable[StatisticsRow], at: Mapping[str, int], hours: Cells) -> None:
-    found: dict[tuple[int, int], Counter[str]] = {}
-    for row in rows:
-        if row.start is not None:
-            key = at[row.camera], row.start.weekday() * 24 + row.start.hour
-            sums = found.setdefault(key, Counter())
-            numbers = {name: round(n) for name, n in _numbers(row).items()}
-            peaks = {name: max(sums[name], numbers.pop(name)) for name in PEAKS}
-            sums.update(numbers)
-            sums |= Counter(peaks)
-    for (camera, hour), numbers in sorted(found.items()):
-        hours.add(camera, hour, numbers)
 
 
 def bucket_of(start: datetime, end: datetime) -> Bucket:

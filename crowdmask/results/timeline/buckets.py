@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -82,6 +83,7 @@ def instant_at(minute: int) -> datetime:
     return _EPOCH + timedelta(minutes=minute)
 
 
+@lru_cache(maxsize=4096)  # a bucket's ends are those of all its cameras
 def local_at(minute: int, zone: ZoneInfo) -> datetime:
     """The local time with a fixed offset, so that both passes of a repeated hour compare as they should."""
     local = instant_at(minute).astimezone(zone)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from crowdmask.results.statistics import Z_95
 from crowdmask.results.timeline.frames_table import FramesTable
@@ -101,6 +102,7 @@ def design_effect(strata: list[Blocks]) -> DesignEffect | None:
     return DesignEffect(max(1.0, variance * trials / (rate * (1 - rate))), freedom)
 
 
+@lru_cache(maxsize=4096)  # every row of a camera asks for the same
 def t_quantile(freedom: int, z: float = Z_95) -> float:
     """Student's t at the level of the normal quantile z (Abramowitz and Stegun 26.7.5); within 0.001 from 5 on."""
     terms = (

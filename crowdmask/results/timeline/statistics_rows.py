@@ -246,83 +246,76 @@ def statistics_rows(
     `precision` is that of the table, for whoever has measured it already.
     """
     measured = precision or precision_of(table)
-    starts, ends = bucket_spans(width, zone, table.stretches(LONGEST_EMPTY_DAYS))
-    if len(starts):
-        table.put("spans", {"start": starts, "stop": ends})
-        begin_us, end_us = int(starts[0]) * MINUTE_US, int(ends[-1]) * MINUTE_US
-        if table.begin is not None:
-            begin_us = max(begin_us, microseconds(table.begin))
-        if table.end is not None:
-            end_us = min(end_us, microseconds(table.end))
-        yield from _timed(table, zone, _query(by, gap_s, empty, begin_us, end_us), measured, together=by == "none")
+    asked = put_buckets(table, width, zone)
+    if asked is not None:
+        found = table.execute(f"{buckets_query(by, gap_s, asked, empty=empty)} ORDER BY start, camera, source")
+        while rows := found.fetchmany(5_000):
+            for start, stop, camera, source, *numbers in rows:
+                key = local_at(start, zone), local_at(stop, zone), camera, source
+                yield row_of(key, numbers, measured, None if by == "none" else camera, separate=table.separate)
     yield from _untimed(table, measured)
 
 
-def _timed(
-    table: FramesTable, zone: ZoneInfo, query: str, precision: Precision, *, together: bool
-) -> Iterator[StatisticsRow]:
-    found = table.execute(query)
-    while rows := found.fetchmany(5_000):
-        for start, stop, camera, source, *numbers, gap_us, uncovered_us in rows:
-            begin, end = local_at(int(start), zone), local_at(int(stop), zone)
-            covered_s = max(0.0, (int(stop) - int(start)) * 60.0 - int(uncovered_us) / 1e6)
-            numbers[_BLOCKS] *= min(1.0, (int(stop) - int(start)) / BLOCK_MINUTES)  # a part of a block is no whole one
-            yield _row(
-                (begin, end, camera, source),
-                numbers,
-                precision,
-                None if together else camera,
-                gap_s=int(gap_us) / 1e6,
-                covered_s=covered_s,
-                separate=table.separate,
-            )
+def put_buckets(table: FramesTable, width: Width, zone: ZoneInfo) -> tuple[int, int] | None:
+    """Give the table its buckets as `spans`; from when to when they are asked for, None where no frame has a time."""
+    starts, ends = bucket_spans(width, zone, table.stretches(LONGEST_EMPTY_DAYS))
+    if not len(starts):
+        return None
+    table.put("spans", {"start": starts, "stop": ends})
+    begin_us, end_us = int(starts[0]) * MINUTE_US, int(ends[-1]) * MINUTE_US
+    if table.begin is not None:
+        begin_us = max(begin_us, microseconds(table.begin))
+    if table.end is not None:
+        end_us = min(end_us, microseconds(table.end))
+    return begin_us, end_us
 
 
-def _row(
+def row_of(
     key: tuple[datetime | None, datetime | None, str, str],
     numbers: Sequence[Any],
     precision: Precision,
     camera: str | None,
     *,
-    gap_s: float | None,
-    covered_s: float | None,
     separate: bool,
 ) -> StatisticsRow:
-    """From what both queries give, in the order of _SUMS."""
-    found = dict(zip(_SUMS, numbers, strict=True))
-    recorded, masked, unmasked, trials = (int(found[name]) / MICRO for name in _TIMES)
-    time = TimeSums(recorded, masked, unmasked, trials, float(found["blocks"]))
+    """From what the queries give, in the order of SUMS and OF_TIME."""
+    found = dict(zip((*SUMS, *OF_TIME), numbers, strict=True))
+    recorded, masked, unmasked, trials = (found[name] / MICRO for name in _TIMES)
+    time = TimeSums(recorded, masked, unmasked, trials, found["blocks"])
+    gap_us, covered_us = (found[name] for name in OF_TIME)
     return StatisticsRow(
         *key,
-        int(found["frames"]),
-        int(found["frames_with_faces"]),
-        Counts.shown((int(found[word]) for word in WORDS), separate=separate),
-        int(found["peak"]),
-        gap_s,
+        found["frames"],
+        found["frames_with_faces"],
+        Counts.shown((found[word] for word in WORDS), separate=separate),
+        found["peak"],
+        None if gap_us is None else gap_us / MICRO,
         time,
         precision.effective(time.trials, time.blocks, camera),
-        covered_s,
-        int(found["most_at_once"]),
-        int(found["followed_frames"]),
-        Counts.shown((int(found[word]) for word in PEOPLE_WORDS), separate=separate),
+        None if covered_us is None else covered_us / MICRO,
+        found["most_at_once"],
+        found["followed_frames"],
+        Counts.shown((found[word] for word in PEOPLE_WORDS), separate=separate),
     )
 
 
 _TIMES = ("recorded_us", "masked_us", "unmasked_us", "trials_u")
 _ADDED = ("frames", "frames_with_faces", *_TIMES, *WORDS, "followed_frames", *PEOPLE_WORDS)
-_SUMS = ("blocks", "peak", "most_at_once", *_ADDED)
-_BLOCKS = _SUMS.index("blocks")
+SUMS = ("blocks", "peak", "most_at_once", *_ADDED)
+OF_TIME = ("gap_us", "covered_us")  # None where no time is known
 
 
-def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int) -> str:
+def buckets_query(by: str, gap_s: float | None, asked: tuple[int, int], *, empty: bool) -> str:
+    """SQL of start, stop, camera, source, SUMS and OF_TIME of every bucket of `spans`."""
     camera = "''" if by == "none" else "camera"
     source = "source" if by == "source" else "''"
+    begin_us, end_us = asked
     first, last = str(begin_us), str(end_us)
     if by == "source":  # a file's buckets end where it does; a camera is expected to have frames all the time
         first = f"greatest({begin_us}, min(spans.start) * {MINUTE_US})"
         last = f"least({end_us}, max(spans.stop) * {MINUTE_US})"
     added = ", ".join(f"sum({name}) AS {name}" for name in _ADDED)
-    sums = ", ".join(f"coalesce({name}, 0)" for name in _SUMS)
+    sums = ", ".join(f"coalesce({name}, 0)::BIGINT AS {name}" for name in SUMS[1:])
     return f"""
         WITH
         kept AS MATERIALIZED (
@@ -362,30 +355,24 @@ def _query(by: str, gap_s: float | None, empty: bool, begin_us: int, end_us: int
             SELECT start, stop, camera, source FROM expected
                 JOIN spans ON stop * {MINUTE_US} > begin_us AND start * {MINUTE_US} < end_us
         )
-        SELECT start, stop, camera, source, {sums}, coalesce(gap_us, 0), coalesce(us, 0)
+        SELECT start, stop, camera, source,
+            coalesce(blocks, 0) * least(1.0, (stop - start) / {BLOCK_MINUTES})::DOUBLE AS blocks,  -- or a part of one
+            {sums}, coalesce(gap_us, 0)::BIGINT AS gap_us,
+            greatest(0, (stop - start) * {MINUTE_US} - coalesce(us, 0))::BIGINT AS covered_us
         FROM listed {"LEFT" if empty else "INNER"} JOIN counted USING (start, camera, source)
             LEFT JOIN uncovered USING (start, camera, source)
-        ORDER BY start, camera, source
     """
 
 
 def _untimed(table: FramesTable, precision: Precision) -> Iterator[StatisticsRow]:
-    added = ", ".join(f"sum({name})" for name in _ADDED)
-    by_name = dict(zip(_ADDED, added.split(", "), strict=True))
+    by_name = {name: f"sum({name})::BIGINT" for name in _ADDED}
     by_name |= {"peak": "max(peak_unmasked)", "most_at_once": "max(most_at_once)"}
-    by_name |= {"blocks": "count(DISTINCT CASE WHEN trials_u > 0 THEN block END)"}
+    by_name |= {"blocks": "count(DISTINCT CASE WHEN trials_u > 0 THEN block END)::DOUBLE"}
     found = table.execute(f"""
-        SELECT camera, source, {", ".join(by_name[name] for name in _SUMS)}
+        SELECT camera, source, {", ".join(by_name[name] for name in SUMS)}
         FROM minutes WHERE minute IS NULL GROUP BY camera, source ORDER BY source, camera
     """)
     while rows := found.fetchmany(5_000):
         for camera, source, *numbers in rows:
-            yield _row(
-                (None, None, camera, source),
-                numbers,
-                precision,
-                camera,
-                gap_s=None,
-                covered_s=None,
-                separate=table.separate,
-            )
+            key = None, None, camera, source
+            yield row_of(key, (*numbers, None, None), precision, camera, separate=table.separate)
