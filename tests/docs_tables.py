@@ -21,7 +21,7 @@ from crowdmask.engine.views import View, views_of
 from crowdmask.results.detections import DETECTIONS
 from crowdmask.results.frames_csv import FRAMES, FRAMES_OF_ONE
 from crowdmask.results.persons import PERSONS
-from crowdmask.results.timeline.statistics_columns import STATISTICS
+from crowdmask.results.timeline.statistics_columns import STATISTICS, zone_meanings
 from crowdmask.settings import AnalysisSettings
 
 ROOT = Path(__file__).parents[1]
@@ -202,6 +202,7 @@ def makers() -> dict[str, Callable[[], str]]:
         "columns persons": lambda: columns_table(PERSONS.meanings),
         "columns detections": lambda: columns_table(DETECTIONS.meanings),
         "columns statistics": lambda: columns_table(STATISTICS.meanings),
+        "columns zones": lambda: columns_table(zone_meanings()),
         "views": views_table,
     }
 

@@ -16,6 +16,7 @@ from crowdmask.words import plural
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from crowdmask.results.columns import Table
     from crowdmask.results.timeline.frames_table import Totals
     from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
@@ -104,6 +105,7 @@ def command(
     from crowdmask.results.timeline.frames_table import FramesTable
     from crowdmask.results.timeline.periods import period, run_zone
     from crowdmask.results.timeline.precision import precision_of
+    from crowdmask.results.timeline.statistics_columns import statistics_table
     from crowdmask.results.timeline.statistics_files import WITH_TOTALS
     from crowdmask.results.timeline.statistics_rows import statistics_rows, with_totals
     from crowdmask.results.timeline.widths import fitting_width
@@ -120,7 +122,8 @@ def command(
         rows = statistics_rows(table, width, zone, by, gap_s=gap_s, empty=empty, precision=precision)
         if total if total is not None else form in WITH_TOTALS:
             rows = with_totals(rows, precision)
-        _write(rows, form, out, overwrite, paths)
+        columns = statistics_table(table.zones.names)
+        _write(rows, form, out, overwrite=overwrite, inputs=paths, columns=columns)
         totals = table.totals()
     if not quiet:
         chosen = "" if asked else f", in buckets of {width.text}"
@@ -129,7 +132,15 @@ def command(
         _say(totals, zone, out, chosen, dict.fromkeys(warnings))
 
 
-def _write(rows: Iterator[StatisticsRow], form: str, out: Path | None, overwrite: bool, inputs: list[Path]) -> None:
+def _write(
+    rows: Iterator[StatisticsRow],
+    form: str,
+    out: Path | None,
+    *,
+    overwrite: bool,
+    inputs: list[Path],
+    columns: Table[StatisticsRow],
+) -> None:
     """To the terminal, or to a file that gets its name when it is whole."""
     from crowdmask.media.parts import commit, ensure_writable, part_of, refuse_own_input, writing
     from crowdmask.results.timeline.statistics_files import FILE_WRITERS, TEXT_WRITERS
@@ -137,7 +148,7 @@ def _write(rows: Iterator[StatisticsRow], form: str, out: Path | None, overwrite
     if out is None:
         if form in FILE_WRITERS:
             raise SettingsError(f"{form} is no format for a terminal or a pipe: name a file with --out")
-        TEXT_WRITERS[form](rows, sys.stdout)
+        TEXT_WRITERS[form](rows, sys.stdout, columns)
         return
     for path in inputs:
         refuse_own_input(out, path)
@@ -146,10 +157,10 @@ def _write(rows: Iterator[StatisticsRow], form: str, out: Path | None, overwrite
     try:
         with writing(out):
             if form in FILE_WRITERS:
-                FILE_WRITERS[form](rows, part)
+                FILE_WRITERS[form](rows, part, columns)
             else:
                 with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                    TEXT_WRITERS[form](rows, file)
+                    TEXT_WRITERS[form](rows, file, columns)
         commit(out)
     finally:
         part.unlink(missing_ok=True)  # half a table is of no use, unlike half an analysis

@@ -32,16 +32,24 @@ class ZoneSums:
             max(self.longest_s, other.longest_s),
         )
 
+    @property
+    def mean_s(self) -> float | None:
+        """For how long one stayed, on average."""
+        return self.dwell_s / self.people.faces if self.people.faces else None
+
     def as_dict(self) -> dict[str, Any]:
         people = self.people
         low, high = wilson_interval(people.supporting, people.judged) or (None, None)
-        mean = self.dwell_s / people.faces if people.faces else None
         return {
             "people": people.faces,
             **people.by_word,
             "compliance": {"rate": _rounded(people.compliance), "low": _rounded(low), "high": _rounded(high)},
             "visits": self.visits,
-            "dwell_s": {"total": round(self.dwell_s, 3), "mean": _rounded(mean), "longest": round(self.longest_s, 3)},
+            "dwell_s": {
+                "total": round(self.dwell_s, 3),
+                "mean": _rounded(self.mean_s),
+                "longest": round(self.longest_s, 3),
+            },
             "faces": {"faces": self.faces.faces, **self.faces.by_word},
         }
 

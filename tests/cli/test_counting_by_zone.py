@@ -17,6 +17,7 @@ from crowdmask.tracking.zones import Crossing, Visit
 from tests.cli.conftest import Crowdmask
 from tests.factories import write_clip
 from tests.people import LENGTH, SCENE, picture
+from tests.schemas import assert_fits
 
 # a face stands at its lower edge; the walker of SCENE is at x = 19 + 2 t of 256, the one who stands at 114, and the
 # third comes from the right as far as 160
@@ -133,6 +134,13 @@ def test_a_batch_has_all_zones_and_no_cut_changes_them(crowdmask: Crowdmask) -> 
     people = rows("whole/persons.csv")
     assert {row["camera"] for row in people} == {"hall-1", "ward"}
     assert [crossings_of(row["lines"]) for row in people if row["lines"]] == [[Crossing("door", "in", 1.88)]]
+    counted = crowdmask("stats", "whole", "--by", "none", "--every", "1mo", "--format", "json", "--no-empty", "-q")
+    sums = json.loads(counted.out)
+    for zone in told[0]["zones"]:
+        assert sum(row[f"zone_{zone['name']}_people"] or 0 for row in sums) == zone["people"]
+        assert sum(row[f"zone_{zone['name']}_faces"] or 0 for row in sums) == zone["faces"]["faces"]
+    assert [sum(row[f"line_door_{way}"] or 0 for row in sums) for way in ("in", "out")] == [1, 0]
+    assert_fits("stats", sums)
 
 
 def test_another_file_of_zones_makes_other_results_and_the_same_one_elsewhere_does_not(crowdmask: Crowdmask) -> None:

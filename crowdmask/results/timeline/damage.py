@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crowdmask.errors import SourceError
 from crowdmask.results.run_folder import COUNT_COLUMNS
+from crowdmask.results.timeline.zone_columns import zone_names
 from crowdmask.verdicts import WORDS
 
 REMEDY = "mend the line or analyse the input again"
@@ -82,6 +83,11 @@ def _faults_of_row(row: list[str], header: tuple[str, ...]) -> Iterator[tuple[st
     if faces != sum(numbers):
         parts = " + ".join(f"{number} {word}" for number, word in zip(numbers, there, strict=True))
         yield "faces", f"{faces} is not {parts}"
+    for zone in zone_names([header]).zones:
+        values = [record[f"zone_{zone}_{word}"] for word in ("faces", *WORDS)]
+        whole = all(re.fullmatch(r"\d{1,18}", value, re.ASCII) for value in values)
+        if any(values) and not (whole and int(values[0]) == sum(map(int, values[1:]))):
+            yield f"zone_{zone}_faces", f"{values[0]!r} is not the sum of {', '.join(values[1:])}"
     captured_at = record.get("captured_at", "")
     if captured_at and not is_instant(captured_at):
         yield "captured_at", f"{captured_at!r} is no time with an offset, such as 2026-11-20T23:15:01.000+01:00"

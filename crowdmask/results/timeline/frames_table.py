@@ -35,6 +35,7 @@ from crowdmask.results.timeline.buckets import minute_of
 from crowdmask.results.timeline.damage import find_damage, read_header
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS, ROUNDED_US, damaged, people_sql, persons_beside
 from crowdmask.results.timeline.sql import first_line, sql_path, sql_text, sql_unguarded
+from crowdmask.results.timeline.zone_columns import NO_ZONES, ZoneColumns, zone_names
 from crowdmask.verdicts import WORDS, Counts, Share, verdicts_that_are
 
 MEMORY = "1GB"
@@ -99,6 +100,7 @@ class FramesTable:
     - `followed_frames` are those of videos whose faces were followed; `people_masked` and its like are the people who
       begin there. With `keep_seconds` the table `people` stays too, one row for each, with its `first_us`; and
       `given_people`, with all columns of the tables of people.
+    - For the zones and lines that the files have columns for, `zones` says which further columns there are.
     - `trials_u` (in millionths) counts every judged face once a minute at most, and once a still: what precision.py
       takes for a trial. `block` numbers stretches of BLOCK_MINUTES.
     """
@@ -118,6 +120,7 @@ class FramesTable:
         self.paths = list(paths)
         self.by_source, self.begin, self.end = by_source, begin, end
         self.separate = sets_apart(self.paths)
+        self.zones = NO_ZONES  # those of the files are known when it is entered
         self.against = " + ".join(verdict.word for verdict in verdicts_that_are(Share.AGAINST, separate=self.separate))
         self._keep_seconds = keep_seconds
         self._stand_us = round(stand_s * SECOND_US)
@@ -153,6 +156,7 @@ class FramesTable:
     def _count(self) -> None:
         if not self.paths:
             raise SourceError("there is no run to count: give a run folder or a per-frame CSV")
+        self.zones = ZoneColumns(zone_names(read_header(path) for path in self.paths))
         limits = [] if self.begin is None else [f"at_us >= {microseconds(self.begin)}"]
         limits += [] if self.end is None else [f"at_us < {microseconds(self.end)}"]
         inside = f"coalesce({' AND '.join(limits)}, false)" if limits else "true"
@@ -160,7 +164,8 @@ class FramesTable:
             CREATE TEMP TABLE seconds AS
             SELECT camera, source, at_us IS NOT NULL AS timed, clock_us // {SECOND_US} AS second, {inside} AS inside,
                 count(*) AS frames, count(*) FILTER (faces > 0) AS frames_with_faces, sum(faces) AS faces,
-                {_added(WORDS)}, max({self.against}) AS peak_unmasked, max(faces) AS most_at_once,
+                {_added((*WORDS, *self.zones.of_frames))}, max({self.against}) AS peak_unmasked,
+                max(faces) AS most_at_once,
                 bool_or(followed) AS has_people, min(clock_us) AS first_us, max(clock_us) AS last_us,
                 bool_or(damaged) AS damaged
             FROM (SELECT *, coalesce(at_us, TRY_CAST(time_s * 1e6 AS BIGINT), 0) AS clock_us FROM ({self.rows()}))
@@ -173,9 +178,8 @@ class FramesTable:
         self._place_people()
         self.execute(self._counted())
         if not self._keep_seconds:
-            self.execute("DROP TABLE standing")
-            self.execute("DROP TABLE people")
-            self.execute("DROP TABLE given_people")
+            for name in ("standing", "people", "places", "given_people"):
+                self.execute(f"DROP TABLE {name}")
         self.execute("CREATE TEMP VIEW minutes AS SELECT * EXCLUDE (inside, clock_minute) FROM counted WHERE inside")
 
     def _place_people(self) -> None:
@@ -201,6 +205,21 @@ class FramesTable:
         """)
         if self.execute("SELECT count(*) FROM people").fetchall()[0][0] != given:
             raise damaged(persons, "somebody in it is in no frame")
+        self._place_visits(persons)
+
+    def _place_visits(self, persons: Iterable[Path]) -> None:
+        """A table `places` of everybody in each zone, and of every crossing of a line, likewise."""
+        columns = [name for name, *_ in self.execute("DESCRIBE given_people").fetchall()]
+        try:
+            self.connection.execute(f"""
+                CREATE TEMP TABLE places AS
+                SELECT standing.camera, standing.source, timed, clock_minute, inside, first_us, found.* EXCLUDE (source)
+                FROM ({self.zones.people_sql(columns)}) AS found
+                ASOF JOIN (SELECT * FROM standing WHERE moving AND has_people) AS standing
+                    ON found.source = standing.source AND found.at_us + {ROUNDED_US} >= standing.first_us
+            """)
+        except duckdb.Error as error:
+            raise damaged(persons, first_line(error)) from error
 
     def _standing(self) -> str:
         """SQL that gives every second the time that its frames stand for."""
@@ -236,11 +255,12 @@ class FramesTable:
         source = "source" if self.by_source else "CASE WHEN NOT timed THEN source END"
         key = f"""camera, {source} AS source, CASE WHEN timed THEN clock_minute END AS minute, clock_minute,
             clock_minute // {BLOCK_MINUTES} AS block, inside"""
+        of_zones = (*self.zones.of_people, *self.zones.largest)
         return f"""
             CREATE TEMP TABLE counted AS
-            SELECT frames.*, {", ".join(f"coalesce(there.{name}, 0)::BIGINT AS {name}" for name in PEOPLE_WORDS)}
+            SELECT frames.*, {_or_none("there", PEOPLE_WORDS)}{"," if of_zones else ""} {_or_none("placed", of_zones)}
             FROM (
-                SELECT {key}, {_added(("frames", "frames_with_faces", "faces", *WORDS))},
+                SELECT {key}, {_added(("frames", "frames_with_faces", "faces", *WORDS, *self.zones.of_frames))},
                     max(peak_unmasked) AS peak_unmasked, max(most_at_once) AS most_at_once,
                     min(first_us) AS first_us, max(last_us) AS last_us,
                     sum(stands_us) AS recorded_us, sum(({SUPPORTING}) * stands_us // frames) AS masked_us,
@@ -250,10 +270,12 @@ class FramesTable:
                     coalesce(sum(frames) FILTER (moving AND has_people), 0) AS followed_frames
                 FROM standing GROUP BY ALL
             ) AS frames LEFT JOIN (SELECT {key}, {_added(PEOPLE_WORDS)} FROM people GROUP BY ALL) AS there
-                ON frames.camera = there.camera AND frames.source IS NOT DISTINCT FROM there.source
-                AND frames.minute IS NOT DISTINCT FROM there.minute AND frames.clock_minute = there.clock_minute
-                AND frames.inside = there.inside
+                ON {_same("there")}
+            {f"LEFT JOIN ({self._placed(key)}) AS placed ON {_same('placed')}" if of_zones else ""}
         """
+
+    def _placed(self, key: str) -> str:
+        return f"SELECT {key}, {', '.join(self.zones.added_people())} FROM places GROUP BY ALL"
 
     def rows(self) -> str:
         """SQL of every row of the files: frame, time_s, the counts, source, camera, at_us (microseconds), damaged."""
@@ -261,7 +283,9 @@ class FramesTable:
         for path in self.paths:
             alike[read_header(path)].append(path.absolute())
         several = len(self.paths) > 1
-        return " UNION ALL ".join(_rows_of(header, paths, self._folder, several) for header, paths in alike.items())
+        return " UNION ALL ".join(
+            _rows_of(header, paths, self._folder, several, self.zones) for header, paths in alike.items()
+        )
 
     @property
     def _folder(self) -> str:
@@ -337,7 +361,18 @@ def _added(names: Iterable[str]) -> str:
     return ", ".join(f"sum({name}) AS {name}" for name in names)
 
 
-def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, several: bool) -> str:
+def _or_none(table: str, names: Iterable[str]) -> str:
+    return ", ".join(f"coalesce({table}.{name}, 0)::BIGINT AS {name}" for name in names)
+
+
+def _same(table: str) -> str:
+    """SQL of what is of the same minute as `frames`."""
+    return f"""frames.camera = {table}.camera AND frames.source IS NOT DISTINCT FROM {table}.source
+        AND frames.minute IS NOT DISTINCT FROM {table}.minute AND frames.clock_minute = {table}.clock_minute
+        AND frames.inside = {table}.inside"""
+
+
+def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, several: bool, zones: ZoneColumns) -> str:
     """SQL of the rows of files with the same columns; `folder` holds them all."""
     counts = {"faces", *WORDS}
     columns = ", ".join(f"{sql_text(name)}: '{'BIGINT' if name in counts else 'VARCHAR'}'" for name in header)
@@ -362,15 +397,20 @@ def _rows_of(header: tuple[str, ...], paths: Sequence[Path], folder: str, severa
     there = [word for word in WORDS if word in header]
     words = ", ".join(word if word in header else f"0 AS {word}" for word in WORDS)  # an older file may lack one
     faults = [f"{name} IS NULL OR {name} < 0" for name in ("faces", *there)]
+    of_zones = "".join(f", {sql}" for sql in zones.read(header))
+    if wrong := list(zones.faults(header)):
+        faults.append("zones_wrong")
+        of_zones += f", {' OR '.join(wrong)} AS zones_wrong"
     return f"""
         SELECT frame, time_s, faces, {", ".join(WORDS)}, source, camera, at_us, followed,
+            {"".join(f"{name}, " for name in zones.of_frames)}
             {" OR ".join(faults)} OR faces <> {" + ".join(there)}
                 OR (stamp IS NOT NULL AND NOT (length(stamp) > 16 AND (stamp[-1] = 'Z' OR stamp[-6] IN ('+', '-'))))
                 OR (at_us IS NOT NULL AND (at_us < 0 OR at_us >= {microseconds(_LAST_YEAR)})) AS damaged
         FROM (
             SELECT {frame} AS frame, {seconds} AS time_s, faces, {words}, {source} AS source,
                 {camera} AS camera, {timed} AS stamp, {followed} AS followed,
-                epoch_us(stamp::TIMESTAMPTZ) AS at_us
+                epoch_us(stamp::TIMESTAMPTZ) AS at_us{of_zones}
             FROM {read}
         )
     """

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from crowdmask.results.columns import Column, Kind, Table
+from crowdmask.results.statistics import wilson_interval
 from crowdmask.results.timeline.statistics_rows import StatisticsRow
-from crowdmask.verdicts import VERDICTS, Share, VerdictRow, verdicts_that_are
+from crowdmask.results.timeline.zone_columns import WAYS
+from crowdmask.results.zone_stats import ZoneStats, ZoneSums
+from crowdmask.tracking.zones import ZoneNames
+from crowdmask.verdicts import VERDICTS, Counts, Share, VerdictRow, verdicts_that_are
 
+Sums = TypeVar("Sums")
+
+ZONE_SHARES = ("_compliance", "_compliance_low", "_compliance_high")
 FIRST_WORDS = ("masked", "unmasked", "unknown")  # verdicts that came later have their column at the end
 PEOPLE_SHARES = ("people_compliance", "people_compliance_low", "people_compliance_high")
 SHARES = (  # shown in percent
@@ -163,6 +172,102 @@ STATISTICS: Table[StatisticsRow] = Table(
         ),
     ),
 )
+
+
+def statistics_table(zones: ZoneNames) -> Table[StatisticsRow]:
+    """The table with columns for these zones and lines."""
+    if not zones:
+        return STATISTICS
+    columns = [column for zone in zones.zones for column in _zone_columns(zone)]
+    columns += [column for line in zones.lines for way in WAYS for column in _line_columns(line, way)]
+    return replace(STATISTICS, columns=(*STATISTICS.columns, *columns))
+
+
+def is_share(column: str) -> bool:
+    """Whether it is shown in percent."""
+    return column in SHARES or (column.startswith("zone_") and column.endswith(ZONE_SHARES))
+
+
+@dataclass(frozen=True)
+class _Of(Generic[Sums]):
+    """A column that every zone or every line has."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    value: Callable[[Sums], Any]
+    followed: bool = True  # empty where nobody was followed
+
+    def column(self, name: str, sums_of: Callable[[ZoneStats], Sums | None]) -> Column[StatisticsRow]:
+        def value(row: StatisticsRow) -> Any:
+            sums = None if row.places is None or (self.followed and not row.followed_frames) else sums_of(row.places)
+            return None if sums is None else self.value(sums)
+
+        return Column(f"{name}{self.name}", self.kind, self.meaning, value)
+
+
+def _of_word(name: str, row: VerdictRow, counts_of: Callable[[Sums], Counts], *, people: bool = True) -> _Of[Sums]:
+    meaning = row.meaning.replace("faces", "people") if people else row.meaning
+    return _Of(name + row.word, Kind.COUNT, f"of them, {meaning}", lambda s: counts_of(s)[row.verdict], people)
+
+
+def _end_of_zone(sums: ZoneSums, which: int) -> float | None:
+    return _end_of(wilson_interval(sums.people.supporting, sums.people.judged), which)
+
+
+ZONE: tuple[_Of[ZoneSums], ...] = (
+    _Of(
+        "_people",
+        Kind.COUNT,
+        "people who first come into the zone in the bucket, each counted once; empty where nobody was followed",
+        lambda sums: sums.people.faces,
+    ),
+    *(_of_word("_people_", row, lambda sums: sums.people) for row in VERDICTS),
+    _Of(
+        "_compliance",
+        Kind.NUMBER,
+        "share of the judged ones of them who wore a mask",
+        lambda sums: _rounded(sums.people.compliance),
+    ),
+    _Of("_compliance_low", Kind.NUMBER, "lower end of its 95 % interval (Wilson)", lambda s: _end_of_zone(s, 0)),
+    _Of("_compliance_high", Kind.NUMBER, "upper end of its 95 % interval (Wilson)", lambda s: _end_of_zone(s, 1)),
+    _Of("_visits", Kind.COUNT, "how often they came", lambda sums: sums.visits),
+    _Of(
+        "_dwell_s",
+        Kind.NUMBER,
+        "for how long they stayed, on average, all visits of one person together",
+        lambda sums: _rounded(sums.mean_s, 3),
+    ),
+    _Of(
+        "_longest_s",
+        Kind.NUMBER,
+        "for how long the one of them stayed who stayed longest",
+        lambda sums: _rounded(sums.longest_s, 3) if sums.people.faces else None,
+    ),
+    _Of("_faces", Kind.COUNT, "faces in the zone, summed over the frames", lambda s: s.faces.faces, followed=False),
+    *(_of_word("_", row, lambda sums: sums.faces, people=False) for row in VERDICTS),
+)
+LINE: tuple[_Of[Counts], ...] = (
+    _Of("", Kind.COUNT, "how often the line was crossed this way in the bucket", lambda counts: counts.faces),
+    *(_of_word("_", row, lambda counts: counts) for row in VERDICTS),
+)
+
+
+def _zone_columns(zone: str) -> Iterator[Column[StatisticsRow]]:
+    return (one.column(f"zone_{zone}", lambda places: places.zones.get(zone)) for one in ZONE)
+
+
+def _line_columns(line: str, way: str) -> Iterator[Column[StatisticsRow]]:
+    def counts(places: ZoneStats) -> Counts | None:
+        return places.lines[line][way] if line in places.lines else None
+
+    return (one.column(f"line_{line}_{way}", counts) for one in LINE)
+
+
+def zone_meanings() -> dict[str, str]:
+    """What the columns of a zone and of a line mean, by their names."""
+    zones = {f"zone_NAME{one.name}": one.meaning for one in ZONE}
+    return zones | {f"line_NAME_{way}{one.name}": one.meaning for way in WAYS for one in LINE}
 
 
 def record(row: StatisticsRow) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from crowdmask.results.timeline.frames_table import BLOCK_MINUTES, MINUTE_US, Fr
 from crowdmask.results.timeline.gaps import pauses_sql
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
 from crowdmask.results.timeline.precision import MICRO, Precision, precision_of
+from crowdmask.results.timeline.zone_columns import NO_ZONES, ZoneColumns
+from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.verdicts import WORDS, Counts
 from crowdmask.words import natural
 
@@ -80,6 +82,7 @@ class StatisticsRow:
     most_at_once: int = 0  # faces in one frame
     followed_frames: int = 0
     appearances: Counts = field(default_factory=Counts)  # people who begin in it, of the frames that were followed
+    places: ZoneStats | None = None  # by zone and line; None where its cameras have none
 
     @property
     def people(self) -> Counts | None:
@@ -165,6 +168,7 @@ class Total:
     most_at_once: int = 0
     followed_frames: int = 0
     appearances: Counts = field(default_factory=Counts)
+    places: ZoneStats | None = None
 
     def add(self, row: StatisticsRow) -> None:
         self.rows += 1
@@ -181,6 +185,8 @@ class Total:
         self.most_at_once = max(self.most_at_once, row.most_at_once)
         self.followed_frames += row.followed_frames
         self.appearances = self.appearances + row.appearances
+        if row.places is not None:
+            self.places = row.places if self.places is None else self.places + row.places
 
     def row(self, precision: Precision, camera: str | None = None) -> StatisticsRow:
         """`camera` is whose precision is asked for; None for all together."""
@@ -200,6 +206,7 @@ class Total:
             self.most_at_once,
             self.followed_frames,
             self.appearances,
+            self.places,
             self.expected_s,
         )
 
@@ -248,11 +255,13 @@ def statistics_rows(
     measured = precision or precision_of(table)
     asked = put_buckets(table, width, zone)
     if asked is not None:
-        found = table.execute(f"{buckets_query(by, gap_s, asked, empty=empty)} ORDER BY start, camera, source")
+        query = buckets_query(by, gap_s, asked, empty=empty, zones=table.zones)
+        found = table.execute(f"{query} ORDER BY start, camera, source")
         while rows := found.fetchmany(5_000):
             for start, stop, camera, source, *numbers in rows:
                 key = local_at(start, zone), local_at(stop, zone), camera, source
-                yield row_of(key, numbers, measured, None if by == "none" else camera, separate=table.separate)
+                of = None if by == "none" else camera
+                yield row_of(key, numbers, measured, of, separate=table.separate, zones=table.zones)
     yield from _untimed(table, measured)
 
 
@@ -277,9 +286,10 @@ def row_of(
     camera: str | None,
     *,
     separate: bool,
+    zones: ZoneColumns = NO_ZONES,
 ) -> StatisticsRow:
-    """From what the queries give, in the order of SUMS and OF_TIME."""
-    found = dict(zip((*SUMS, *OF_TIME), numbers, strict=True))
+    """From what the queries give, in the order of SUMS, OF_TIME and the columns of these zones."""
+    found = dict(zip((*SUMS, *OF_TIME, *zones.names_of_all), numbers, strict=True))
     recorded, masked, unmasked, trials = (found[name] / MICRO for name in _TIMES)
     time = TimeSums(recorded, masked, unmasked, trials, found["blocks"])
     gap_us, covered_us = (found[name] for name in OF_TIME)
@@ -296,6 +306,7 @@ def row_of(
         found["most_at_once"],
         found["followed_frames"],
         Counts.shown((found[word] for word in PEOPLE_WORDS), separate=separate),
+        zones.sums(found, separate=separate) if zones else None,
     )
 
 
@@ -305,8 +316,10 @@ SUMS = ("blocks", "peak", "most_at_once", *_ADDED)
 OF_TIME = ("gap_us", "covered_us")  # None where no time is known
 
 
-def buckets_query(by: str, gap_s: float | None, asked: tuple[int, int], *, empty: bool) -> str:
-    """SQL of start, stop, camera, source, SUMS and OF_TIME of every bucket of `spans`."""
+def buckets_query(
+    by: str, gap_s: float | None, asked: tuple[int, int], *, empty: bool, zones: ZoneColumns = NO_ZONES
+) -> str:
+    """SQL of start, stop, camera, source, SUMS, OF_TIME and the zones' columns of every bucket of `spans`."""
     camera = "''" if by == "none" else "camera"
     source = "source" if by == "source" else "''"
     begin_us, end_us = asked
@@ -314,8 +327,10 @@ def buckets_query(by: str, gap_s: float | None, asked: tuple[int, int], *, empty
     if by == "source":  # a file's buckets end where it does; a camera is expected to have frames all the time
         first = f"greatest({begin_us}, min(spans.start) * {MINUTE_US})"
         last = f"least({end_us}, max(spans.stop) * {MINUTE_US})"
-    added = ", ".join(f"sum({name}) AS {name}" for name in _ADDED)
+    added = ", ".join(f"sum({name}) AS {name}" for name in (*_ADDED, *zones.added))
+    added += "".join(f", max({name}) AS {name}" for name in zones.largest)
     sums = ", ".join(f"coalesce({name}, 0)::BIGINT AS {name}" for name in SUMS[1:])
+    of_zones = "".join(f", coalesce({name}, 0)::BIGINT AS {name}" for name in zones.names_of_all)
     return f"""
         WITH
         kept AS MATERIALIZED (
@@ -358,7 +373,7 @@ def buckets_query(by: str, gap_s: float | None, asked: tuple[int, int], *, empty
         SELECT start, stop, camera, source,
             coalesce(blocks, 0) * least(1.0, (stop - start) / {BLOCK_MINUTES})::DOUBLE AS blocks,  -- or a part of one
             {sums}, coalesce(gap_us, 0)::BIGINT AS gap_us,
-            greatest(0, (stop - start) * {MINUTE_US} - coalesce(us, 0))::BIGINT AS covered_us
+            greatest(0, (stop - start) * {MINUTE_US} - coalesce(us, 0))::BIGINT AS covered_us{of_zones}
         FROM listed {"LEFT" if empty else "INNER"} JOIN counted USING (start, camera, source)
             LEFT JOIN uncovered USING (start, camera, source)
     """
@@ -368,11 +383,13 @@ def _untimed(table: FramesTable, precision: Precision) -> Iterator[StatisticsRow
     by_name = {name: f"sum({name})::BIGINT" for name in _ADDED}
     by_name |= {"peak": "max(peak_unmasked)", "most_at_once": "max(most_at_once)"}
     by_name |= {"blocks": "count(DISTINCT CASE WHEN trials_u > 0 THEN block END)::DOUBLE"}
+    of_zones = [f"sum({name})::BIGINT" for name in table.zones.added]
+    of_zones += [f"max({name})::BIGINT" for name in table.zones.largest]
     found = table.execute(f"""
-        SELECT camera, source, {", ".join(by_name[name] for name in SUMS)}
+        SELECT camera, source, {", ".join([*(by_name[name] for name in SUMS), "NULL, NULL", *of_zones])}
         FROM minutes WHERE minute IS NULL GROUP BY camera, source ORDER BY source, camera
     """)
     while rows := found.fetchmany(5_000):
         for camera, source, *numbers in rows:
             key = None, None, camera, source
-            yield row_of(key, (*numbers, None, None), precision, camera, separate=table.separate)
+            yield row_of(key, numbers, precision, camera, separate=table.separate, zones=table.zones)

@@ -1,54 +1,143 @@
-"""The statistics for people: a table of 80 columns for terminals, and the same as Markdown."""
+"""The statistics for people: a table of 80 columns for terminals, and the same as Markdown; then zones and lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
 from typing import TextIO
 
-from crowdmask.results.timeline.statistics_rows import StatisticsRow
-from crowdmask.words import percent
+from crowdmask.results.columns import Table
+from crowdmask.results.statistics import wilson_interval
+from crowdmask.results.timeline.statistics_columns import STATISTICS
+from crowdmask.results.timeline.statistics_rows import StatisticsRow, TotalRow
+from crowdmask.results.timeline.zone_columns import WAYS
+from crowdmask.results.zone_stats import ZoneStats, ZoneSums
+from crowdmask.verdicts import WORDS
+from crowdmask.words import duration, natural, percent
 
 HEADS = ("from", "camera", "counts", "masked", "unmasked", "unknown", "rate", "95 %", "cover")
 WIDTH = 80
-_LEFT = 3  # the first of them are words, the others numbers
+ZONE_HEADS = ("zone", "camera", *WORDS, "rate", "95 %", "stay")
+FACES_HEADS = ("zone, faces", "camera", *WORDS, "rate")  # where nobody was followed
+LINE_HEADS = ("line", "camera", "way", *WORDS, "rate")
+_LEFT_HEADS = ("from", "zone", "zone, faces", "line", "camera", "counts", "way")  # words; the others are numbers
 _ROWS_AHEAD = 200  # columns are aligned on the first rows, so that a long table begins at once
 _LEAST_CAMERA = 8
 _SHOWN = dict.fromkeys((*range(32), 127), "�")  # a file name must not drive the terminal
 
 
-def write_table(rows: Iterable[StatisticsRow], file: TextIO) -> None:
+def write_table(rows: Iterable[StatisticsRow], file: TextIO, table: Table[StatisticsRow] = STATISTICS) -> None:
     """Numbers aligned to the right; where the table is wider than WIDTH, long names of cameras are cut."""
-    source = iter(rows)
+    places = _Places()
+    source = places.watch(rows)
     ahead = list(islice(source, _ROWS_AHEAD))
     with_year = len({row.start.year for row in ahead if row.start is not None}) > 1
     first = [_cells(row, with_year=with_year) for row in ahead]
-    widths = [max(len(cells[i]) for cells in [HEADS, *first]) for i in range(len(HEADS))]
-    others = sum(widths) - widths[1] + 2 * (len(HEADS) - 1)
-    widths[1] = max(_LEAST_CAMERA, min(widths[1], WIDTH - others))
-    for cells in chain([HEADS], first, (_cells(row, with_year=with_year) for row in source)):
-        file.write(_line(cells, widths).rstrip() + "\n")
+    _write_aligned(HEADS, first, (_cells(row, with_year=with_year) for row in source), file)
+    for heads, cells in places.tables():
+        file.write("\n")
+        _write_aligned(heads, cells, (), file)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _write_aligned(
+    heads: Sequence[str], first: Sequence[Sequence[str]], others: Iterable[Sequence[str]], file: TextIO
+) -> None:
+    """Columns are as wide as the first rows need."""
+    widths = [max(len(cells[i]) for cells in [heads, *first]) for i in range(len(heads))]
+    rest = sum(widths) - widths[1] + 2 * (len(heads) - 1)
+    widths[1] = max(_LEAST_CAMERA, min(widths[1], WIDTH - rest))
+    for cells in chain([heads], first, others):
+        file.write(_line(heads, cells, widths).rstrip() + "\n")
+
+
+def _line(heads: Sequence[str], cells: Sequence[str], widths: Sequence[int]) -> str:
     camera = cells[1] if len(cells[1]) <= widths[1] else cells[1][: widths[1] - 1] + "…"
     shown = (cells[0], camera, *cells[2:])
     return "  ".join(
-        cell.ljust(width) if i < _LEFT else cell.rjust(width)
-        for i, (cell, width) in enumerate(zip(shown, widths, strict=True))
+        cell.ljust(width) if head in _LEFT_HEADS else cell.rjust(width)
+        for head, cell, width in zip(heads, shown, widths, strict=True)
     )
 
 
-def write_markdown(rows: Iterable[StatisticsRow], file: TextIO) -> None:
-    file.write(_markdown(HEADS))
-    file.write("|" + "---|" * _LEFT + "---:|" * (len(HEADS) - _LEFT) + "\n")
-    for row in rows:
-        file.write(_markdown(_cells(row, with_year=True)))
+def write_markdown(rows: Iterable[StatisticsRow], file: TextIO, table: Table[StatisticsRow] = STATISTICS) -> None:
+    places = _Places()
+    _write_markdown(HEADS, (_cells(row, with_year=True) for row in places.watch(rows)), file)
+    for heads, cells in places.tables():
+        file.write("\n")
+        _write_markdown(heads, cells, file)
+
+
+def _write_markdown(heads: Sequence[str], rows: Iterable[Sequence[str]], file: TextIO) -> None:
+    file.write(_markdown(heads))
+    file.write("|" + "".join("---|" if head in _LEFT_HEADS else "---:|" for head in heads) + "\n")
+    for cells in rows:
+        file.write(_markdown(cells))
 
 
 def _markdown(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells) + " |\n"
+
+
+class _Places:
+    """Adds zones and lines up by camera, over all buckets, while the rows pass."""
+
+    def __init__(self) -> None:
+        self._by_camera: dict[str, ZoneStats] = {}
+        self._followed: set[str] = set()
+
+    def watch(self, rows: Iterable[StatisticsRow]) -> Iterator[StatisticsRow]:
+        for row in rows:
+            if row.places is not None and not isinstance(row, TotalRow):
+                camera = " ".join((row.camera, row.source)).strip()
+                self._by_camera[camera] = self._by_camera.get(camera, ZoneStats()) + row.places
+                if row.followed_frames:
+                    self._followed.add(camera)
+            yield row
+
+    def tables(self) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+        """Heads and cells of the zones, and of the lines; nothing where there are none."""
+        cameras = sorted(self._by_camera, key=natural)
+        zones = dict.fromkeys(name for camera in cameras for name in self._by_camera[camera].zones)
+        lines = dict.fromkeys(name for camera in cameras for name in self._by_camera[camera].lines)
+        for followed, heads in ((True, ZONE_HEADS), (False, FACES_HEADS)):
+            if cells := [
+                (zone, camera.translate(_SHOWN), *_zone_cells(sums, followed=followed))
+                for zone in zones
+                for camera in cameras
+                if (camera in self._followed) is followed
+                and (sums := self._by_camera[camera].zones.get(zone)) is not None
+            ]:
+                yield heads, cells
+        if crossed := [
+            (line, camera.translate(_SHOWN), way, *_numbers(counts.in_order), _percent(counts.compliance))
+            for line in lines
+            for camera in cameras
+            if camera in self._followed and line in self._by_camera[camera].lines
+            for way, counts in ((way, self._by_camera[camera].lines[line][way]) for way in WAYS)
+        ]:
+            yield LINE_HEADS, crossed
+
+
+def _zone_cells(sums: ZoneSums, *, followed: bool) -> tuple[str, ...]:
+    counts = sums.people if followed else sums.faces
+    cells = (*_numbers(counts.in_order), _percent(counts.compliance))
+    if not followed:
+        return cells
+    stay = "" if sums.mean_s is None else duration(sums.mean_s)
+    return (*cells, _ends(wilson_interval(counts.supporting, counts.judged)), stay)
+
+
+def _numbers(counts: Iterable[int]) -> tuple[str, ...]:
+    return tuple(f"{count:,}" for count in counts)
+
+
+def _percent(rate: float | None, places: int = 1) -> str:
+    return "" if rate is None else percent(rate, places).replace(" ", "")
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else "-".join(f"{100 * end:.0f}" for end in interval)
 
 
 def _cells(row: StatisticsRow, *, with_year: bool) -> tuple[str, ...]:
@@ -58,12 +147,10 @@ def _cells(row: StatisticsRow, *, with_year: bool) -> tuple[str, ...]:
         "" if row.start is None else _time(row.start, with_year=with_year),
         " ".join((row.camera, row.source)).strip().translate(_SHOWN),
         "people" if of_people else "faces",
-        f"{counts.masked:,}",
-        f"{counts.unmasked:,}",
-        f"{counts.unknown:,}",
-        "" if row.compliance is None else percent(row.compliance).replace(" ", ""),
-        "" if row.interval is None else "-".join(f"{100 * end:.0f}" for end in row.interval),
-        "" if row.coverage is None else percent(row.coverage, 0).replace(" ", ""),
+        *_numbers((counts.masked, counts.unmasked, counts.unknown)),
+        _percent(row.compliance),
+        _ends(row.interval),
+        _percent(row.coverage, 0),
     )
 
 

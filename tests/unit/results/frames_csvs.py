@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from crowdmask.records import Counts, SourceKind, Stream
 from crowdmask.results.frames_csv import FrameRow, FramesCsv
 from crowdmask.results.persons import PersonsFile
 from crowdmask.tracking.appearances import Appearance
+from crowdmask.tracking.zones import Trace, ZoneNames
 from crowdmask.verdicts import Verdict
 
 
@@ -29,19 +30,21 @@ class Row:
     source: str = "north/a.mp4"
     frame: int = 0
     seconds: float = 0.0
+    zones: Mapping[str, Counts] = field(default_factory=dict)
+    lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def counts(self) -> Counts:
         return Counts(self.masked, self.unmasked, self.unknown)
 
 
-def write_frames(path: Path, rows: Iterable[Row]) -> Path:
+def write_frames(path: Path, rows: Iterable[Row], zones: ZoneNames | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FramesCsv(path, of_run=True) as sink:
+    with FramesCsv(path, of_run=True, zones=zones) as sink:
         for row in rows:
             taken = datetime.fromisoformat(row.at) - timedelta(seconds=row.seconds) if row.at else None
             stream = Stream(row.source, SourceKind.VIDEO, row.camera, taken, "name" if taken else "")
-            sink.add(FrameRow(stream, row.frame, row.seconds, row.counts))
+            sink.add(FrameRow(stream, row.frame, row.seconds, row.counts, row.zones, row.lines))
     return path
 
 
@@ -63,6 +66,7 @@ class Somebody:
     person: int = 1
     box_xyxy: tuple[float, float, float, float] = (10.0, 10.0, 30.0, 30.0)
     best_frame: int = 0
+    trace: Trace | None = None
 
     @property
     def as_person(self) -> Person:
@@ -90,6 +94,7 @@ class Somebody:
                 best_box_xyxy=box,
                 median_size=20.0,
             ),
+            self.trace,
         )
 
 
