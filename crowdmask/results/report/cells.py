@@ -13,6 +13,7 @@ from typing import Any
 
 from crowdmask.results.report.best_frames import BestFrame
 from crowdmask.results.report.moments import Moment
+from crowdmask.results.report.zone_cells import ZoneCells
 from crowdmask.results.timeline.frames_table import Totals
 from crowdmask.results.timeline.gaps import CameraGap
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
@@ -93,6 +94,7 @@ class Data:
     gaps: tuple[CameraGap, ...] = ()
     left_out: int = 0  # periods of which something was suppressed
     people: tuple[BestFrame, ...] = ()  # some of those without a mask
+    places: ZoneCells = field(default_factory=ZoneCells)
 
     @property
     def weighted_by(self) -> str:
@@ -112,6 +114,7 @@ class Data:
             "buckets": {name: [getattr(bucket, name) for bucket in self.buckets] for name in columns},
             "cells": self.cells.as_dict(with_people=self.totals.followed_frames > 0),
             "hours": self.hours.as_dict(with_people=self.totals.followed_frames > 0),
+            **self.places.as_dict(),
             "factors": self.factors,
             "overall": self.overall,
         }

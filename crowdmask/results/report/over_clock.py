@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from crowdmask.results.report.cells import MOST_CELLS, UNTIMED, Bucket, Cells, Data, Seen
+from crowdmask.results.report.zone_cells import ZoneCells
 from crowdmask.results.statistics import Z_95
 from crowdmask.results.timeline.buckets import HOUR, Width
 from crowdmask.results.timeline.frames_table import FramesTable, Totals
@@ -34,7 +35,7 @@ def of_clock(
     width = _width(table, seen.totals, asked, len(cameras))
     buckets: dict[datetime, int] = {}
     ends: dict[datetime, datetime] = {}
-    cells, hours = Cells(), Cells()
+    cells, hours, places = Cells(), Cells(), ZoneCells()
     for row in statistics_rows(table, width, zone, "camera", precision=precision):
         bucket = UNTIMED
         if row.start is not None and row.end is not None:
@@ -42,6 +43,7 @@ def of_clock(
             ends[row.start] = row.end
         if row.frames or row.covered_s:
             cells.add(at[row.camera], bucket, _numbers(row))
+            places.add(at[row.camera], bucket, row.places)
     if width.minutes > HOUR:
         for hour, row in hours_of_week(table, zone, precision):
             hours.add(at[row.camera], hour, _numbers(row))
@@ -60,6 +62,7 @@ def of_clock(
         tuple(seen.moments),
         tuple(longest_gaps(table, zone, MOST_GAPS)),
         people=tuple(seen.people),
+        places=places,
     )
 
 

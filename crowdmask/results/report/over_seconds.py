@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from crowdmask.results.report.cells import Bucket, Cells, Data, Seen
 from crowdmask.results.report.inputs import Input
+from crowdmask.results.report.zone_cells import ZoneCells
 from crowdmask.results.timeline.frames_table import BLOCK_MINUTES, SECOND_US, SUPPORTING, FramesTable
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
+from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.verdicts import WORDS
 from crowdmask.words import natural
 
@@ -55,6 +57,9 @@ def of_seconds(table: FramesTable, inputs: Sequence[Input], seen: Seen) -> Data:
             "covered_s": min(width_s, recorded_us / SECOND_US),
         }
         cells.add(at[source], int(bucket), values)
+    places = ZoneCells()
+    for source, bucket, stats in _places(table, width_s * SECOND_US):
+        places.add(at[source], bucket, stats)
     number = 1 + max((int(bucket) for _, bucket, *_ in found), default=-1)
     buckets = [Bucket(i * width_s, (i + 1) * width_s, _seconds_words(i * width_s, width_s)) for i in range(number)]
     return Data(
@@ -71,7 +76,28 @@ def of_seconds(table: FramesTable, inputs: Sequence[Input], seen: Seen) -> Data:
         None,
         tuple(seen.moments),
         people=tuple(seen.people),
+        places=places,
     )
+
+
+def _places(table: FramesTable, width_us: int) -> Iterator[tuple[str, int, ZoneStats | None]]:
+    """What was in the zones and lines of each source and bucket."""
+    zones = table.zones
+    if not zones:
+        return
+    faces = ", ".join(f"sum({name}) AS {name}" for name in zones.of_frames)
+    people = ", ".join(f"coalesce(placed.{name}, 0) AS {name}" for name in (*zones.of_people, *zones.largest))
+    found = table.execute(f"""
+        SELECT source, bucket, frames.* EXCLUDE (source, bucket), {people}
+        FROM (SELECT source, first_us // {width_us} AS bucket, {faces} FROM standing GROUP BY ALL) AS frames
+        LEFT JOIN (
+            SELECT source, first_us // {width_us} AS bucket, {", ".join(zones.added_people())}
+            FROM places GROUP BY ALL
+        ) AS placed USING (source, bucket)
+    """)
+    for source, bucket, *numbers in found.fetchall():
+        sums = zones.sums(dict(zip(zones.names_of_all, numbers, strict=True)), separate=table.separate)
+        yield source, int(bucket), sums
 
 
 def _seconds_words(start: int, width: int) -> str:

@@ -459,6 +459,52 @@
       ["there", (row) => (row.b.inView === null ? "–" : number(row.b.inView, 2)), (row) => row.b.inView]], rows);
   }
 
+  // sums of each zone or line by camera, in the order of the names
+  function byPlace(table, choice, { names, cells }) {
+    const sums = new Map(), fields = Object.keys(cells).filter((name) => !["camera", "bucket", "place"].includes(name));
+    for (let i = 0; i < cells.camera.length; i++) {
+      const camera = cells.camera[i], place = cells.place[i], key = place * table.cameras.length + camera;
+      if (!choice.cameras.has(camera)) continue;
+      if (!sums.has(key)) sums.set(key, { name: names[place], camera, sum: new Sum(table) });
+      if (!choice.holds(cells.bucket[i])) continue;
+      const { n } = sums.get(key).sum;
+      for (const field of fields) n[field] = field === "longest_ms" ? Math.max(n[field] || 0, cells[field][i]) : (n[field] || 0) + cells[field][i];
+    }
+    return [...sums.keys()].sort((a, b) => a - b).map((key) => sums.get(key));
+  }
+
+  const capital = (word) => word[0].toUpperCase() + word.slice(1);
+  const seconds = (ms) => (ms === null ? "–" : duration(ms / 1000));
+  const named = (table, head) => [[head, (row) => row.name, (row) => row.name],
+    ...(table.cameras.length > 1 ? [[table.mode === "seconds" ? "Recording" : "Camera", (row) => cameraName(table.cameras[row.camera]), (row) => cameraName(table.cameras[row.camera]), "text"]] : [])];
+
+  function drawPlaces(table, choice) {
+    const words = table.words, share = (sum, wanted, before) => words.reduce((all, word, i) => all + (table.shares[i] === wanted ? sum.get(before + word) : 0), 0);
+    const rate = (sum, before) => { const judged = share(sum, "for", before) + share(sum, "against", before); return judged ? share(sum, "for", before) / judged : null; };
+    if ($("zones-table")) {
+      const before = table.followed ? "people_" : "", people = (row) => row.sum.people();
+      const end = (i) => (row) => (row.sum.peopleInterval ? row.sum.peopleInterval[i] : null);
+      const mean = (row) => (people(row) ? row.sum.get("dwell_ms") / people(row) : null), longest = (row) => (people(row) ? row.sum.get("longest_ms") : null);
+      const followed = (...columns) => (table.followed ? columns : []);
+      fill($("zones-table"), [...named(table, "Zone"), ...followed(column("People", people)),
+        ["Wore a mask", (row) => percent(rate(row.sum, before)), (row) => rate(row.sum, before), "rate"],
+        ...followed(["95 % low", (row) => percent(end(0)(row)), end(0)], ["95 % high", (row) => percent(end(1)(row)), end(1)],
+          ["Stayed on average", (row) => seconds(mean(row)), (row) => (mean(row) === null ? null : mean(row) / 1000)]),
+        ...words.map((word) => column(capital(word), (row) => row.sum.get(before + word))),
+        ...followed(column("Visits", (row) => row.sum.get("visits")),
+          ["Longest stay", (row) => seconds(longest(row)), (row) => (longest(row) === null ? null : longest(row) / 1000)]),
+        column("Sightings", (row) => words.reduce((sum, word) => sum + row.sum.get(word), 0))], byPlace(table, choice, table.zones));
+    }
+    if ($("lines-table")) {
+      const rows = byPlace(table, choice, table.lines).flatMap((row) => ["in", "out"].map((way) => ({ ...row, way })));
+      const at = (row, word) => row.sum.get(`${row.way}_${word}`), crossed = (row) => rate(row.sum, `${row.way}_`);
+      fill($("lines-table"), [...named(table, "Line"), ["Way", (row) => row.way, (row) => row.way, "text"],
+        column("People", (row) => words.reduce((sum, word) => sum + at(row, word), 0)),
+        ["Wore a mask", (row) => percent(crossed(row)), crossed, "rate"],
+        ...words.map((word) => column(capital(word), (row) => at(row, word)))], rows);
+    }
+  }
+
   function drawMoments(table, choice) {
     const names = new Set(choice.list.map((camera) => table.cameras[camera]));
     const figures = [...document.querySelectorAll(".moments figure")];
@@ -506,6 +552,7 @@
       (row) => (row.total ? "all chosen" : cameraName(table.cameras[row.camera]))], measured[0],
     ["", (row) => bar(row.sum), (row) => row.sum.rate, "bar"], ...measured.slice(1)], cameras,
     cameras.length > 1 ? { total: true, sum: total(table, choice) } : null);
+    drawPlaces(table, choice);
     drawHours(table, choice, cameras);
     if (other) drawBeside(table, choice, other, otherChoice);
     drawMoments(table, choice);

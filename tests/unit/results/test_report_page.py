@@ -34,7 +34,9 @@ from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.precision import precision_of
 from crowdmask.results.timeline.statistics_rows import statistics_rows, with_totals
-from tests.unit.results.frames_csvs import Row, write_run
+from crowdmask.tracking.zones import Crossing, Trace, Visit
+from tests.unit.results.frames_csvs import Row, write_frames, write_persons, write_run
+from tests.unit.results.test_stats_zones import NAMES, PEOPLE, M, person, video
 
 PARIS = ZoneInfo("Europe/Paris")
 EVIL = "<script>alert('x')</script>\"'&amp;\n<img src=x onerror=alert(1)>"
@@ -287,6 +289,64 @@ report.addEventListener("load", () => {
   document.getElementById("found").textContent = JSON.stringify(found);
 });
 """
+
+
+PLACES = """
+const report = document.querySelector("iframe");
+report.addEventListener("load", () => {
+  const page = report.contentDocument, {Event} = report.contentWindow;
+  const rows = (id) => [...page.querySelectorAll(`#${id}-table tbody tr`)].map(
+    (row) => [...row.cells].map((cell) => cell.textContent));
+  const state = () => ({zones: rows("zones"), lines: rows("lines")}), found = {all: state()};
+  const change = () => page.getElementById("filter").dispatchEvent(new Event("change"));
+  page.getElementById("from").value = "2026-11-20T20:01"; change();
+  found.later = state();
+  page.getElementById("from").value = "";
+  for (const box of page.querySelectorAll("#cameras-list input")) {
+    box.checked = box.parentElement.textContent.trim() === "lift";
+  }
+  change();
+  found.lift = state();
+  document.getElementById("found").textContent = JSON.stringify(found);
+});
+"""
+
+
+def test_tables_of_zones_and_lines_follow_the_choice_of_cameras_and_time(tmp_path: Path) -> None:
+    """Against numbers worked out by hand, as test_stats_zones.py has them."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    rows = [*video(120), *video(120, camera="lift", source="lift/b.mp4")]
+    write_frames(tmp_path / "run" / "frames.csv", rows, NAMES)
+    lift = person(70, M, Trace([Visit("hall", 70, 71.5)], [Crossing("door", "out", 71)]), source="lift/b.mp4")
+    write_persons(tmp_path / "run" / "persons.csv", [*PEOPLE, lift])
+    (tmp_path / "report.html").write_text(made(tmp_path / "run", every="1m", zone_name="UTC"), encoding="utf-8")
+    frame = '<iframe style="width:1280px;height:3000px;border:0"></iframe>'
+    start = f'{PLACES}report.src = "report.html";'
+    (tmp_path / "look.html").write_text(f'<pre id="found"></pre>{frame}<script>{start}</script>')
+    address = f"file://{tmp_path}/look.html"
+    shown = chromium(tmp_path, "--allow-file-access-from-files", "--virtual-time-budget=5000", "--dump-dom", address)
+    found = json.loads(html.unescape(re.findall(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL)[0]))
+    nothing, low, high = "–", "9.5\u00a0%", "90.5\u00a0%"  # Wilson's interval of 1 in 2
+    half, all_of_1 = ["50.0\u00a0%", low, high], ["100.0\u00a0%", "20.7\u00a0%", "100.0\u00a0%"]
+    assert found["all"]["zones"] == [
+        ["hall", "gate", "2", *half, "18\u00a0s", "1", "1", "0", "0", "3", "30\u00a0s", "120"],
+        ["hall", "lift", "1", *all_of_1, "2\u00a0s", "1", "0", "0", "0", "1", "2\u00a0s", "120"],
+        ["desk 1", "gate", "2", *half, "3\u00a0s", "1", "0", "1", "0", "2", "5\u00a0s", "0"],
+        ["desk 1", "lift", "0", nothing, nothing, nothing, nothing, *"00000", nothing, "0"],
+    ]
+    assert found["all"]["lines"] == [
+        ["door", "gate", "in", "2", "0.0\u00a0%", "0", "1", "1", "0"],
+        ["door", "gate", "out", "1", "0.0\u00a0%", "0", "1", "0", "0"],
+        ["door", "lift", "in", "0", nothing, "0", "0", "0", "0"],
+        ["door", "lift", "out", "1", "100.0\u00a0%", "1", "0", "0", "0"],
+    ]
+    gate, lifted, *_ = found["later"]["zones"]
+    assert gate == ["hall", "gate", "0", nothing, nothing, nothing, nothing, *"00000", nothing, "60"]
+    assert lifted[2] == "1" and lifted[-1] == "60"
+    assert [row[3] for row in found["later"]["lines"]] == ["1", "1", "0", "1"]
+    assert found["lift"]["zones"] == [found["all"]["zones"][1], found["all"]["zones"][3]]
+    assert found["lift"]["lines"] == found["all"]["lines"][2:]
 
 
 @pytest.fixture(scope="module")
