@@ -19,12 +19,14 @@ import numpy as np
 from benchmarks.clips import table
 from benchmarks.simulated_detector import Faults, SimulatedDetector
 from benchmarks.tracking_metrics import MATCH_IOU, Labelled, Scores, score
-from crowdmask.geometry import iou
+from crowdmask.engine.looking import composed
+from crowdmask.engine.views import PLACE
+from crowdmask.geometry import face_sizes, iou
 from crowdmask.settings import AnalysisSettings, FollowSettings
 from crowdmask.tracking.appearances import FollowedFrame
+from crowdmask.tracking.between import Between, settle
 from crowdmask.tracking.following import Follower
 from crowdmask.tracking.observations import Finds
-from crowdmask.tracking.schedule import look_again
 from crowdmask.tracking.verdicts import VerdictRules
 from crowdmask.verdicts import Verdict
 
@@ -97,22 +99,39 @@ def long_enough(truth: Sequence[Labelled]) -> list[Labelled]:
     return [Labelled(f.ids[k], f.boxes_xyxy[k]) for f, k in zip(truth, keep, strict=True)]
 
 
-def looked_at(finds: Sequence[Finds], every: int) -> list[Finds | None]:
-    """What is seen if every k-th frame is looked at, and others where something begins, ends or jumps."""
+def looked_at(
+    finds: Sequence[Finds], every: int, motions: Sequence[np.ndarray | None] | None = None
+) -> list[Finds | None]:
+    """What is seen if every k-th frame is looked at, and of others where something begins, ends or jumps."""
     looked: list[Finds | None] = [None] * len(finds)
     if not finds:
         return looked
     bases = [*range(0, len(finds) - 1, every), len(finds) - 1]
-    pending = list(pairwise(bases))
     for base in bases:
         looked[base] = finds[base]
-    while pending:
-        a, b = pending.pop()
-        times = [k / RATE for k in range(a, b + 1)]
-        for at in look_again(finds[a], finds[b], times, SURE):
-            looked[a + at] = finds[a + at]
-            pending += [(a, a + at), (a + at, b)]
+
+    def look(asked: Sequence[tuple[int, np.ndarray]]) -> list[Finds]:
+        seen = [near(finds[at], places) for at, places in asked]
+        for (at, _), found in zip(asked, seen, strict=True):
+            looked[at] = found
+        return seen
+
+    def camera(start: int, stop: int) -> np.ndarray | None:
+        return composed(motions[start + 1 : stop + 1]) if motions else None
+
+    stretches = [Between.of_all(a, b, finds[a], finds[b]) for a, b in pairwise(bases)]
+    settle(stretches, lambda at: at / RATE, camera, look, SURE)
     return looked
+
+
+def near(finds: Finds, places: np.ndarray) -> Finds:
+    """The finds that lie whole in a square about one of the places, as large as the detector looks at there."""
+    centres, reach = (places[:, :2] + places[:, 2:]) / 2, face_sizes(places)[:, None] * PLACE / 2
+    low, high = centres - reach, centres + reach
+    boxes = finds.boxes_xyxy
+    inside = (boxes[:, None, :2] >= low).all(axis=2) & (boxes[:, None, 2:] <= high).all(axis=2)
+    kept = inside.any(axis=1)
+    return Finds(boxes[kept], finds.scores[kept])
 
 
 def follow(
@@ -168,7 +187,7 @@ def simulated(
         for seed in given.seeds:
             detector = SimulatedDetector(Faults(), size_wh, RATE, seed)
             finds = [detector.frame(frame.ids, frame.boxes_xyxy) for frame in truth]
-            looked = looked_at(finds, every)
+            looked = looked_at(finds, every, motions)
             frames = follow(looked, size_wh, given.ahead, motions)
             share = sum(one is not None for one in looked) / len(looked)
             rows.append(row(f"{name}, seed {seed}", every, share, scored(truth, hidden, frames)))

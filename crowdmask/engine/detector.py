@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.engine.runtimes.network import Answers, Network, at_once, finite
-from crowdmask.engine.views import View, views_of
-from crowdmask.geometry import averaged, clip, face_sizes, nms, sizes_wh
+from crowdmask.engine.views import View, views_at, views_of
+from crowdmask.geometry import FloatArray, averaged, clip, face_sizes, nms, sizes_wh
 from crowdmask.nets.anchors import AnchorGrid
 from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings
@@ -38,14 +38,27 @@ class RetinaFaceDetector:
         self._workers, self._origin = workers, origin
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
+        return self._detect(images, [views_of(_size_wh(image), self._settings) for image in images])
+
+    def detect_at(self, images: Sequence[Image], places: Sequence[FloatArray]) -> list[Faces]:
+        """The faces at some places of each picture, each place in views of its own; what lies at its edge is left."""
+        views = [self._views_at(image, boxes) for image, boxes in zip(images, places, strict=True)]
+        return self._detect(images, views)
+
+    def _views_at(self, image: Image, boxes_xyxy: FloatArray) -> list[View]:
+        size_wh = _size_wh(image)
+        views = [view for box in boxes_xyxy.tolist() for view in views_at(box, size_wh, self._settings)]
+        whole = views_of(size_wh, self._settings)
+        return whole if _pixels(views) > _pixels(whole) / 2 else views
+
+    def _detect(self, images: Sequence[Image], views: Sequence[Sequence[View]]) -> list[Faces]:
         looks: list[Look] = []
         for index, image in enumerate(images):
-            views = views_of((image.shape[1], image.shape[0]), self._settings)
-            looks += [(index, view, canvas) for view, canvas in _shown(image, views)]
+            looks += [(index, view, canvas) for view, canvas in _shown(image, views[index])]
         found: dict[int, list[Faces]] = defaultdict(list)
         for look, faces in zip(looks, at_once(self._look, looks, self._workers), strict=True):
             found[look[0]].append(faces)
-        return [self._merge(found[i], (image.shape[1], image.shape[0])) for i, image in enumerate(images)]
+        return [self._merge([Faces.none(), *found[i]], _size_wh(image)) for i, image in enumerate(images)]
 
     def _look(self, look: Look) -> Faces:
         _, view, canvas = look
@@ -60,6 +73,7 @@ class RetinaFaceDetector:
         boxes = self._anchors.decode_boxes(finite(outputs["box"][chosen], self._origin), anchors)
         sizes = face_sizes(boxes)
         fits = (sizes >= view.smallest) & (sizes < view.largest)
+        fits &= (boxes[:, :2] >= view.within_xyxy[:2]).all(axis=1) & (boxes[:, 2:] <= view.within_xyxy[2:]).all(axis=1)
         chosen, anchors, boxes = chosen[fits], anchors[fits], boxes[fits]
         landmarks = self._anchors.decode_landmarks(finite(outputs["landmarks"][chosen], self._origin), anchors)
         # the view's own scale on each axis: its size was rounded to whole pixels
@@ -84,6 +98,14 @@ class RetinaFaceDetector:
         means = boxes[best]
         means[shown] = averaged(boxes[best[shown]], boxes[strong], scores[strong], SAME_FACE_IOU)
         return Faces(means, scores[best], np.concatenate([p.landmarks for p in parts])[best])
+
+
+def _size_wh(image: Image) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _pixels(views: Sequence[View]) -> int:
+    return sum(width * height for width, height in (view.canvas_wh for view in views))
 
 
 def canvases(image: Image, settings: AnalysisSettings) -> list[Image]:

@@ -1,8 +1,9 @@
 """Looks at a stream whose faces are followed: not at every frame, and not at every face that it knows for sure.
 
 The detector looks at every k-th frame (`detect_every`). Where what it finds at both ends of a stretch does not agree,
-or something begins or ends there, it looks at the frames between too. A face that is known for sure is judged only
-every so often. Which frames and faces these are follows from the frames alone, never from how many are taken at a time.
+or something begins or ends there, it looks at the frames between too, and there at the places in question alone. A
+face that is known for sure is judged only every so often. Which frames, places and faces these are follows from the
+frames alone, never from how many are taken at a time.
 
 Three steps, each on a thread of its own, so that all cores have work: the frames that are due whatever is in them are
 looked at, then those between them, and then faces are judged, while the steps before have the next frames at hand.
@@ -22,10 +23,13 @@ from numpy.typing import NDArray
 from crowdmask.engine.camera_motion import CameraMotion
 from crowdmask.engine.following import rules_of
 from crowdmask.engine.judging import Answers, Judge, judged
+from crowdmask.engine.protocols import found_at
 from crowdmask.engine.verdicts import judgeable, not_asked
+from crowdmask.geometry import FloatArray
 from crowdmask.records import Faces, Frame, Look
+from crowdmask.tracking.between import Between, agree, settle
 from crowdmask.tracking.observations import Finds
-from crowdmask.tracking.schedule import Schedule, agree, look_again
+from crowdmask.tracking.schedule import Schedule
 
 LONGEST_BLIND_S = 0.1  # the first frame that is so much later than a look is looked at, whatever `detect_every` says
 AHEAD = 2  # stretches that are looked at while one is judged
@@ -133,24 +137,26 @@ class Looking:
                 yield _not_looked_at(frame, motions[i])
 
     def _look_between(self, frames: Sequence[Frame], found: dict[int, Faces], motions: Sequence[Motion | None]) -> None:
-        """Adds to `found` what is seen where the ends of a stretch do not agree, until they do."""
+        """Adds to `found` what is seen between two looks that do not agree, at the places where they do not."""
         before = {} if self._before is None else {-1: self._before}
-        while True:
-            ends = sorted([*before, *found])
-            missing = []
-            for start, stop in pairwise(ends):
-                if stop - start < 2:
-                    continue
-                first, seen = before[start] if start < 0 else (frames[start], found[start])
-                times = [first.seconds, *(frame.seconds for frame in frames[start + 1 : stop + 1])]
-                camera = composed(motions[start + 1 : stop + 1])
-                sure = self._judge.settings.confidence
-                asked = look_again(_finds(seen), _finds(found[stop]), times, sure, camera)
-                missing += [start + place for place in asked]
-            if not missing:
-                return
-            images = [frames[i].image for i in missing]
-            found.update(zip(missing, self._judge.detector.detect(images), strict=True))
+        ends = {at: _finds(faces) for at, faces in found.items()} | {
+            at: _finds(seen) for at, (_, seen) in before.items()
+        }
+
+        def clock(at: int) -> float:
+            return before[at][0].seconds if at < 0 else frames[at].seconds
+
+        def camera(start: int, stop: int) -> Motion | None:
+            return composed(motions[start + 1 : stop + 1])
+
+        def look(asked: Sequence[tuple[int, FloatArray]]) -> list[Finds]:
+            images = [frames[at].image for at, _ in asked]
+            faces = found_at(self._judge.detector, images, [places for _, places in asked])
+            found.update(zip([at for at, _ in asked], faces, strict=True))
+            return [_finds(one) for one in faces]
+
+        stretches = [Between.of_all(a, b, ends[a], ends[b]) for a, b in pairwise(sorted(ends))]
+        settle(stretches, clock, camera, look, self._judge.settings.confidence)
 
 
 class LiveLooking:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self  # in typing from Python 3.11 on
 
 from crowdmask.engine.following import Concluded, Flashes, Person
+from crowdmask.geometry import FloatArray
 from crowdmask.records import Faces, Frame, FrameResult, Gap, Look, Stream, VideoInfo
 
 
@@ -32,6 +33,25 @@ class FaceDetector(Protocol):
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
         """Faces of each BGR picture, in its own pixels, best score first; several threads may ask at once."""
         ...
+
+
+@runtime_checkable
+class LooksAtPlaces(Protocol):
+    """A detector that need not look at a whole picture to see whether a face is at a place of it."""
+
+    def detect_at(self, images: Sequence[NDArray[np.uint8]], places: Sequence[FloatArray]) -> list[Faces]:
+        """Of each picture the faces about the boxes (n, 4) of its places; of what else is in it, whatever it came upon.
+
+        What it finds at a place depends on nothing but the picture and that place.
+        """
+        ...
+
+
+def found_at(detector: FaceDetector, images: Sequence[NDArray[np.uint8]], places: Sequence[FloatArray]) -> list[Faces]:
+    """The faces at places; a detector that cannot look at them alone looks at everything."""
+    if isinstance(detector, LooksAtPlaces):
+        return detector.detect_at(images, places)
+    return detector.detect(images)
 
 
 class MaskClassifier(Protocol):

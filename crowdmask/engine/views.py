@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crowdmask.settings import AnalysisSettings
@@ -20,6 +22,7 @@ class View:
     scale: float
     smallest: float
     largest: float
+    within_xyxy: tuple[float, float, float, float] = (-math.inf, -math.inf, math.inf, math.inf)  # there; others are cut
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -55,6 +58,51 @@ def views_of(picture_wh: tuple[int, int], settings: AnalysisSettings) -> list[Vi
     full = min(settings.detection_size / max(width, height), settings.detection_upscale)
     tiles = _tiles(picture_wh, settings) if settings.tiles > 1 and full < 1.0 else []  # a smaller one loses nothing
     return tiles + [View(0, 0, width, height, full * p.share, p.smallest, p.largest) for p in PASSES]
+
+
+PLACE = 5.0  # face sizes that are looked at about a place, two of them on either side of the face
+PLACE_SIDES = (192, 320)  # pixels of such a view; few, so that the network is compiled for few
+CUT = 3.0  # pixels of it: a face so near to its side goes on beyond it
+
+
+def views_at(box_xyxy: Sequence[float], picture_wh: tuple[int, int], settings: AnalysisSettings) -> list[View]:
+    """A square about a face that is expected at a place, and one of half the scale, as whole pictures are looked at.
+
+    The scale is the largest of the whole picture's at which the face is small enough for the square.
+    """
+    x1, y1, x2, y2 = box_xyxy
+    size = math.sqrt(max(0.0, x2 - x1) * max(0.0, y2 - y1))
+    whole = views_of(picture_wh, settings)
+    scales = sorted({view.scale for view in whole if size * view.scale * PLACE <= PLACE_SIDES[-1]}, reverse=True)
+    if not scales:  # it fills the picture
+        return whole[-1:]
+    side = next(side for side in PLACE_SIDES if size * scales[0] * PLACE <= side)
+    centre = (x1 + x2) / 2, (y1 + y2) / 2
+    half = PASSES[1]
+    views = [_square(centre, side, scales[0], picture_wh, 0.0)]
+    if size * scales[0] * half.share >= half.smallest:
+        views.append(_square(centre, side, scales[0] * half.share, picture_wh, half.smallest))
+    return views
+
+
+def _square(centre: tuple[float, float], side: int, scale: float, picture_wh: tuple[int, int], smallest: float) -> View:
+    width, height = picture_wh
+    left, right = _around(centre[0], side / scale, width)
+    top, bottom = _around(centre[1], side / scale, height)
+    within = (
+        CUT if left > 0 else -math.inf,
+        CUT if top > 0 else -math.inf,
+        (right - left) * scale - CUT if right < width else math.inf,
+        (bottom - top) * scale - CUT if bottom < height else math.inf,
+    )
+    return View(left, top, right, bottom, scale, smallest, math.inf, within)
+
+
+def _around(centre: float, side: float, length: int) -> tuple[int, int]:
+    """A span of that side about the centre, moved into the picture; all of a picture that is smaller."""
+    whole = max(1, min(length, int(side)))
+    low = min(max(0, round(centre - whole / 2)), length - whole)
+    return low, low + whole
 
 
 def _tiles(picture_wh: tuple[int, int], settings: AnalysisSettings) -> list[View]:

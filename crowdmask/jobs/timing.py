@@ -11,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.engine.protocols import FaceDetector, MaskClassifier, ResultTaker
+from crowdmask.engine.protocols import FaceDetector, MaskClassifier, ResultTaker, found_at
+from crowdmask.geometry import FloatArray
 from crowdmask.records import Faces, FrameResult
 
 Item = TypeVar("Item")
@@ -80,6 +81,10 @@ class TimedDetector:
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
         with self._times.stage("detect"):
             return self._detector.detect(images)
+
+    def detect_at(self, images: Sequence[NDArray[np.uint8]], places: Sequence[FloatArray]) -> list[Faces]:
+        with self._times.stage("detect"):
+            return found_at(self._detector, images, places)
 
 
 class TimedClassifier:

@@ -1,4 +1,4 @@
-"""Decides what the networks do for a followed stream: which frames are looked at again, which faces are judged now.
+"""Decides which faces of a followed stream are judged now.
 
 It shares nothing with `Follower`, so that observations can be made piece by piece, in any order, and followed later. An
 answer counts here only `LAG` looks after its question: so many may be judged in one batch, and how many are changes
@@ -8,13 +8,11 @@ nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.tracking.assignment import assign
 from crowdmask.tracking.chains import Chains
 from crowdmask.tracking.observations import Finds, Floats, sizes_of, states_of
 from crowdmask.tracking.rows import Rows
@@ -29,9 +27,6 @@ SURE_PROB = 0.9  # steady probability, from which a face is sure
 GROWN = 0.25  # log size by which a face changed since it was judged
 RESCORED = 0.25  # detector score likewise: it was turned away or hidden, and is not any more
 ENOUGH_DOUBTS = 3
-FASTEST = 8.0  # face sizes a second; nobody in a crowd moves faster in the picture
-NEAR = 0.6  # face sizes, added to that
-RESIZED = 0.4  # log size over which two finds are not one face seen a moment later
 
 
 @dataclass
@@ -134,40 +129,3 @@ class Schedule:
         rows = np.searchsorted(self._asked.chain, question.chains[judged])
         weights = vote_weights(question.sizes[judged], question.scores[judged], None, self._sure)
         self._rules.vote(self._evidence, rows, question.seconds, probability[judged], weights)
-
-
-def look_again(
-    before: Finds,
-    after: Finds,
-    seconds: Sequence[float],
-    sure_score: float,
-    camera: NDArray[np.floating] | None = None,
-) -> list[int]:
-    """Which of the frames between two looks must be looked at too, as positions in `seconds`; none if none need be.
-
-    `seconds` are the times of the look before, of the frames between, and of the look after. Where something begins or
-    ends, or was not where it could have come to, the frame in the middle is asked for; then ask for each half again.
-    `camera` (2, 3) maps pixels of the look before to those of the look after.
-    """
-    if len(seconds) <= 2 or agree(before, after, seconds[-1] - seconds[0], sure_score, camera):
-        return []
-    return [len(seconds) // 2]
-
-
-def agree(
-    before: Finds, after: Finds, gap_s: float, sure_score: float, camera: NDArray[np.floating] | None = None
-) -> bool:
-    """Whether two looks show the same faces, each where it could have come to in the time between them."""
-    moved = SteadyCamera()
-    moved.move(camera)
-    first, last = states_of(before.boxes_xyxy), moved.steady(states_of(after.boxes_xyxy))
-    size = np.sqrt(sizes_of(first)[:, None] * sizes_of(last)[None, :])
-    off = np.hypot(*np.moveaxis(first[:, None, :2] - last[None, :, :2], 2, 0)) / size
-    grown = np.abs((first[:, None, 2:] - last[None, :, 2:]).mean(axis=2))
-    possible = (off < NEAR + FASTEST * gap_s) & (grown < RESIZED)
-    i, j = assign(np.where(possible, off, np.inf), NEAR + FASTEST * gap_s)
-    alone_before, alone_after = np.ones(len(before), bool), np.ones(len(after), bool)
-    alone_before[i] = alone_after[j] = False
-    begins_or_ends = (alone_before & (before.scores >= sure_score)).any()
-    begins_or_ends |= (alone_after & (after.scores >= sure_score)).any()
-    return not bool(begins_or_ends)

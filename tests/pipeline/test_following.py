@@ -20,6 +20,7 @@ from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import analyse, conclude, look, stages_of
 from crowdmask.errors import SourceError
+from crowdmask.geometry import face_sizes
 from crowdmask.records import Faces, Frame, FrameResult, Look, SourceKind, Stream
 from crowdmask.results.people import PeopleStats
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
@@ -291,6 +292,37 @@ def test_unsure_finds_that_are_no_face_are_nobody(every: int) -> None:
     assert all(len(result.faces) <= 1 for result in results)
     assert sum(classifier.calls) <= 4 * (3 + 4)  # of each of the four, who are there for three seconds at most
     assert sum(result.no_faces for result in results) > 0
+
+
+class AtPlaces(FakeDetector):
+    """Can look at places alone: finds what lies whole in a square of five face sizes about each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = 0
+
+    def detect_at(self, images: Sequence[NDArray[np.uint8]], places: Sequence[NDArray[np.float32]]) -> list[Faces]:
+        found = []
+        for image, boxes in zip(images, places, strict=True):
+            self.places += len(boxes)
+            centres, reach = (boxes[:, :2] + boxes[:, 2:]) / 2, face_sizes(boxes)[:, None] * 2.5
+            faces = self._one(image)
+            inside = (faces.boxes[:, None, :2] >= centres - reach).all(axis=2)
+            inside &= (faces.boxes[:, None, 2:] <= centres + reach).all(axis=2)
+            found.append(faces.take(inside.any(axis=1)))
+        return found
+
+
+@pytest.mark.parametrize(("window", "batch"), [(1, 1), (3, 2), (7, 16), (60, 5)])
+def test_between_two_looks_only_places_are_looked_at_and_people_are_the_same(window: int, batch: int) -> None:
+    whole, wholly = follow(SCENE, LENGTH, every=3)
+    detector = AtPlaces()
+    results, taken = follow(SCENE, LENGTH, every=3, window=window, batch=batch, detector=detector)
+    due = len({*range(0, LENGTH, 3), LENGTH - 1})
+    assert sum(detector.calls) == due and 0 < detector.places < due
+    assert [r.counts for r in results] == [r.counts for r in whole]
+    assert [p.appearance.first_frame for p in taken.people] == [p.appearance.first_frame for p in wholly.people]
+    assert told(results, taken) == told(*follow(SCENE, LENGTH, every=3, detector=AtPlaces()))
 
 
 class Slow(FakeDetector):

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowdmask.tracking.observations import Finds
-from crowdmask.tracking.schedule import SURE_AGAIN_S, Schedule, look_again
+from crowdmask.tracking.schedule import SURE_AGAIN_S, Schedule
 from crowdmask.tracking.verdicts import VerdictRules
 from tests.unit.tracking.scenes import OUTCOMES, RATE, Face, seen
 
@@ -107,37 +106,3 @@ def test_a_restart_forgets_everything() -> None:
     fresh = ask(one, [WALKER], range(60), SURE)
     one.restart()
     assert ask(one, [WALKER], range(60), SURE) == fresh
-
-
-def finds(*boxes: tuple[float, float, float, float], scores: list[float] | None = None) -> Finds:
-    return Finds(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores or [0.9] * len(boxes), np.float32))
-
-
-HERE, THERE, FAR = (100, 100, 130, 130), (112, 100, 142, 130), (400, 100, 430, 130)
-TIMES = [0.0, 0.04, 0.08, 0.12, 0.16]
-
-
-def test_what_moves_on_is_filled_in() -> None:
-    assert look_again(finds(HERE), finds(THERE), TIMES, 0.6) == []
-    assert look_again(finds(), finds(), TIMES, 0.6) == []
-
-
-def test_where_something_begins_or_ends_or_jumps_the_middle_is_looked_at() -> None:
-    assert look_again(finds(HERE), finds(), TIMES, 0.6) == [2]
-    assert look_again(finds(), finds(HERE), TIMES, 0.6) == [2]
-    assert look_again(finds(HERE), finds(FAR), TIMES, 0.6) == [2]
-    assert look_again(finds(HERE), finds((85, 85, 145, 145)), TIMES, 0.6) == [2]
-
-
-def test_between_neighbours_there_is_nothing_to_look_at() -> None:
-    assert look_again(finds(HERE), finds(), [0.0, 0.04], 0.6) == []
-
-
-def test_what_is_weak_on_one_side_goes_on_and_what_is_weak_on_both_begins_nothing() -> None:
-    assert look_again(finds(HERE), finds(THERE, scores=[0.3]), TIMES, 0.6) == []
-    assert look_again(finds(), finds(HERE, scores=[0.3]), TIMES, 0.6) == []
-
-
-def test_the_cameras_own_motion_is_no_jump() -> None:
-    pan = np.array([[1, 0, 300], [0, 1, 0]], float)
-    assert look_again(finds(HERE), finds(FAR), TIMES, 0.6, camera=pan) == []
