@@ -45,17 +45,23 @@ def length_of(video: str | Path) -> Fraction:
         return Fraction(max(times) - min(times) + round(step)) * Fraction(stream.time_base)
 
 
-def repeat(video: str | Path, out: str | Path, seconds: float) -> None:
-    """Write `video` again and again into `out` until it lasts at least `seconds`."""
+def repeat(video: str | Path, out: str | Path, seconds: float, *, slower: int = 1) -> None:
+    """Write `video` again and again into `out` until it lasts at least `seconds`.
+
+    With `slower` each frame then lasts so many times as long, and the sound is left out.
+    """
     length = length_of(video)
     with av.open(str(out), "w") as target:
         copies: dict[int, Stream] = {}
         for turn in range(-(-Fraction(seconds) // length)):
             with av.open(str(video)) as source:
-                kept = [*source.streams.video[:1], *source.streams.audio[:1]]
+                kept = [*source.streams.video[:1], *(source.streams.audio[:1] if slower == 1 else [])]
                 if not copies:
                     copies = {s.index: target.add_stream_from_template(s) for s in kept}
                 for packet in shifted(source, kept, turn, length):
+                    assert packet.pts is not None and packet.dts is not None and packet.duration is not None
+                    packet.pts, packet.dts = packet.pts * slower, packet.dts * slower
+                    packet.duration *= slower
                     packet.stream = copies[packet.stream.index]
                     target.mux(packet)
 
