@@ -5,7 +5,7 @@ and started again each time; at last it runs to its end. Every file of counts an
 byte that of the undisturbed run. Ways to end it (`--ends`), each in turn:
 
     process    SIGKILL for the process and all its workers at once
-    worker     SIGKILL for one of its workers or cluster actors; the batch itself goes on
+    worker     SIGKILL for a worker or cluster actor; the batch goes on, does what that one had, and is killed
     terminate  SIGTERM, and its own end
     interrupt  Ctrl-C twice
     disk       the disk is full until it ends by itself (with `--tmpfs`, where root may mount one)
@@ -46,6 +46,7 @@ COMPARED = (
     "annotated/**/*.mp4",
 )  # fmt: skip
 ENDS = ("process", "worker", "terminate", "interrupt", "disk", "clock")
+GOES_ON_S = 60.0  # without a worker that was killed, at most
 BY_ITSELF_S = 120.0  # in which a batch that was asked to end has to
 POLL_S = 0.01
 MOST_TOO_LATE = 10
@@ -156,9 +157,14 @@ def _end(how: str, process: subprocess.Popen[bytes], run: Path) -> None:
     elif how == "worker":
         workers = _workers_of(process.pid)
         if workers:
+            before, end = _results(run), time.monotonic() + GOES_ON_S
             os.kill(random.choice(workers), signal.SIGKILL)
-            time.sleep(1.0)  # it goes on without; what the next start finds is a batch that was killed a little later
-        os.killpg(process.pid, signal.SIGKILL)
+            while process.poll() is None and _results(run) < before + 2 and time.monotonic() < end:
+                time.sleep(POLL_S)
+            if process.poll() not in (None, 0):
+                raise SystemExit(f"the batch ended with {process.returncode} when a worker was killed")
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     elif how == "terminate":
         process.terminate()
     elif how == "interrupt":
@@ -230,6 +236,13 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
 def _done(run: Path) -> int:
     with suppress(CrowdmaskError), Manifest.reading(run / "manifest.sqlite") as manifest:
         return manifest.totals().done
+    return 0
+
+
+def _results(run: Path) -> int:
+    """How often the manifest was written to since the run began, about."""
+    with suppress(CrowdmaskError), Manifest.reading(run / "manifest.sqlite") as manifest:
+        return manifest.last_row
     return 0
 
 
