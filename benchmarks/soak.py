@@ -42,8 +42,8 @@ from tests.factories import make_image, write_clip
 ROOT = Path(__file__).parents[1]
 LONG_AGO = 1_700_000_000
 COMPARED = (
-    "frames.csv", "persons.csv", "detections.csv", "aggregate.csv", "videos/**/*.csv", "annotated/**/*.png",
-    "annotated/**/*.mp4",
+    "frames.csv", "persons.csv", "detections.csv", "aggregate.csv", "videos/**/*.csv",
+    "annotated/**/*.png", "annotated/**/*.jpg", "annotated/**/*.mp4",
 )  # fmt: skip
 ENDS = ("process", "worker", "terminate", "interrupt", "disk", "clock")
 GOES_ON_S = 60.0  # without a worker that was killed, at most

@@ -10,15 +10,17 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import Source
 from crowdmask.engine.spine import analyse
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, Identity, Kind, State
 from crowdmask.jobs.batch.reading import failed, told
-from crowdmask.jobs.batch.units import Plan, Worked
+from crowdmask.jobs.batch.units import Plan, Step, Unit, Worked
 from crowdmask.jobs.batch.videos import Beating
 from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
 from crowdmask.media.pictures import is_picture
+from crowdmask.media.segments import WHOLE, Span
 from crowdmask.media.sources import open_source
+from crowdmask.media.video_source import VideoSource
 from crowdmask.records import FrameResult
 from crowdmask.results.aggregate import Cell, Periods, Sums
 from crowdmask.results.timeline.buckets import Width
@@ -39,28 +41,13 @@ class Counting:
         cell = self._periods.cell(entry.camera, entry.captured_at)
         return self._worked(entry, {cell: Sums(1, result.counts)}, 1, False)
 
-    def video(
-        self, entry: Entry, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]
-    ) -> Worked | None:
-        """None where it was interrupted: nothing of it is kept then, and it stays waiting."""
-        plan = self._plan
+    def video(self, unit: Unit, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]) -> Worked | None:
+        """A short video, a long one's spans, or one of its segments; None where it was interrupted, and it waits."""
+        entry = unit.entries[0]
         try:
-            if is_picture(entry.path):
-                return Worked(replace(entry, kind=Kind.PICTURE, state=State.WAITING))
-            entry = replace(entry, kind=Kind.VIDEO, identity=Identity.of(entry.path))
-            with stop.breakable():
-                source = open_source(entry.path, plan.analysis, threads=plan.runtime.threads)
-            with source:
-                placed = self._place(entry)
-                sums, frames, lasts_s = self._count(placed, source, judge(), stop, beat)
-            if frames == 0:
-                reason = f" ({source.gaps[0].reason})" if source.gaps else ": check --start, --end and --duration"
-                raise SourceError(f"{entry.path}: no frame could be analysed{reason}")
-            now = Identity.of(entry.path)
-            if now != entry.identity:
-                return Worked(replace(entry, identity=replace(now, digest=""), state=State.UNSETTLED))
-            is_long = lasts_s >= 60 * self._width.minutes
-            return self._worked(replace(placed, gaps=tuple(source.gaps)), sums, frames, is_long)
+            if unit.step is Step.LOOK:
+                return self._segment(entry, unit.spans[0], judge, stop, beat)
+            return self._whole(entry, judge, stop, beat)
         except KeyboardInterrupt:
             return None
         except (WeightsError, SettingsError):
@@ -70,23 +57,61 @@ class Counting:
         except Exception as error:  # a broken file that a library stumbles over must not stop the night
             return failed(entry, f"{entry.path} cannot be analysed ({type(error).__name__}: {error})")
 
+    def _whole(self, entry: Entry, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]) -> Worked:
+        if is_picture(entry.path):
+            return Worked(replace(entry, kind=Kind.PICTURE, state=State.WAITING))
+        entry = self._place(replace(entry, kind=Kind.VIDEO, identity=Identity.of(entry.path)))
+        with self._open(entry, WHOLE, stop) as source:
+            cut = source.cut(self._plan.batch.segment_s)
+            if len(cut.spans) > 1:
+                return Worked(entry, spans=cut.spans)
+            sums, frames, seconds = self._count(entry, source, judge(), stop, beat)
+        if frames == 0:
+            reason = f" ({source.gaps[0].reason})" if source.gaps else ": check --start, --end and --duration"
+            raise SourceError(f"{entry.path}: no frame could be analysed{reason}")
+        if Identity.of(entry.path) != entry.identity:
+            return _unsettled(entry)
+        is_long = seconds[1] - seconds[0] >= 60 * self._width.minutes
+        if cut.why_whole:
+            entry = replace(entry, note=f"{IN_ONE_PIECE}, for {cut.why_whole}")
+        return self._worked(replace(entry, gaps=tuple(source.gaps)), sums, frames, is_long)
+
+    def _segment(
+        self, entry: Entry, span: Span, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]
+    ) -> Worked:
+        if Identity.of(entry.path) != entry.identity:
+            return _unsettled(entry)
+        with self._open(entry, span, stop) as source:
+            sums, frames, seconds = self._count(entry, source, judge(), stop, beat)
+        settings = self._plan.settings_digest
+        done = replace(entry, segment=span.number, state=State.DONE, settings=settings, frames=frames)
+        return Worked(replace(done, gaps=tuple(source.gaps)), sums=sums, seconds=seconds)
+
+    def _open(self, entry: Entry, span: Span, stop: Stop) -> VideoSource:
+        with stop.breakable():
+            source = open_source(entry.path, self._plan.analysis, threads=self._plan.runtime.threads, span=span)
+        assert isinstance(source, VideoSource)  # pictures were sorted out before
+        return source
+
     def _count(
         self, placed: Entry, source: Source, judge: Judge, stop: Stop, beat: Callable[[Beat], None]
-    ) -> tuple[dict[Cell, Sums], int, float]:
-        """The sums of a video, its frames, and how long the part is that they are of."""
+    ) -> tuple[dict[Cell, Sums], int, tuple[float, float]]:
+        """The sums of a video or a segment, its frames, and the seconds of the first and the last of them."""
         plan, taken = self._plan, placed.captured_at
         sums: dict[Cell, Sums] = {}
         frames, first, last = 0, 0.0, 0.0
         beating = Beating(Work.LOOK, placed.source, beat)
         with ahead(source, plan.runtime.decoded_ahead) as coming:
             for result in analyse(coming, judge, waiting=stop.breakable):
+                if stop.asked:
+                    raise KeyboardInterrupt
                 seconds = result.frame.seconds
                 first, last, frames = (seconds if frames == 0 else first), seconds, frames + 1
                 cell = self._periods.cell(placed.camera, taken, seconds)
                 sums[cell] = sums.get(cell, Sums()) + Sums(1, result.counts)
                 beating.saw()
         beating.end()
-        return sums, frames, last - first
+        return sums, frames, (first, last)
 
     def _worked(self, entry: Entry, sums: dict[Cell, Sums], frames: int, is_long: bool) -> Worked:
         done = replace(
@@ -98,3 +123,7 @@ class Counting:
             frames=frames,
         )
         return Worked(done, sums=sums, is_long=is_long)
+
+
+def _unsettled(entry: Entry) -> Worked:
+    return Worked(replace(entry, identity=replace(Identity.of(entry.path), digest=""), state=State.UNSETTLED))

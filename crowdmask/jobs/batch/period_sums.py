@@ -8,7 +8,7 @@ What is on the disk while the batch works is held to what it may tell in the end
   they add to each of masked, unmasked and unknown is 0 or at least min_count. So no sum in the file is small, and
   neither is the difference of two of its states while the batch works. Of one input alone nothing is written, unless
   it saw nobody, or is as long as the period. What is held back of stills is few: in each cell less than min_count for
-  each kind of verdict. After a kill they are done again.
+  each kind of verdict. After a kill they are done again, but for videos in segments: see segment_sums.py.
 - When all is done, what is still held back is added, and where a cell may not be told in full it is cut down to what
   may, all in one transaction. Inputs that join a finished run later cannot bring such a cell back.
 - SQLite overwrites what it deletes, and its log is emptied after each writing of sums.
@@ -21,7 +21,7 @@ such as saw at least one face of a kind that is rare there.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crowdmask.jobs.batch.entries import Entry
@@ -86,6 +86,7 @@ class PeriodSums:
         self._manifest, self._min_count = manifest, min_count
         self._by_source: dict[str, _Held] = {}
         self._held: dict[Cell, dict[str, _Held]] = defaultdict(dict)
+        self.written: Callable[[str], None] = lambda source: None  # is called with each source that is in the sums
         manifest.leave_no_traces(SCHEMA)
 
     @property
@@ -166,6 +167,7 @@ class PeriodSums:
         self._manifest.empty_log()
         for source in going:
             self._forget(source)
+            self.written(source)
 
     def _cuts(self, added: Mapping[Cell, Sums]) -> Iterator[tuple[str, Sequence[object]]]:
         """What is to be left out of each cell, when `added` is in it."""

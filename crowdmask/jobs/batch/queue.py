@@ -33,9 +33,11 @@ class Queue:
         from_place: int,
         refuse: Callable[[Entry, str], None],
         forecast: Forecast,
+        kept_of: Callable[[str], list[Entry]],
     ) -> None:
         self._plan, self._manifest, self._planner, self._claims = plan, manifest, planner, claims
         self._place, self._refuse, self._forecast = from_place, refuse, forecast
+        self._kept_of = kept_of
         self._ready: deque[Unit] = deque()
         self.videos: dict[str, VideoUnderWay] = {}
         self._given = 0
@@ -65,7 +67,7 @@ class Queue:
         if refused:
             self._refuse(worked.entry, next(iter(refused.values())))
             return
-        video = VideoUnderWay(self._plan, worked.entry, worked.spans, self._manifest.segments_of(source))
+        video = VideoUnderWay(self._plan, worked.entry, worked.spans, self._kept_of(source))
         if video.left_over:
             self._claims.remove(output.path for one in video.left_over for output in one.outputs)
             self._manifest.drop_segments(source, [one.segment for one in video.left_over])

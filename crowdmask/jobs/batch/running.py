@@ -192,6 +192,7 @@ class _Batch:
             from_place=manifest.queue_end,  # what lies before is of earlier sessions
             refuse=self._refuse,
             forecast=self.forecast,
+            kept_of=self.store.segments_of,
         )
         self.weights: list[WeightsUsed] = []
         self.session = 0
@@ -307,8 +308,7 @@ class _Batch:
         self.tally.end_unit(message.unit.number)
         self.weights = list(message.weights) or self.weights
         kept = [one for one in message.worked if self._is_kept(one)]
-        self.store.put([one for one in kept if one.entry.state is not State.WAITING or not one.spans])
-        for one in kept:
+        for one in self.store.put(kept):
             self._worked(one)
         self._moved()
 

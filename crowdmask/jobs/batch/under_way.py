@@ -17,6 +17,7 @@ class VideoUnderWay:
 
     def __init__(self, plan: Plan, entry: Entry, spans: tuple[Span, ...], kept: Iterable[Entry] = ()) -> None:
         self.entry, self.spans = entry, spans
+        self._only_counts = plan.aggregate.aggregate is not None
         self._kept: dict[int, Entry] = {}
         self._ready: deque[Task] = deque()
         self._given: set[tuple[Step, int]] = set()
@@ -62,7 +63,7 @@ class VideoUnderWay:
             for span, one in zip(self.spans, looks, strict=True):
                 if one is None:
                     self._offer(Step.LOOK, span.number, (span,), ())
-            if None not in looks:
+            if None not in looks and not self._only_counts:  # else the store adds the counts up
                 self._offer(Step.CONCLUDE, 0, self.spans, tuple(one for one in looks if one is not None))
             return
         pieces = [self._kept.get(PIECES + span.number) for span in self.spans]

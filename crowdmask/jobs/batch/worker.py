@@ -93,7 +93,7 @@ class Worker:
             with closing(reading or self._reading(unit)) as pictures:
                 worked = self._stills(pictures, partial(self._beat, unit.number))
         elif self._counting is not None:
-            found = self._counting.video(unit.entries[0], self._loaded, self._stop, partial(self._beat, unit.number))
+            found = self._counting.video(unit, self._loaded, self._stop, partial(self._beat, unit.number))
             worked = [] if found is None else [found]
         else:
             beat = partial(self._beat, unit.number)
