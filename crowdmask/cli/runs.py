@@ -14,6 +14,7 @@ from crowdmask.runs import listing
 from crowdmask.runs.record import read_record
 
 PLACES = ("runs", "outputs")
+JSON_VERSION = 1  # of what list --json prints; docs/schemas/runs.schema.json describes it
 
 
 @click.group(name="runs", context_settings={"max_content_width": 110})
@@ -28,7 +29,8 @@ def list_(places: tuple[Path, ...], as_json: bool) -> None:
     """Runs below these folders, the last first; without a folder those in runs/ and outputs/ of this one."""
     found = _found(places)
     if as_json:
-        click.echo(json.dumps([{"folder": str(run.folder), **run.told} for run in found], indent=2))
+        runs = [{"folder": str(run.folder), **run.told} for run in found]
+        click.echo(json.dumps({"schema_version": JSON_VERSION, "runs": runs}, indent=2))
         return
     rows = [["folder", "what", "network", "state", "begun", "result", "MB"]]
     for run in found:

@@ -19,6 +19,8 @@ from crowdmask.nets.fetch import fetch as fetch_weights
 from crowdmask.nets.ir import ir_of
 from crowdmask.nets.weights import Entry, Manifest, cache_folder
 
+JSON_VERSION = 1  # of what list --json prints; docs/schemas/weights.schema.json describes it
+
 
 @click.group(cls=SuggestingGroup)
 def command() -> None:
@@ -39,7 +41,7 @@ def list_(as_json: bool) -> None:
         for name, entry in manifest.entries.items():
             found = manifest.find(name)
             rows.append({"name": name, **entry.as_dict(), "ships": entry.ships, "path": str(found) if found else None})
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"schema_version": JSON_VERSION, "weights": rows}, indent=2, ensure_ascii=False))
         return
     for name, entry in manifest.entries.items():
         state = "present" if manifest.find(name) else "missing" if entry.ships else "not fetched"

@@ -12,6 +12,7 @@ import cv2
 import pytest
 
 from crowdmask.results.timeline.statistics_columns import STATISTICS
+from crowdmask.runs.record import RunRecord
 from tests.cli.conftest import Crowdmask
 from tests.factories import make_image, write_clip
 from tests.people import LENGTH, SCENE, picture
@@ -48,11 +49,11 @@ def test_a_runs_summary_status_and_statistics_fit(run: Path, crowdmask: Crowdmas
     counts = status["counts"]
     assert counts["faces"] == sum(counts[word] for word in ("masked", "unmasked", "incorrect", "unknown"))
     refused("status", status, lambda found: found["inputs"].update(left="none"))
-    rows = json.loads(crowdmask("stats", run, "--format", "json", "--total", "-q").out)
-    assert rows and any(row["people"] for row in rows)
-    assert_fits("stats", rows)
-    refused("stats", rows, lambda found: found[0].update(weighted_by="weight"))
-    refused("stats", rows, lambda found: found[0].update(more=1))
+    counted = json.loads(crowdmask("stats", run, "--format", "json", "--total", "-q").out)
+    assert any(row["people"] for row in counted["rows"])
+    assert_fits("stats", counted)
+    refused("stats", counted, lambda found: found["rows"][0].update(weighted_by="weight"))
+    refused("stats", counted, lambda found: found["rows"][0].update(more=1))
     assert crowdmask("rejudge", run, "--mask-threshold", 0.6).code == 0
     assert_fits("run", json.loads(Path("run-rejudged/summary.json").read_text()))
 
@@ -60,10 +61,31 @@ def test_a_runs_summary_status_and_statistics_fit(run: Path, crowdmask: Crowdmas
 def test_the_list_of_weights_fits(crowdmask: Crowdmask) -> None:
     listed = json.loads(crowdmask("weights", "list", "--json").out)
     assert_fits("weights", listed)
-    refused("weights", listed, lambda found: found[0].update(sha256="x"))
+    refused("weights", listed, lambda found: found["weights"][0].update(sha256="x"))
+
+
+def test_the_list_of_runs_fits(tmp_path: Path, crowdmask: Crowdmask) -> None:
+    RunRecord(tmp_path / "going").begin("training", {"network": "xception"})
+    ended = RunRecord(tmp_path / "ended")
+    ended.begin("evaluation", {})
+    ended.end({"accuracy": 0.5})
+    listed = json.loads(crowdmask("runs", "list", tmp_path, "--json").out)
+    assert {Path(run["folder"]).name: run["state"] for run in listed["runs"]} == {
+        "going": "running",
+        "ended": "finished",
+    }
+    assert_fits("runs", listed)
+    refused("runs", listed, lambda found: found["runs"][0].update(what="nothing"))
+
+
+def test_every_schema_is_of_one_object_with_a_version() -> None:
+    """Programs read all of them alike: the field says what the rest means."""
+    for path in SCHEMAS.glob("*.schema.json"):
+        schema = json.loads(path.read_text())
+        assert schema["type"] == "object" and "schema_version" in schema["required"], path.name
 
 
 def test_the_schema_of_statistics_has_their_columns_with_what_they_mean() -> None:
-    item = json.loads((SCHEMAS / "stats.schema.json").read_text())["items"]
+    item = json.loads((SCHEMAS / "stats.schema.json").read_text())["properties"]["rows"]["items"]
     assert tuple(item["properties"]) == tuple(item["required"]) == STATISTICS.names
     assert {name: one["description"] for name, one in item["properties"].items()} == STATISTICS.meanings

@@ -59,7 +59,7 @@ def test_a_file_is_written_whole_and_not_overwritten(
     out = tmp_path / "new" / "compliance.json"
     assert run(capsys, run_folder, "--out", out, "-q") == (0, "", "")
     whole = out.read_text()
-    assert sum(row["faces"] for row in json.loads(whole)) == 14
+    assert sum(row["faces"] for row in json.loads(whole)["rows"]) == 14
     assert [path.name for path in out.parent.iterdir()] == ["compliance.json"]
     code, _, err = run(capsys, run_folder, "--out", out)
     assert code == 1 and "--overwrite" in err and out.read_text() == whole
@@ -71,7 +71,7 @@ def test_a_run_without_any_time_goes_by_file(tmp_path: Path, capsys: pytest.Capt
     folder = write_run(tmp_path / "run", [Row("", 1, 2, 0, "", name) for name in ("b.jpg", "a.jpg", "a.jpg")])
     code, out, err = run(capsys, folder, "--every", "1mo", "--format", "json")
     assert code == 0
-    assert [(r["source"], r["frames"], r["bucket_start"]) for r in json.loads(out)] == [
+    assert [(r["source"], r["frames"], r["bucket_start"]) for r in json.loads(out)["rows"]] == [
         ("a.jpg", 2, None),
         ("b.jpg", 1, None),
     ]

@@ -55,7 +55,7 @@ def test_list_names_every_file_and_whether_it_is_here(capsys: pytest.CaptureFixt
 
 def test_list_as_json_gives_all_of_the_manifest(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     code, out, _ = run(capsys, "list", "--json")
-    one, _two, far = json.loads(out)
+    one, _two, far = json.loads(out)["weights"]
     assert code == 0
     assert one == {
         "name": "one",

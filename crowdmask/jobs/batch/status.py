@@ -25,6 +25,7 @@ from crowdmask.jobs.batch.run_lock import Holder, holder_of
 from crowdmask.jobs.batch.standing import Session, Share, Totals
 from crowdmask.results.run_folder import RunFolder
 
+JSON_VERSION = 1  # of what status --json prints; docs/schemas/status.schema.json describes it
 RECENT_S = 60.0  # of watching, over which the recent rate is told
 
 
@@ -83,6 +84,7 @@ class Status:
         totals, counts = self.totals, self.totals.counts
         found = {"frames_with_faces": totals.frames_with_faces, "faces": counts.faces, **counts.by_word}
         return {
+            "schema_version": JSON_VERSION,
             "run": str(self.run),
             "state": self.phase.value,
             "process": None if self.holder is None else {"pid": self.holder.pid, "host": self.holder.host},

@@ -31,12 +31,13 @@ def write_csv(rows: Rows, file: TextIO, table: Columns = STATISTICS) -> None:
 
 
 def write_json(rows: Rows, file: TextIO, table: Columns = STATISTICS) -> None:
-    """One array of objects, one object a line, so that it can be read by lines as well."""
-    lead = "[\n"
+    """One object with all rows in `rows`, one row a line, so that it can be read by lines as well."""
+    file.write(f'{{"schema_version": {table.version}, "rows": [')
+    lead = "\n"
     for row in rows:
         file.write(lead + json.dumps(table.values(row), ensure_ascii=False))
         lead = ",\n"
-    file.write("[]\n" if lead == "[\n" else "\n]\n")
+    file.write("]}\n" if lead == "\n" else "\n]}\n")
 
 
 def write_parquet(rows: Rows, path: Path, table: Columns = STATISTICS) -> None:
