@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crowdmask.engine.protocols import Sink
+from crowdmask.engine.pictures_again import PicturesAgain
+from crowdmask.engine.protocols import Sink, Source
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
@@ -86,23 +87,34 @@ def draw(
     still = kept.kind is SourceKind.PICTURE
     frames = 0
     with ExitStack() as stack:
-        source = open_source(
-            kept.path, kept.analysis, threads=runtime.decoding_threads, stream=stream, keep_stored=not still
-        )
-        stack.enter_context(source)
+
+        def opened() -> Source:
+            return open_source(
+                kept.path, kept.analysis, threads=runtime.decoding_threads, stream=stream, keep_stored=not still
+            )
+
+        source = stack.enter_context(opened())
         faces = KeptDetections(kept.detections, kept.source, separate=kept.analysis.sets_apart)
         if faces.is_empty and kept.faces:
             raise SourceError(_not_in(kept))
         sound = kept.path if source.info.has_audio else None
+        looks_ahead = output.blur and not still  # for whoever is about to be found, as the analysis does
         sink: Sink = AnnotatedPicture(out, output)
         if not still:
-            sink = AnnotatedVideo(out, source.info, output, audio_from=sound, threads=runtime.encoding_threads)
+            sink = AnnotatedVideo(
+                out,
+                source.info,
+                output,
+                audio_from=sound,
+                threads=runtime.encoding_threads,
+                pictures=PicturesAgain(opened) if looks_ahead else None,
+            )
         written = stack.enter_context(sink)
         for frame in stack.enter_context(ahead(source, FRAMES_AHEAD)):
             if kept.until_s is not None and frame.seconds > kept.until_s + 1e-6:
                 break
             with stop.breakable():
-                written.write(faces.of(frame))
+                written.write(faces.of(frame.without_picture() if looks_ahead else frame))
             frames += 1
             seen(source.info.frames_expected)
     return frames

@@ -52,6 +52,20 @@ def test_other_colours_blur_and_numbers(crowdmask: Crowdmask) -> None:
         assert np.abs(drawn[i][inside].astype(int) - plain[i][inside]).mean() > 2
 
 
+def test_blur_follows_and_looks_ahead_as_the_analysis_does(crowdmask: Crowdmask) -> None:
+    """One who is found from frame 20 on is hidden half a second before; nobody is open while lost."""
+    assert crowdmask("analyze", "walk.mp4", "--detections", "faces.csv", "--crf", 5, "--blur").code == 0
+    assert crowdmask("draw", "walk.crowdmask.json", "--out", "again.mp4", "--crf", 5, "--blur").code == 0
+    assert crowdmask("draw", "walk.crowdmask.json", "--out", "open.mp4", "--crf", 5).code == 0
+    once, again, shown = (pictures(name) for name in ("walk.crowdmask.mp4", "again.mp4", "open.mp4"))
+    assert len(once) == len(again) == LENGTH
+    for one, other in zip(once, again, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 0.5  # the encoder alone is between them
+    about = np.s_[100:150, 210:256]  # where somebody comes in with frame 20; the ramp's columns differ before
+    ramp = [np.abs(again[i][about].astype(int) - shown[i][about]).mean() for i in (5, 15)]
+    assert ramp[0] < 0.3 < ramp[1]
+
+
 def test_nothing_is_replaced_unasked(crowdmask: Crowdmask) -> None:
     crowdmask("analyze", "walk.mp4", "--detections", "faces.csv")
     before = Path("walk.crowdmask.mp4").read_bytes()
