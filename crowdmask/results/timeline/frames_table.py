@@ -163,7 +163,7 @@ class FramesTable:
         self.execute(f"""
             CREATE TEMP TABLE seconds AS
             SELECT camera, source, at_us IS NOT NULL AS timed, clock_us // {SECOND_US} AS second, {inside} AS inside,
-                count(*) AS frames, count(*) FILTER (faces > 0) AS frames_with_faces, sum(faces) AS faces,
+                count(*) AS frames, count(*) FILTER (faces > 0) AS frames_with_faces, sum(faces)::BIGINT AS faces,
                 {_added((*WORDS, *self.zones.of_frames))}, max({self.against}) AS peak_unmasked,
                 max(faces) AS most_at_once,
                 bool_or(followed) AS has_people, min(clock_us) AS first_us, max(clock_us) AS last_us,
@@ -263,11 +263,12 @@ class FramesTable:
                 SELECT {key}, {_added(("frames", "frames_with_faces", "faces", *WORDS, *self.zones.of_frames))},
                     max(peak_unmasked) AS peak_unmasked, max(most_at_once) AS most_at_once,
                     min(first_us) AS first_us, max(last_us) AS last_us,
-                    sum(stands_us) AS recorded_us, sum(({SUPPORTING}) * stands_us // frames) AS masked_us,
-                    sum(({self.against}) * stands_us // frames) AS unmasked_us,
+                    sum(stands_us)::BIGINT AS recorded_us,
+                    sum(({SUPPORTING}) * stands_us // frames)::BIGINT AS masked_us,
+                    sum(({self.against}) * stands_us // frames)::BIGINT AS unmasked_us,
                     least(sum({SUPPORTING} + {self.against}) * {SECOND_US},
-                        sum(({SUPPORTING} + {self.against}) * stands_us // frames) // 60) AS trials_u,
-                    coalesce(sum(frames) FILTER (moving AND has_people), 0) AS followed_frames
+                        sum(({SUPPORTING} + {self.against}) * stands_us // frames) // 60)::BIGINT AS trials_u,
+                    coalesce(sum(frames) FILTER (moving AND has_people), 0)::BIGINT AS followed_frames
                 FROM standing GROUP BY ALL
             ) AS frames LEFT JOIN (SELECT {key}, {_added(PEOPLE_WORDS)} FROM people GROUP BY ALL) AS there
                 ON {_same("there")}
@@ -358,7 +359,7 @@ class FramesTable:
 
 
 def _added(names: Iterable[str]) -> str:
-    return ", ".join(f"sum({name}) AS {name}" for name in names)
+    return ", ".join(f"sum({name})::BIGINT AS {name}" for name in names)  # a HUGEINT is twice as large
 
 
 def _or_none(table: str, names: Iterable[str]) -> str:

@@ -325,9 +325,9 @@ def buckets_query(
     begin_us, end_us = asked
     first, last = str(begin_us), str(end_us)
     if by == "source":  # a file's buckets end where it does; a camera is expected to have frames all the time
-        first = f"greatest({begin_us}, min(spans.start) * {MINUTE_US})"
-        last = f"least({end_us}, max(spans.stop) * {MINUTE_US})"
-    added = ", ".join(f"sum({name}) AS {name}" for name in (*_ADDED, *zones.added))
+        first = f"greatest({begin_us}, min(start) * {MINUTE_US})"
+        last = f"least({end_us}, max(stop) * {MINUTE_US})"
+    added = ", ".join(f"sum({name})::BIGINT AS {name}" for name in (*_ADDED, *zones.added))
     added += "".join(f", max({name}) AS {name}" for name in zones.largest)
     sums = ", ".join(f"coalesce({name}, 0)::BIGINT AS {name}" for name in SUMS[1:])
     of_zones = "".join(f", coalesce({name}, 0)::BIGINT AS {name}" for name in zones.names_of_all)
@@ -340,14 +340,15 @@ def buckets_query(
             FROM minutes WHERE minute IS NOT NULL GROUP BY ALL
         ),
         counted AS (
-            SELECT spans.start, camera, source, {added}, max(peak) AS peak, max(most_at_once) AS most_at_once,
-                count(DISTINCT CASE WHEN trials_u > 0 THEN block END) AS blocks
+            SELECT spans.start, spans.stop, camera, source, {added}, max(peak) AS peak,
+                max(most_at_once) AS most_at_once, count(DISTINCT CASE WHEN trials_u > 0 THEN block END) AS blocks,
+                min(first_us) AS first_us, max(last_us) AS last_us
             FROM kept ASOF JOIN spans ON kept.minute >= spans.start GROUP BY ALL
         ),
         expected AS (
             SELECT camera, source, {first} AS begin_us, {last} AS end_us, min(first_us) AS first_us,
                 max(last_us) AS last_us
-            FROM kept ASOF JOIN spans ON kept.minute >= spans.start GROUP BY camera, source
+            FROM counted GROUP BY camera, source
         ),
         {pauses_sql(gap_s)},
         pauses AS (
@@ -374,19 +375,24 @@ def buckets_query(
             coalesce(blocks, 0) * least(1.0, (stop - start) / {BLOCK_MINUTES})::DOUBLE AS blocks,  -- or a part of one
             {sums}, coalesce(gap_us, 0)::BIGINT AS gap_us,
             greatest(0, (stop - start) * {MINUTE_US} - coalesce(us, 0))::BIGINT AS covered_us{of_zones}
-        FROM listed {"LEFT" if empty else "INNER"} JOIN counted USING (start, camera, source)
+        FROM listed {"LEFT" if empty else "INNER"} JOIN counted USING (start, stop, camera, source)
             LEFT JOIN uncovered USING (start, camera, source)
     """
 
 
-def _untimed(table: FramesTable, precision: Precision) -> Iterator[StatisticsRow]:
+def sums_by(table: FramesTable) -> str:
+    """SQL that adds `minutes` up for `row_of`, where nothing is asked of gaps and of what was covered."""
     by_name = {name: f"sum({name})::BIGINT" for name in _ADDED}
     by_name |= {"peak": "max(peak_unmasked)", "most_at_once": "max(most_at_once)"}
     by_name |= {"blocks": "count(DISTINCT CASE WHEN trials_u > 0 THEN block END)::DOUBLE"}
     of_zones = [f"sum({name})::BIGINT" for name in table.zones.added]
     of_zones += [f"max({name})::BIGINT" for name in table.zones.largest]
+    return ", ".join([*(by_name[name] for name in SUMS), "NULL, NULL", *of_zones])
+
+
+def _untimed(table: FramesTable, precision: Precision) -> Iterator[StatisticsRow]:
     found = table.execute(f"""
-        SELECT camera, source, {", ".join([*(by_name[name] for name in SUMS), "NULL, NULL", *of_zones])}
+        SELECT camera, source, {sums_by(table)}
         FROM minutes WHERE minute IS NULL GROUP BY camera, source ORDER BY source, camera
     """)
     while rows := found.fetchmany(5_000):
