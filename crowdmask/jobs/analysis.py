@@ -79,6 +79,7 @@ class _Work:
     source: Source | None = None
     until_s: float | None = None
     interrupted: bool = False
+    is_alone: bool = False  # no other run writes the same files
     summary: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()  # what of the input could not be kept or was done otherwise
     energy: Energy | None = None
@@ -118,7 +119,10 @@ class _Work:
     def _write_frames(self, source: Source, pair: Pair) -> None:
         """Every frame into every sink; after an interruption the sinks end as they do after the last frame."""
         with ExitStack() as sinks:
-            mine: list[ResultTaker] = [sinks.enter_context(sink) for sink in self._sinks(source.info)]
+            mine: list[ResultTaker] = []
+            for sink in self._sinks(source.info):
+                mine.append(sinks.enter_context(sink))
+                self.is_alone = True  # the table of frames comes first, and is locked
             written = [*mine, *self.also, self.people, self.zones]
             takers: list[PersonTaker] = [self.people, self.zones]
             if self.task.outputs.persons is not None:
@@ -284,8 +288,8 @@ class _Work:
         return text
 
     def remove_empty_parts(self) -> None:
-        """Files begun and holding nothing are not left lying about."""
-        if self.stats.frames == 0:
+        """Files begun and holding nothing are not left lying about; those of another run are left alone."""
+        if self.stats.frames == 0 and self.is_alone:
             for path in self.task.outputs.paths:
                 with suppress(OSError):
                     part_of(path).unlink()

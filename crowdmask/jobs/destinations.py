@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from crowdmask.errors import SettingsError
 from crowdmask.settings import Checked, setting
+
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,12 @@ class Destinations(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for option, given in (("--out", self.out), ("--out-dir", self.out_dir), ("--detections", self.detections)):
+            if given is not None and _ADDRESS.match(given):
+                raise SettingsError(
+                    f"{option} names an address ({given.partition('://')[0]}://…), and results are written to this "
+                    "machine's file systems only: name a folder, or mount the store"
+                )
         if self.out is not None and self.out_dir is not None:
             raise SettingsError("--out and --out-dir contradict each other: give one of them")
         if self.detections is not None and Path(self.detections).suffix.lower() not in (".csv", ".parquet"):

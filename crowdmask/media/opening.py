@@ -24,6 +24,7 @@ _SECRET = re.compile(
     r"(?i)([?&;/,]|\b)((?:\w*(?:passw(?:or)?d|passwd|pwd|passphrase|secret|token|api_?key|auth|signature)\w*|pass|psw|key|sig)=)"
     r"[^&#;/\s'\"]*"
 )
+_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "wasb", "wasbs", "adl", "oss", "b2", "swift", "hdfs")
 _NOT_VIDEO = {"tty", "image2", "lrc", "srt", "webvtt", "ass", "subviewer", "microdvd", "sami", "ffmetadata"}
 
 
@@ -33,6 +34,14 @@ def is_camera(source: str) -> bool:
 
 def is_address(source: str) -> bool:
     return bool(_ADDRESS.match(source)) and not source.lower().startswith("file:")
+
+
+def refuse_store(source: str) -> None:
+    """Raise SourceError for the address of an object store: FFmpeg would only name a protocol that it does not know."""
+    if is_address(source) and source.partition("://")[0].lower() in _STORES:
+        raise SourceError(
+            f"{shown(source)} lies in an object store, which is not read: copy it to this machine, or mount the store"
+        )
 
 
 def local_path(source: str) -> Path:
@@ -123,6 +132,7 @@ def _why_not(path: Path) -> str:
 
 
 def _open_address(address: str) -> av.container.InputContainer:
+    refuse_store(address)
     options = {"rtsp_transport": "tcp"} if address.lower().startswith("rtsp") else {}
     try:
         return av.open(

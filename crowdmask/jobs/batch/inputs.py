@@ -12,7 +12,7 @@ from typing import BinaryIO
 from crowdmask.errors import SettingsError
 from crowdmask.jobs.batch.patterns import is_pattern
 from crowdmask.jobs.naming import is_stream
-from crowdmask.media.opening import local_path, shown
+from crowdmask.media.opening import local_path, refuse_store, shown
 
 STDIN = "-"
 
@@ -47,6 +47,7 @@ class Inputs:
         for one in given:
             if one == STDIN:
                 continue
+            refuse_store(one)
             if is_stream(one):
                 raise SettingsError(
                     f"{shown(one)}: a camera or a stream has no end and cannot be in a batch: name it alone"

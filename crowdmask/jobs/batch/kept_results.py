@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from crowdmask.errors import SourceError
-from crowdmask.media.parts import commit, part_of, writing
+from crowdmask.media.parts import commit, forget_link, part_of, writing
 from crowdmask.records import NO_STREAM, Faces, Frame, FrameResult, LeftOut, Look, Stream
 
 _ENVELOPE = struct.Struct("<II")
@@ -154,6 +154,7 @@ class PackedFile:
     def __enter__(self) -> Self:
         with writing(self.path):
             os.makedirs(self.path.parent, exist_ok=True)
+            forget_link(part_of(self.path))
             self._file = self._stack.enter_context(open(part_of(self.path), "wb"))
         return self
 

@@ -74,6 +74,14 @@ def test_out_is_for_one_input_and_no_folder(tmp_path: Path) -> None:
         names(["a.mp4"], out=str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    "given", [{"out": "s3://b/a.mp4"}, {"out_dir": "gs://b/x"}, {"detections": "az://k:x@b/f.csv"}]
+)
+def test_results_do_not_go_to_an_address(given: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"names an address \(\w+://…\), and results are written"):
+        Destinations(**given)
+
+
 def test_out_and_out_dir_contradict() -> None:
     with pytest.raises(SettingsError, match="contradict"):
         Destinations(out="a.mp4", out_dir="b")

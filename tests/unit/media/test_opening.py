@@ -123,6 +123,11 @@ def test_a_stream_that_is_not_there_and_a_camera_that_is_not_there() -> None:
     assert "camera 97 (/dev/video97)" in complaint("97")
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/night/a.mp4", "GS://bucket/a.mp4", "abfss://night@store/a.mp4"])
+def test_an_object_store_is_refused_with_what_to_do(address: str) -> None:
+    assert "object store, which is not read: copy it to this machine, or mount the store" in complaint(address)
+
+
 @pytest.mark.parametrize(
     "name", ["ein Film.mp4", "映画.mp4", "a:b?c#d%20e.mp4", "-i.mp4", "frame%03d.mp4", "'\"$x.mp4"]
 )

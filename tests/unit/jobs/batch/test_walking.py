@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crowdmask.errors import SettingsError
+from crowdmask.errors import SettingsError, SourceError
 from crowdmask.jobs.batch import walking
 from crowdmask.jobs.batch.entries import Kind
 from crowdmask.jobs.batch.inputs import Inputs, asks_for_batch
@@ -186,6 +186,8 @@ def test_what_a_walk_would_take(tmp_path: Path) -> None:
 def test_streams_are_refused() -> None:
     with pytest.raises(SettingsError, match="cannot be in a batch"):
         Inputs.of(["rtsp://camera/live", "-"])
+    with pytest.raises(SourceError, match="s3://bucket/night lies in an object store"):
+        Inputs.of(["s3://bucket/night"])
 
 
 def test_a_pipe_in_the_list_is_a_failure_and_not_waited_for(tmp_path: Path) -> None:
