@@ -6,16 +6,22 @@ masks told for periods of no less than twenty minutes. This mode keeps no more t
 is lawful depends on much else, and no program can promise that.
 
 What RUN/aggregate.csv holds, in the columns of `crowdmask stats`: for each period and camera the frames analysed, the
-faces and how many of them were masked, unmasked and unknown, the compliance, and the mean of unmasked faces per frame.
-What would say something of a single frame or file, or of times within the period (frames_with_faces, source,
-peak_unmasked, gap_s, the columns of time), stays empty, and so does the interval: faces of successive frames are not
-independent, and what would show by how much is not kept. No picture, no box, no row per frame or per file is ever
-written.
+faces and how many of them were masked, unmasked and unknown, the compliance, and the mean of unmasked faces per frame;
+where faces were followed, the people who begin in the period, and their compliance with its interval; with zones, both
+by zone, and the crossings of each line. A mask wrongly worn is among the unmasked, or with `--incorrect separate` among
+the unknown. What would say something of a single frame, file or person, or of times within the period
+(frames_with_faces, source, peak_unmasked, most_at_once, gap_s, stays in a zone, the columns of time), stays empty, and
+so does the interval of faces: those of successive frames are not independent, and what would show by how much is not
+kept. No picture, no box, no row per frame, per person or per file is ever written. People are followed in memory and
+counted when they leave.
 
 Suppression. A count from 1 to min_count - 1 is small. A count of 0 is told: nobody was there to be known again.
 
-- If any of masked, unmasked and unknown of a row is small, all three are left out, and with them the compliance
-  and the mean: out of the other two and the sum the small one could be computed.
+- If any of masked, unmasked and unknown is small, all three are left out, and with them the compliance
+  and the mean: out of the other two and the sum the small one could be computed. This holds for faces, for people, for
+  each zone and each line by itself.
+- Where those of the people are left out, those of their faces are too: many faces may be one person's.
+- What is in a zone is left out as well where the rest of the camera, outside of it, is small.
 - `faces` of such a row is told where it is not small itself. It does not give the three away: whatever they are, the
   same numbers in another order are possible as well, and they are never forced to be equal.
 - No total includes a row in which something is left out, neither on the terminal nor in the summary: by it the row
@@ -34,30 +40,57 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from crowdmask.media.parts import write_whole
 from crowdmask.records import Counts
 from crowdmask.results.timeline.buckets import Width, edges, local_at, minute_of
+from crowdmask.results.zone_stats import ZoneStats, ZoneSums
+from crowdmask.tracking.zones import IN, OUT, ZoneNames
+from crowdmask.verdicts import WORDS
+from crowdmask.words import natural
+
+if TYPE_CHECKING:
+    from crowdmask.results.columns import Table
+    from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
 UNTIMED = -1  # in place of a period's minutes where nothing tells when a frame was taken
 _SPANS_KEPT = 10_000
-_LEFT_EMPTY = ("source", "frames_with_faces", "peak_unmasked", "gap_s")
-_PARTS = ("masked", "unmasked", "unknown")
-_OF_PARTS = (*_PARTS, "compliance", "frame_compliance", "mean_unmasked_per_frame")
+_LEFT_EMPTY = ("source", "frames_with_faces", "peak_unmasked", "most_at_once", "gap_s", "incorrect", "people_incorrect")
+_OF_PARTS = ("masked", "unmasked", "unknown", "frame_compliance", "time_compliance", "mean_unmasked_per_frame")
+_RATE = ("compliance", "compliance_low", "compliance_high", "effective_judged")
+_PEOPLE_RATE = ("people_compliance", "people_compliance_low", "people_compliance_high")
+FACES, PEOPLE = "", "people"  # what is counted; what follows are those of a zone and of a line
+_ZONE_FACES, _ZONE, _LINE = "faces ", "zone ", "line "
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """A period of a camera: from minute `start` to `stop`, since 1970 in UTC."""
+    """What is counted in a period of a camera: from minute `start` to `stop`, since 1970 in UTC."""
 
     start: int
     stop: int
     camera: str
+    of: str = FACES
+
+    def faces_in(self, zone: str) -> Cell:
+        return replace(self, of=_ZONE_FACES + zone)
+
+    @property
+    def people(self) -> Cell:
+        return replace(self, of=PEOPLE)
+
+    def people_in(self, zone: str) -> Cell:
+        return replace(self, of=_ZONE + zone)
+
+    def across(self, line: str, way: str) -> Cell:
+        return replace(self, of=f"{_LINE}{line} {way}")
 
 
 @dataclass(frozen=True)
@@ -72,8 +105,9 @@ class Sums:
 
     @property
     def parts(self) -> tuple[int, int, int]:
-        """Masked, unmasked and unknown, which add up to the faces: masks wrongly worn are among the unmasked."""
-        return self.counts.masked, self.counts.unmasked + self.counts.incorrect, self.counts.unknown
+        """For the compliance, against it, and neither; they add up to the faces."""
+        judged = self.counts.supporting, self.counts.against
+        return *judged, self.counts.faces - sum(judged)
 
 
 @dataclass(frozen=True)
@@ -83,6 +117,11 @@ class Told:
     frames: int
     faces: int | None
     parts: tuple[int, int, int] | None
+
+    @property
+    def counts(self) -> Counts:
+        """Nothing where the parts are left out."""
+        return Counts(*(self.parts or (0, 0, 0)))
 
 
 def is_small(count: int, min_count: int) -> bool:
@@ -94,6 +133,26 @@ def told(sums: Sums, min_count: int) -> Told:
     faces = sums.counts.faces
     shown = not any(is_small(part, min_count) for part in sums.parts)
     return Told(sums.frames, None if is_small(faces, min_count) else faces, sums.parts if shown else None)
+
+
+def told_together(found: Mapping[str, Sums], min_count: int, cut: Collection[str] = ()) -> dict[str, Told]:
+    """What may be told of all that is counted in one period of a camera; `cut` is what was left out before."""
+    shown = {of: told(sums, min_count) for of, sums in found.items()}
+    people_cut = PEOPLE in cut or (PEOPLE in shown and shown[PEOPLE].parts is None)
+    if FACES in shown and people_cut:
+        shown[FACES] = replace(shown[FACES], parts=None)
+    for of, sums in found.items():
+        whole = FACES if of.startswith(_ZONE_FACES) else PEOPLE if of.startswith(_ZONE) else None
+        if whole is None or whole not in found:
+            continue
+        rest = [all_of - part for all_of, part in zip(found[whole].parts, sums.parts, strict=True)]
+        if shown[whole].parts is not None and any(is_small(count, min_count) for count in rest):
+            shown[of] = replace(shown[of], parts=None)
+        if shown[whole].faces is not None and is_small(sum(rest), min_count):
+            shown[of] = replace(shown[of], faces=None, parts=None)
+        if of.startswith(_ZONE_FACES) and people_cut:
+            shown[of] = replace(shown[of], parts=None)
+    return shown
 
 
 class Periods:
@@ -118,30 +177,99 @@ class Periods:
 
 def write_aggregate(path: Path, cells: Iterable[tuple[Cell, Told]], zone: ZoneInfo) -> int:
     """RUN/aggregate.csv, whole or not at all; how many rows of it have something left out."""
-    from crowdmask.results.timeline.statistics_columns import STATISTICS  # loads DuckDB, which a batch does without
+    from crowdmask.results.timeline.statistics_columns import statistics_table  # loads DuckDB: a batch does without
 
+    periods: dict[tuple[bool, int, int, str], dict[str, Told]] = defaultdict(dict)
+    for cell, shown in cells:
+        periods[cell.start == UNTIMED, cell.start, cell.stop, cell.camera][cell.of] = shown
+    kinds = sorted({of for found in periods.values() for of in found}, key=natural)
+    zones = dict.fromkeys(of[len(kind) :] for kind in (_ZONE, _ZONE_FACES) for of in kinds if of.startswith(kind))
+    lines = dict.fromkeys(of[len(_LINE) :].rpartition(" ")[0] for of in kinds if of.startswith(_LINE))
+    table = statistics_table(ZoneNames(tuple(zones), tuple(lines)))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(STATISTICS.names)
+    writer.writerow(table.names)
     left_out = 0
-    for row in _rows(sorted(cells, key=lambda pair: (pair[0].start == UNTIMED, pair[0])), zone):
-        left_out += row[STATISTICS.names.index("masked")] == ""
-        writer.writerow(row)
+    for (untimed, start, stop, camera), found in sorted(periods.items(), key=lambda period: period[0]):
+        ends = None if untimed else (local_at(start, zone), local_at(stop, zone))
+        values = _values(ends, camera, found, table)
+        left_out += any(shown.parts is None for shown in found.values())
+        writer.writerow(["" if value is None else value for value in values])
     write_whole(path, out.getvalue().encode("utf-8", "backslashreplace"))
     return left_out
 
 
-def _rows(cells: Iterable[tuple[Cell, Told]], zone: ZoneInfo) -> Iterator[list[str]]:
-    from crowdmask.results.timeline.statistics_columns import record
+def _values(
+    ends: tuple[datetime, datetime] | None, camera: str, found: Mapping[str, Told], table: Table[StatisticsRow]
+) -> Iterator[Any]:
+    """A row of the file, with nothing where it is not told."""
     from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
-    for cell, shown in cells:
-        timed = cell.start != UNTIMED
-        start, stop = (local_at(minute, zone) if timed else None for minute in (cell.start, cell.stop))
-        counts = Counts(*(shown.parts or (0, 0, 0)))
-        values = record(StatisticsRow(start, stop, cell.camera, "", shown.frames, 0, counts, 0, None))
-        values |= dict.fromkeys(_LEFT_EMPTY)
-        values["faces"] = shown.faces
-        if shown.parts is None:
-            values |= dict.fromkeys(_OF_PARTS)
-        yield ["" if value is None else str(value) for value in values.values()]
+    faces, people = found.get(FACES, Told(0, 0, (0, 0, 0))), found.get(PEOPLE)
+    start, end = ends or (None, None)
+    row = StatisticsRow(
+        start,
+        end,
+        camera,
+        "",
+        faces.frames,
+        0,
+        faces.counts,
+        0,
+        None,
+        followed_frames=0 if people is None else people.frames,
+        appearances=Counts() if people is None else people.counts,
+        places=_places(found),
+    )
+    values = table.values(row) | dict.fromkeys(_LEFT_EMPTY)
+    values["faces"] = faces.faces
+    if faces.parts is None:
+        values |= dict.fromkeys(_OF_PARTS)
+    of_people = row.weighted_by == "people"
+    if people is not None:
+        values["people"] = people.faces
+        if people.parts is None:
+            values |= dict.fromkeys((*(f"people_{word}" for word in WORDS), *_PEOPLE_RATE))
+    if (people if of_people and people is not None else faces).parts is None:
+        values |= dict.fromkeys(_RATE)
+    for of, shown in found.items():
+        values |= _left_out_of(of, shown)
+    return (values[name] for name in table.names)
+
+
+def _places(found: Mapping[str, Told]) -> ZoneStats:
+    """What is counted by zone and line, as far as it is told."""
+    places = ZoneStats()
+    for of, shown in found.items():
+        if of.startswith(_ZONE):
+            name = of[len(_ZONE) :]
+            places.zones[name] = places.zones.get(name, ZoneSums()) + ZoneSums(people=shown.counts)
+        elif of.startswith(_ZONE_FACES):
+            name = of[len(_ZONE_FACES) :]
+            places.zones[name] = places.zones.get(name, ZoneSums()) + ZoneSums(faces=shown.counts)
+        elif of.startswith(_LINE):
+            line, _, way = of[len(_LINE) :].rpartition(" ")
+            places.lines.setdefault(line, {IN: Counts(), OUT: Counts()})[way] = shown.counts
+    return places
+
+
+def _left_out_of(of: str, shown: Told) -> dict[str, Any]:
+    """What of the columns of a zone or a line is not told, or was never kept."""
+    before = total = ""
+    rates: tuple[str, ...] = ()
+    if of.startswith(_ZONE):
+        zone = f"zone_{of[len(_ZONE) :]}"
+        before, total = f"{zone}_people_", f"{zone}_people"
+        rates = tuple(f"{zone}_{name}" for name in ("compliance", "compliance_low", "compliance_high"))
+        empty = {f"{zone}_{name}": None for name in ("visits", "dwell_s", "longest_s")}
+    elif of.startswith(_ZONE_FACES):
+        zone = f"zone_{of[len(_ZONE_FACES) :]}"
+        before, total, empty = f"{zone}_", f"{zone}_faces", {}
+    elif of.startswith(_LINE):
+        line, _, way = of[len(_LINE) :].rpartition(" ")
+        before, total, empty = f"line_{line}_{way}_", f"line_{line}_{way}", {}
+    else:
+        return {}
+    if shown.parts is None:
+        empty |= dict.fromkeys((*(before + word for word in WORDS), *rates))
+    return empty | {f"{before}incorrect": None, total: shown.faces}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,42 @@ def test_a_batch_has_all_zones_and_no_cut_changes_them(crowdmask: Crowdmask) -> 
         assert sum(row[f"zone_{zone['name']}_faces"] or 0 for row in sums) == zone["faces"]["faces"]
     assert [sum(row[f"line_door_{way}"] or 0 for row in sums) for way in ("in", "out")] == [1, 0]
     assert_fits("stats", json.loads(counted.out))
+
+
+def test_counts_by_period_have_the_same_people_and_zones_and_keep_nothing_else(crowdmask: Crowdmask) -> None:
+    options = ("--zones", "zones.toml", "--timezone", "UTC", "--no-video")
+    assert crowdmask("analyze", "in", "--out-dir", "plain", *options).code == 0
+    ran = crowdmask("analyze", "in", "--out-dir", "run", *options, "--aggregate", "1mo", "--min-count", 1)
+    assert ran.code == 0, ran.err
+    files = {path.relative_to("run").as_posix() for path in Path("run").rglob("*") if path.is_file()}
+    kept = {"aggregate.csv", "lock.json", "log/batch.log", "log/written.txt", "manifest.sqlite", "summary.json"}
+    assert files == kept
+    told = json.loads(Path("run/summary.json").read_text())
+    assert not {"people", "zones", "lines", "counts"} & told.keys()
+    counted = crowdmask("stats", "plain", "--every", "1mo", "--format", "json", "--no-empty", "-q")
+    plain = json.loads(counted.out)["rows"]
+    found = {row["camera"]: row for row in rows("run/aggregate.csv")}
+    assert {row["camera"] for row in plain} == set(found) == {"hall-1", "ward", "lift"}
+    never = ("_visits", "_dwell_s", "_longest_s", "_incorrect")
+    for row in plain:
+        same = [name for name in row if name.startswith(("people", "zone_", "line_")) and not name.endswith(never)]
+        assert len(same) > 40
+        for name in same:
+            wanted = "" if row[name] is None else str(row[name])
+            assert found[row["camera"]][name] == wanted, (row["camera"], name)
+    assert found["hall-1"]["weighted_by"] == "people" and found["hall-1"]["zone_left part_people"] == "2"
+    cut = crowdmask(
+        "analyze", "in", "--out-dir", "cut", *options, "--aggregate", "1mo", "--min-count", 1, "--segment", 1
+    )
+    assert cut.code == 0 and Path("cut/aggregate.csv").read_bytes() == Path("run/aggregate.csv").read_bytes()
+    strict = crowdmask("analyze", "in", "--out-dir", "strict", *options, "--aggregate", "1mo", "--min-count", 5)
+    assert strict.code == 0
+    for row in rows("strict/aggregate.csv"):
+        assert not {row[f"people_{word}"] for word in WORDS} - {"", "0"}
+        assert not {row[f"line_door_{way}_masked"] for way in ("in", "out")} - {"", "0"}
+    with sqlite3.connect("strict/manifest.sqlite") as database:
+        small = database.execute("SELECT * FROM period_sums WHERE 1 IN (masked, unmasked, unknown)").fetchall()
+    assert small == []
 
 
 def test_another_file_of_zones_makes_other_results_and_the_same_one_elsewhere_does_not(crowdmask: Crowdmask) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import Source
-from crowdmask.engine.spine import analyse
+from crowdmask.engine.spine import analyse, is_followed
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
 from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, Identity, Kind, State
 from crowdmask.jobs.batch.reading import failed, told
@@ -24,6 +25,7 @@ from crowdmask.media.video_source import VideoSource
 from crowdmask.records import FrameResult
 from crowdmask.results.aggregate import Cell, Periods, Sums
 from crowdmask.results.timeline.buckets import Width
+from crowdmask.tracking.zones import IN, OUT
 
 
 class Counting:
@@ -38,8 +40,9 @@ class Counting:
 
     def still(self, entry: Entry, result: FrameResult) -> Worked:
         """`entry` is placed."""
-        cell = self._periods.cell(entry.camera, entry.captured_at)
-        return self._worked(entry, {cell: Sums(1, result.counts)}, 1, False)
+        tally = _Tally(self._periods, entry, followed=False)
+        tally.write(result)
+        return self._worked(entry, tally.sums, 1, False)
 
     def video(self, unit: Unit, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]) -> Worked | None:
         """A short video, a long one's spans, or one of its segments; None where it was interrupted, and it waits."""
@@ -63,7 +66,8 @@ class Counting:
         entry = self._place(replace(entry, kind=Kind.VIDEO, identity=Identity.of(entry.path)))
         with self._open(entry, WHOLE, stop) as source:
             cut = source.cut(self._plan.batch.segment_s)
-            if len(cut.spans) > 1:
+            followed = is_followed(source.info.kind, self._plan.analysis)
+            if len(cut.spans) > 1 and not followed:  # people walk across borders, and would count twice
                 return Worked(entry, spans=cut.spans)
             sums, frames, seconds = self._count(entry, source, judge(), stop, beat)
         if frames == 0:
@@ -97,21 +101,19 @@ class Counting:
         self, placed: Entry, source: Source, judge: Judge, stop: Stop, beat: Callable[[Beat], None]
     ) -> tuple[dict[Cell, Sums], int, tuple[float, float]]:
         """The sums of a video or a segment, its frames, and the seconds of the first and the last of them."""
-        plan, taken = self._plan, placed.captured_at
-        sums: dict[Cell, Sums] = {}
+        plan = self._plan
+        tally = _Tally(self._periods, placed, followed=is_followed(source.info.kind, plan.analysis))
         frames, first, last = 0, 0.0, 0.0
         beating = Beating(Work.LOOK, placed.source, beat)
         with ahead(source, plan.runtime.decoded_ahead) as coming:
-            for result in analyse(coming, judge, waiting=stop.breakable):
+            for result in analyse(coming, judge, sinks=[tally], people=[tally], waiting=stop.breakable):
                 if stop.asked:
                     raise KeyboardInterrupt
                 seconds = result.frame.seconds
                 first, last, frames = (seconds if frames == 0 else first), seconds, frames + 1
-                cell = self._periods.cell(placed.camera, taken, seconds)
-                sums[cell] = sums.get(cell, Sums()) + Sums(1, result.counts)
                 beating.saw()
         beating.end()
-        return sums, frames, (first, last)
+        return tally.sums, frames, (first, last)
 
     def _worked(self, entry: Entry, sums: dict[Cell, Sums], frames: int, is_long: bool) -> Worked:
         done = replace(
@@ -127,3 +129,43 @@ class Counting:
 
 def _unsettled(entry: Entry) -> Worked:
     return Worked(replace(entry, identity=replace(Identity.of(entry.path), digest=""), state=State.UNSETTLED))
+
+
+class _Tally:
+    """A sink of results and of people: what one input comes to, by period."""
+
+    def __init__(self, periods: Periods, entry: Entry, *, followed: bool) -> None:
+        self.sums: dict[Cell, Sums] = {}
+        self._periods, self._entry, self._followed = periods, entry, followed
+
+    def write(self, result: FrameResult) -> None:
+        cell = self._cell(result.frame.seconds)
+        self._add(cell, Sums(1, result.counts))
+        for zone, inside in result.zones.items():
+            self._add(cell.faces_in(zone), Sums(1, result.counts_where(inside)))
+        if self._followed:  # where nobody is, nobody is counted, which is something else than not to look
+            self._add(cell.people, Sums(1))
+            for zone in result.zones:
+                self._add(cell.people_in(zone), Sums(1))
+            for line in result.crossings:
+                for way in (IN, OUT):
+                    self._add(cell.across(line, way), Sums(1))
+
+    def write_person(self, person: Person) -> None:
+        self._add(self._cell(person.appearance.first_s).people, Sums(0, person.counts))
+        if person.trace is None:
+            return
+        first_there = {visit.zone: visit.first_s for visit in reversed(person.trace.visits)}
+        for zone, seconds in first_there.items():
+            self._add(self._cell(seconds).people_in(zone), Sums(0, person.counts))
+        for crossing in person.trace.crossings:
+            self._add(self._cell(crossing.seconds).across(crossing.line, crossing.way), Sums(0, person.counts))
+
+    def write_flashes(self, flashes: Flashes) -> None:
+        """No people."""
+
+    def _cell(self, seconds: float) -> Cell:
+        return self._periods.cell(self._entry.camera, self._entry.captured_at, seconds)
+
+    def _add(self, cell: Cell, more: Sums) -> None:
+        self.sums[cell] = self.sums.get(cell, Sums()) + more

@@ -23,6 +23,7 @@ from crowdmask.results.timeline.buckets import Width
 from crowdmask.settings import AggregateSettings
 
 LEAST_MINUTES = 20  # of the decree of 2021
+COUNTS = "faces, people, zones"  # what is counted; sums of another kind are of no use
 _TELLS_FACES = (
     *("counts", "compliance", "people", "zones", "lines", "no_faces"),
     *("peak", "worst_moments", "captured_from", "gaps"),
@@ -54,7 +55,7 @@ def period_sums(plan: Plan, manifest: Manifest, run: RunFolder, journal: Journal
             )
         return None
     Width.parse(every)
-    mode = {**plan.aggregate.as_dict(), "settings": plan.settings_digest, "place": plan.place_digest}
+    mode = {**plan.aggregate.as_dict(), "counts": COUNTS, "settings": plan.settings_digest, "place": plan.place_digest}
     told, totals = json.dumps(mode, sort_keys=True), manifest.totals()
     kept = (run.frames, run.videos, run.annotated)
     if before is None and (totals.counts.faces or any(path.exists() for path in kept)):

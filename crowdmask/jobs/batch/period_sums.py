@@ -8,7 +8,9 @@ What is on the disk while the batch works is held to what it may tell in the end
   they add to each of masked, unmasked and unknown is 0 or at least min_count. So no sum in the file is small, and
   neither is the difference of two of its states while the batch works. Of one input alone nothing is written, unless
   it saw nobody, or is as long as the period. What is held back of stills is few: in each cell less than min_count for
-  each kind of verdict. After a kill they are done again, but for videos in segments: see segment_sums.py.
+  each kind of verdict. After a kill they are done again, but for videos in segments: see segment_sums.py. A recording
+  as long as a period does not wait because few people passed: their small numbers stand in the manifest until the run
+  is finished, beside the recording that shows them.
 - When all is done, what is still held back is added, and where a cell may not be told in full it is cut down to what
   may, all in one transaction. Inputs that join a finished run later cannot bring such a cell back.
 - SQLite overwrites what it deletes, and its log is emptied after each writing of sums.
@@ -28,27 +30,30 @@ from crowdmask.jobs.batch.entries import Entry
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.units import Worked
 from crowdmask.records import Counts
-from crowdmask.results.aggregate import Cell, Sums, Told, is_small, told
+from crowdmask.results.aggregate import FACES, Cell, Sums, Told, is_small, told_together
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS period_sums (
-    start INTEGER NOT NULL, stop INTEGER NOT NULL, camera TEXT NOT NULL, frames INTEGER NOT NULL,
+    start INTEGER NOT NULL, stop INTEGER NOT NULL, camera TEXT NOT NULL, of TEXT NOT NULL, frames INTEGER NOT NULL,
     faces INTEGER, masked INTEGER, unmasked INTEGER, unknown INTEGER, cut INTEGER NOT NULL DEFAULT 0,
     seal INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (start, camera)
+    PRIMARY KEY (start, camera, of)
 ) WITHOUT ROWID
 """
 ADD = """
-INSERT INTO period_sums (start, stop, camera, frames, faces, masked, unmasked, unknown) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (start, camera) DO UPDATE SET frames = frames + excluded.frames, faces = faces + excluded.faces,
+INSERT INTO period_sums (start, stop, camera, of, frames, faces, masked, unmasked, unknown)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (start, camera, of) DO UPDATE SET frames = frames + excluded.frames, faces = faces + excluded.faces,
     masked = masked + excluded.masked, unmasked = unmasked + excluded.unmasked, unknown = unknown + excluded.unknown
 """
 # a NULL stays NULL whatever is added to it, so that a cell that was cut down is never told again
 CUT = """
-UPDATE period_sums SET faces = ?, masked = ?, unmasked = ?, unknown = ?, cut = 1 WHERE start = ? AND camera = ?
+UPDATE period_sums SET faces = ?, masked = ?, unmasked = ?, unknown = ?, cut = 1
+WHERE start = ? AND camera = ? AND of = ?
 """
-SEALED = "sealed(start, stop, camera, frames, faces, masked, unmasked, unknown, cut)"
-SEAL = f"UPDATE period_sums SET seal = {SEALED} WHERE start = ? AND camera = ?"
+SEALED = "sealed(start, stop, camera, of, frames, faces, masked, unmasked, unknown, cut)"
+SEAL = f"UPDATE period_sums SET seal = {SEALED} WHERE start = ? AND camera = ? AND of = ?"
+_ALL = "start, stop, camera, of, frames, faces, masked, unmasked, unknown"
 
 
 def without_traces(entry: Entry) -> Entry:
@@ -88,6 +93,9 @@ class PeriodSums:
         self._held: dict[Cell, dict[str, _Held]] = defaultdict(dict)
         self.written: Callable[[str], None] = lambda source: None  # is called with each source that is in the sums
         manifest.leave_no_traces(SCHEMA)
+        if not manifest.select("SELECT 1 FROM pragma_table_info('period_sums') WHERE name = 'of'"):
+            manifest.leave_no_traces("DROP TABLE period_sums")  # of a version that counted faces only: all is done anew
+            manifest.leave_no_traces(SCHEMA)
 
     @property
     def are_whole(self) -> bool:
@@ -144,11 +152,19 @@ class PeriodSums:
                 added = sum((going[source].sums[cell] for source in sources), Sums())
                 for part, count in enumerate(added.parts):
                     if is_small(count, self._min_count):
-                        stays.update(source for source in sources if going[source].sums[cell].parts[part])
+                        stays.update(source for source in sources if self._waits(going[source], cell, part))
             if not stays:
                 return going
             for source in stays:
                 del going[source]
+
+    @staticmethod
+    def _waits(held: _Held, cell: Cell, part: int) -> bool:
+        """Whether an input that adds to a small count waits: those as long as a period do so for faces only.
+
+        Few people pass in most periods: else nothing of a night would be written before its end.
+        """
+        return held.sums[cell].parts[part] > 0 and (cell.of == FACES or not held.is_long)
 
     def _write(self, going: Mapping[str, _Held], *, cut: bool = False) -> None:
         if not going and not cut:
@@ -157,12 +173,12 @@ class PeriodSums:
         for held in going.values():
             for cell, sums in held.sums.items():
                 added[cell] = added[cell] + sums
-        rows = [(c.start, c.stop, c.camera, s.frames, s.counts.faces, *s.parts) for c, s in sorted(added.items())]
+        rows = [(c.start, c.stop, c.camera, c.of, s.frames, s.counts.faces, *s.parts) for c, s in sorted(added.items())]
         statements: list[tuple[str, Sequence[object]]] = [(ADD, row) for row in rows]
         if cut:
             statements += self._cuts(added)
-        statements += [(SEAL, values[-2:]) for statement, values in statements if statement is CUT]
-        statements += [(SEAL, (row[0], row[2])) for row in rows]
+        statements += [(SEAL, values[-3:]) for statement, values in statements if statement is CUT]
+        statements += [(SEAL, (row[0], row[2], row[3])) for row in rows]
         self._manifest.put((held.entry for held in going.values()), also=statements)
         self._manifest.empty_log()
         for source in going:
@@ -171,27 +187,36 @@ class PeriodSums:
 
     def _cuts(self, added: Mapping[Cell, Sums]) -> Iterator[tuple[str, Sequence[object]]]:
         """What is to be left out of each cell, when `added` is in it."""
-        there = {cell: (frames, faces, parts) for cell, frames, faces, parts in self._manifest_rows()}
-        for cell in there.keys() | added.keys():
-            frames, faces, parts = there.get(cell, (0, 0, (0, 0, 0)))
+        found: dict[tuple[int, int, str], dict[str, Sums]] = defaultdict(dict)
+        before: dict[tuple[int, int, str], set[str]] = defaultdict(set)
+        for cell, frames, faces, parts in self._manifest_rows():
+            period = cell.start, cell.stop, cell.camera
             if faces is None or parts is None:
-                continue  # it was cut before: what was left out stays so
-            sums = Sums(frames, Counts(*parts)) + added.get(cell, Sums())
-            shown = told(sums, self._min_count)
-            if shown.parts is None:
-                yield CUT, (shown.faces, None, None, None, cell.start, cell.camera)
+                before[period].add(cell.of)  # what was left out stays so
+            else:
+                found[period][cell.of] = Sums(frames, Counts(*parts))
+        for cell, sums in added.items():
+            period = cell.start, cell.stop, cell.camera
+            if cell.of not in before[period]:
+                found[period][cell.of] = found[period].get(cell.of, Sums()) + sums
+        for period, kinds in found.items():
+            start, _, camera = period
+            for of, shown in told_together(kinds, self._min_count, before[period]).items():
+                if shown.parts is None:
+                    yield CUT, (shown.faces, None, None, None, start, camera, of)
 
     def _manifest_rows(self) -> Iterator[tuple[Cell, int, int | None, tuple[int, int, int] | None]]:
-        for start, stop, camera, frames, faces, masked, unmasked, unknown in self._manifest.select(
-            "SELECT start, stop, camera, frames, faces, masked, unmasked, unknown FROM period_sums"
+        for start, stop, camera, of, frames, faces, masked, unmasked, unknown in self._manifest.select(
+            f"SELECT {_ALL} FROM period_sums"
         ):
             parts = None if masked is None else (masked, unmasked, unknown)
-            yield Cell(start, stop, camera), frames, faces, parts
+            yield Cell(start, stop, camera, of), frames, faces, parts
 
     def take_in(self, other: Manifest) -> None:
         """Add the finished sums of another run."""
-        rows = other.select("SELECT start, stop, camera, frames, faces, masked, unmasked, unknown FROM period_sums")
-        self._manifest.put((), also=[(ADD, row) for row in rows] + [(SEAL, (row[0], row[2])) for row in rows])
+        rows = other.select(f"SELECT {_ALL} FROM period_sums")
+        keys = [(row[0], row[2], row[3]) for row in rows]
+        self._manifest.put((), also=[(ADD, row) for row in rows] + [(SEAL, key) for key in keys])
 
     def cells(self) -> Iterator[tuple[Cell, Told]]:
         """What the manifest holds; after `finish`, what may be told."""

@@ -151,7 +151,7 @@ def _line(segment: Worked, settings: str) -> bytes:
         "gaps": [dataclasses.asdict(gap) for gap in entry.gaps],
         "seconds": segment.seconds,
         "sums": [
-            [cell.start, cell.stop, cell.camera, sums.frames, *sums.counts.numbers]
+            [cell.start, cell.stop, cell.camera, cell.of, sums.frames, *sums.counts.numbers]
             for cell, sums in (segment.sums or {}).items()
         ],
     }
@@ -169,7 +169,7 @@ def _told(line: bytes) -> dict[str, Any] | None:
 
 
 def _worked(entry: Entry, told: dict[str, Any]) -> Worked:
-    sums = {Cell(*row[:3]): Sums(row[3], Counts(*row[4:])) for row in told["sums"]}
+    sums = {Cell(*row[:4]): Sums(row[4], Counts(*row[5:])) for row in told["sums"]}
     done = replace(
         entry,
         segment=told["segment"],

@@ -93,6 +93,7 @@ class Data:
     moments: tuple[Moment, ...] = ()
     gaps: tuple[CameraGap, ...] = ()
     left_out: int = 0  # periods of which something was suppressed
+    places_left_out: int = 0  # of the others, zones and lines of which it was
     people: tuple[BestFrame, ...] = ()  # some of those without a mask
     places: ZoneCells = field(default_factory=ZoneCells)
 

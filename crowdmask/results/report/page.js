@@ -67,6 +67,7 @@
     // unmasked people per minute recorded, or unmasked faces in view
     get worst() {
       if (!this.byPeople) return this.inView;
+      if (this.table.mode === "periods") return this.people("against");  // for how long was recorded is not kept
       return this.get("recorded_ms") > 0 ? this.people("against") / (this.get("recorded_ms") / 60000) : null;
     }
     // what the rate counts, by word
@@ -210,13 +211,13 @@
     ...(table.weighted === "frames" ? [] : [["95 % low", (row) => percent(row.sum.interval ? lowest(row) : null), lowest],
       ["95 % high", (row) => percent(row.sum.interval ? highest(row) : null), highest]]),
     ...(table.weighted === "people" ? [column("People", (row) => row.sum.people()), ...counts(table),
-      column("Most at once", (row) => row.sum.get("most"))] : counts(table)),
+      ...(table.mode === "periods" ? [] : [column("Most at once", (row) => row.sum.get("most"))])] : counts(table)),
     ...(table.followed && table.weighted !== "people" ? [column("People in videos", (row) => row.sum.people()),
       column("of them unmasked", (row) => row.sum.people("against"))] : []),
-    column("Unmasked in view", (row) => row.sum.inView, 2),
+    column(table.mode === "periods" ? "Unmasked per frame" : "Unmasked in view", (row) => row.sum.inView, 2),
     ...(table.weighted === "people" ? [column("Sightings", (row) => row.sum.get("faces"))] : []),
     column("Frames", (row) => row.sum.get("frames")),
-    ...(table.weighted === "frames" ? [] : [column("Most unmasked at once", (row) => row.sum.get("peak")),
+    ...(table.mode === "periods" ? [] : [column("Most unmasked at once", (row) => row.sum.get("peak")),
       ["Recorded", (row) => percent(row.sum.coverage, 0), (row) => row.sum.coverage]]),
   ];
 
@@ -290,9 +291,9 @@
     chart.replaceChildren(
       panel(table.weighted === "frames" ? "Wore a mask" : "Wore a mask, with its 95 % interval",
         [floor, (1 + floor) / 2, 1].map((at) => [(at - floor) / (1 - floor), percent(at, 0)]), rows.length, ...marks, ...beside[0], ...lines()),
-      panel({ people: "People without a mask, per minute recorded", frames: "Unmasked faces per frame", time: "Unmasked in view, per minute recorded" }[table.weighted],
+      panel({ people: `People without a mask${table.mode === "periods" ? "" : ", per minute recorded"}`, frames: "Unmasked faces per frame", time: "Unmasked in view, per minute recorded" }[table.weighted],
         [0, 0.5, 1].map((at) => [at, number(at * ceiling, at ? places : 0)]), rows.length, bars, ...beside[1], ...lines()),
-      ...(table.weighted === "frames" ? [] : [element("div", { class: "panel strip" }, element("h3", {}, "Recorded"), cover)]),
+      ...(table.mode === "periods" ? [] : [element("div", { class: "panel strip" }, element("h3", {}, "Recorded"), cover)]),
       element("div", { class: "hits" }, ...rows.map((row) => element("i", { "data-tip": tipOf(table, row) }))),
       ...[[12, "for-wide"], [38, "for-narrow"]].map(([room, kind]) => timeAxis(table, rows, room, kind)),
       element("output", { class: "spoken", "aria-live": "polite" }));
@@ -413,12 +414,12 @@
     const beside = (text) => (other ? element("dd", { class: "more other-words" }, text()) : "");
     const card = (kind, title, value, more, compared) => element("div", { class: `card ${kind}` }, element("dt", {}, title),
       element("dd", {}, value), element("dd", { class: "more" }, more), beside(compared));
-    const time = table.weighted !== "frames", byPeople = table.weighted === "people";
+    const time = table.mode !== "periods", byPeople = table.weighted === "people";
     const faces = table.words.map((word) => `${number(sum.get(word))} ${word}`).join(", ");
     const persons = table.words.map((word) => `${number(sum.get(`people_${word}`))} ${word}`).join(", ");
     const shown = (sums) => (sums.get("most") ? `, at least ${number(sums.get("most"))}` : "");
     const here = table.followed ? [card("people", byPeople ? "People" : "People in videos", number(sum.people()),
-      `${persons}; each counts once in a recording` + (byPeople ? `; at least ${number(sum.get("most"))}, who were there at once`
+      `${persons}; each counts once in a recording` + (byPeople ? time ? `; at least ${number(sum.get("most"))}, who were there at once` : ""
         : `; ${percent(sum.peopleRate)} of the judged ones wore a mask (${sum.peopleInterval ? `${percent(sum.peopleInterval[0]).replace(/\D*$/, "")} to ${percent(sum.peopleInterval[1])}` : "–"})`),
       () => `beside ${number(other.people())}${byPeople ? shown(other) : ""}`)] : [];
     $("headline").replaceChildren(
@@ -430,7 +431,7 @@
       card("unmasked", time ? "Unmasked in view" : "Unmasked per frame", sum.inView === null ? "–" : number(sum.inView, 2),
         time ? `faces at a time, on average over each camera's recording; at most ${number(sum.get("peak"))} in one frame` : "on average",
         () => `beside ${other.inView === null ? "–" : number(other.inView, 2)}`),
-      card("faces", "Sightings", number(sum.get("faces")), `${faces}; the same face counts anew in each frame` + (byPeople ? `; by time in view ${percent(sum.timeRate)} wore a mask` : ""), () => `beside ${number(other.get("faces"))}`),
+      card("faces", "Sightings", number(sum.get("faces")), `${faces}; the same face counts anew in each frame` + (byPeople ? `; ${time ? "by time in view" : "frame by frame"} ${percent(sum.timeRate)} wore a mask` : ""), () => `beside ${number(other.get("faces"))}`),
       card("frames", time ? "Recorded" : "Frames", time ? duration(sum.get("recorded_ms") / 1000) : number(sum.get("frames")),
         plural(sum.get("frames"), "frame") + (time && table.mode === "clock" && sum.coverage !== null ? `; ${percent(sum.coverage, 0)} of the cameras' time` : ""),
         () => `beside ${time ? duration(other.get("recorded_ms") / 1000) : number(other.get("frames"))}`),
@@ -485,13 +486,13 @@
       const before = table.followed ? "people_" : "", people = (row) => row.sum.people();
       const end = (i) => (row) => (row.sum.peopleInterval ? row.sum.peopleInterval[i] : null);
       const mean = (row) => (people(row) ? row.sum.get("dwell_ms") / people(row) : null), longest = (row) => (people(row) ? row.sum.get("longest_ms") : null);
-      const followed = (...columns) => (table.followed ? columns : []);
+      const followed = (...columns) => (table.followed ? columns : []), stays = (...columns) => (table.mode === "periods" ? [] : followed(...columns));
       fill($("zones-table"), [...named(table, "Zone"), ...followed(column("People", people)),
         ["Wore a mask", (row) => percent(rate(row.sum, before)), (row) => rate(row.sum, before), "rate"],
-        ...followed(["95 % low", (row) => percent(end(0)(row)), end(0)], ["95 % high", (row) => percent(end(1)(row)), end(1)],
-          ["Stayed on average", (row) => seconds(mean(row)), (row) => (mean(row) === null ? null : mean(row) / 1000)]),
+        ...followed(["95 % low", (row) => percent(end(0)(row)), end(0)], ["95 % high", (row) => percent(end(1)(row)), end(1)]),
+        ...stays(["Stayed on average", (row) => seconds(mean(row)), (row) => (mean(row) === null ? null : mean(row) / 1000)]),
         ...words.map((word) => column(capital(word), (row) => row.sum.get(before + word))),
-        ...followed(column("Visits", (row) => row.sum.get("visits")),
+        ...stays(column("Visits", (row) => row.sum.get("visits")),
           ["Longest stay", (row) => seconds(longest(row)), (row) => (longest(row) === null ? null : longest(row) / 1000)]),
         column("Sightings", (row) => words.reduce((sum, word) => sum + row.sum.get(word), 0))], byPlace(table, choice, table.zones));
     }

@@ -159,14 +159,19 @@ def _caveats(report: Report, found: Mapping[str, Any]) -> Iterable[str]:
             f"{plural(data.left_out, 'period')} with too few faces are in none of the figures, which are therefore not "
             "those of everybody."
         )
+    if data.places_left_out:
+        yield (
+            f"{plural(data.places_left_out, 'time')} a zone or a line had too few people in a period: the tables of "
+            "zones and lines are not those of everybody."
+        )
     if report.against and report.against.weighted_by != data.weighted_by:
         yield "In one of the two not all faces were followed: both are compared by the time for which faces are seen."
-    elif data.totals.followed_frames and data.weighted_by != "people":
+    elif data.totals.followed_frames and data.weighted_by != "people" and data.mode != "periods":
         yield (
             "Faces were followed in videos and cannot be in stills: the rate goes by the time for which faces are in "
             "view, and people are those of the videos alone."
         )
-    if data.mode == "periods":
+    if data.mode == "periods" and data.weighted_by != "people":
         yield "Only sums by period were kept: the rate counts faces frame by frame, and has no interval."
     elif totals.frames and data.overall is None and data.weighted_by == "time":
         yield (

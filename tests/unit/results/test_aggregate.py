@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crowdmask.records import Counts
-from crowdmask.results.aggregate import UNTIMED, Cell, Periods, Sums, Told, told, write_aggregate
+from crowdmask.results.aggregate import UNTIMED, Cell, Periods, Sums, Told, told, told_together, write_aggregate
+from crowdmask.results.report.data import gather
+from crowdmask.results.report.page import page
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.statistics_columns import STATISTICS
 
@@ -52,6 +54,85 @@ def test_no_count_that_is_left_out_can_be_computed_from_what_is_told(min_count: 
         if shown.parts is None and (shown.faces is None or shown.faces <= 2 * min_count + 1):
             for part in range(3):
                 assert len({parts[part] for parts in possible}) > 1, (shown, possible)
+
+
+def test_faces_of_few_people_are_left_out_with_them() -> None:
+    few = {"": sums(500, 40, 0), "people": sums(50, 1, 0)}
+    shown = told_together(few, 10)
+    assert shown["people"].parts is shown[""].parts is None and shown[""].faces == 540
+    assert told_together({"": sums(500, 4, 0), "people": sums(50, 0, 0)}, 10)["people"].parts == (50, 0, 0)
+    assert told_together({"": sums(500, 40, 0)}, 10, cut={"people"})[""].parts is None
+
+
+@pytest.mark.parametrize(("whole", "of"), [("people", "zone hall"), ("", "faces hall")])
+def test_the_rest_of_a_camera_outside_of_a_zone_is_never_small(whole: str, of: str) -> None:
+    """Whoever subtracts what is told of a zone from what is told of its camera gets no small number."""
+    for masked, unmasked in product(range(0, 41, 4), repeat=2):
+        shown = told_together({whole: sums(40, 20, 0), of: sums(masked, min(unmasked, 20), 0)}, 10)
+        zone, camera = shown[of], shown[whole]
+        assert camera.parts == (40, 20, 0) and camera.faces == 60
+        if zone.parts is not None:
+            rests = [a - b for a, b in zip(camera.parts, zone.parts, strict=True)]
+            assert not any(0 < count < 10 for count in (*rests, *zone.parts))
+        if zone.faces is not None:
+            assert not 0 < camera.faces - zone.faces < 10 and not 0 < zone.faces < 10
+
+
+def test_people_and_zones_have_their_columns_and_small_ones_none(tmp_path: Path) -> None:
+    cell = Periods(Width.parse("20m"), PARIS).cell("cam", datetime(2026, 11, 20, 22, 0, tzinfo=timezone.utc))
+    counted = {
+        cell: sums(300, 100, 0, frames=50),
+        cell.people: sums(30, 10, 0, frames=50),
+        cell.people_in("hall"): sums(20, 0, 0, frames=50),
+        cell.faces_in("hall"): sums(200, 0, 0, frames=50),
+        cell.people_in("desk"): sums(30, 3, 0, frames=50),
+        cell.across("door", "in"): sums(12, 0, 0, frames=50),
+        cell.across("door", "out"): sums(2, 0, 0, frames=50),
+    }
+    shown = told_together({one.of: s for one, s in counted.items()}, 10)
+    assert write_aggregate(tmp_path / "a.csv", [(one, shown[one.of]) for one in counted], PARIS) == 1
+    (row,) = csv.DictReader((tmp_path / "a.csv").open(newline=""))
+    lead = [row[name] for name in ("people", "people_masked", "compliance", "weighted_by")]
+    assert lead == ["40", "30", "0.75", "people"]
+    assert row["compliance_low"] == row["people_compliance_low"] == "0.59806"  # Wilson's of 30 in 40
+    assert (row["zone_hall_people"], row["zone_hall_compliance"], row["zone_hall_faces"]) == ("20", "1.0", "200")
+    assert row["zone_desk_people"] == "", "seven elsewhere"
+    assert row["zone_desk_people_masked"] == row["zone_desk_compliance"] == ""
+    assert (row["line_door_in"], row["line_door_in_masked"]) == ("12", "12")
+    assert row["line_door_out"] == row["line_door_out_masked"] == ""
+    never = ("most_at_once", "people_incorrect", "incorrect", "zone_hall_dwell_s", "zone_hall_longest_s")
+    assert all(row[name] == "" for name in never)
+
+
+def test_the_report_leads_with_people_and_leaves_out_what_is_not_told(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    cells = []
+    for hour, masked in ((20, 20), (21, 30)):
+        at = datetime(2026, 11, 20, hour, 0, tzinfo=timezone.utc)
+        cell = Periods(Width.parse("1h"), PARIS).cell("cam", at)
+        counted = {
+            cell: sums(300, 100, 0, frames=50),
+            cell.people: sums(masked, 20, 0, frames=50),
+            cell.people_in("hall"): sums(10, 10 if hour == 20 else 2, 0, frames=50),
+            cell.faces_in("hall"): sums(200, 0, 0, frames=50),
+            cell.across("door", "in"): sums(12, 0, 0, frames=50),
+            cell.across("door", "out"): sums(0, 0, 0, frames=50),
+        }
+        shown = told_together({one.of: s for one, s in counted.items()}, 10)
+        cells += [(one, shown[one.of]) for one in counted]
+    write_aggregate(run / "aggregate.csv", cells, PARIS)
+    report = gather([run], zone_name="Europe/Paris")
+    data = report.data
+    assert (
+        data.weighted_by == "people" and data.totals.people == Counts(50, 40) and data.totals.counts == Counts(600, 200)
+    )
+    places = data.as_dict()
+    assert places["zones"]["names"] == ["hall"] and places["zones"]["cells"]["people_masked"] == [10]
+    assert places["lines"]["cells"]["in_masked"] == [12, 12]
+    text = page(report, None)
+    assert "1 time a zone or a line had too few people in a period" in text and "By zone" in text
+    assert "the rate counts faces frame by frame" not in text
 
 
 def test_periods_are_cut_by_the_local_clock_and_across_its_change() -> None:
