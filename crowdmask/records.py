@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,28 +92,47 @@ NO_STREAM = Stream()
 ZONE, LINE = "zone:", "line:"  # before the names of zones and lines in FrameResult.columns
 
 
+class Undeveloped(Protocol):
+    """A picture of which BGR is made when somebody asks for it, and once: of most frames of a video nobody does."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def bgr(self) -> NDArray[np.uint8]:
+        """The whole of it, upright."""
+        ...
+
+    def grey(self, size_wh: tuple[int, int]) -> NDArray[np.uint8] | None:
+        """A small grey copy, upright; None where that is no cheaper than making it of `bgr`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Frame:
-    """One decoded, upright picture; `image` is (h, w, 3) uint8 BGR and is never written to."""
+    """One decoded, upright picture."""
 
     index: int
     seconds: float
-    image: NDArray[np.uint8]
+    picture: NDArray[np.uint8] | Undeveloped  # `image`, or what it is made of
     lasts_s: float | None = None  # how long it is shown, where the stream says
     stream: Stream = NO_STREAM
     stored: object | None = None  # the picture as it was decoded, where a writer can go on from that
 
     def without_picture(self) -> Frame:
         """The same place in the stream, and its size; `image` is a blank that takes no memory."""
-        return replace(self, image=np.broadcast_to(np.uint8(0), self.image.shape), stored=None)
+        return replace(self, picture=np.broadcast_to(np.uint8(0), self.picture.shape), stored=None)
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The picture, (h, w, 3) uint8 BGR; it is never written to."""
+        return self.picture if isinstance(self.picture, np.ndarray) else self.picture.bgr()
 
     @property
     def has_picture(self) -> bool:
-        return any(self.image.strides)
+        return not isinstance(self.picture, np.ndarray) or any(self.picture.strides)
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        return self.image.shape[1], self.image.shape[0]
+        return self.picture.shape[1], self.picture.shape[0]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.geometry import FloatArray
+from crowdmask.records import Undeveloped
 
 LONGEST = 320  # pixels of the small picture's longer side: about a millisecond a frame on one core
 CORNERS = 120
@@ -26,18 +27,28 @@ class CameraMotion:
         self._before: NDArray[np.uint8] | None = None
         self._corners: NDArray[np.float32] | None = None
 
-    def step(self, picture_bgr: NDArray[np.uint8], boxes_xyxy: FloatArray | None = None) -> NDArray[np.float64] | None:
+    def step(
+        self, picture: NDArray[np.uint8] | Undeveloped, boxes_xyxy: FloatArray | None = None
+    ) -> NDArray[np.float64] | None:
         """(2, 3) from pixels of the frame before to pixels of this one; None where the camera stood still, or nobody
         can say. `boxes_xyxy` are the faces of this frame, if they are known."""
-        height, width = picture_bgr.shape[:2]
+        height, width = picture.shape[:2]
         scale = min(1.0, LONGEST / max(height, width))
-        small = cv2.resize(picture_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+        grey = _grey(picture, (max(1, round(width * scale)), max(1, round(height * scale))))
         before, corners = self._before, self._corners
         self._before, self._corners = grey, background_corners(grey, boxes_xyxy, scale)
         if before is None or before.shape != grey.shape or corners is None or len(corners) < FEWEST:
             return None
         return _motion(before, grey, corners, scale)
+
+
+def _grey(picture: NDArray[np.uint8] | Undeveloped, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    grey = None if isinstance(picture, np.ndarray) else picture.grey(size_wh)
+    if grey is not None:
+        return grey
+    image = picture if isinstance(picture, np.ndarray) else picture.bgr()
+    small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def background_corners(

@@ -113,7 +113,7 @@ class Looking:
         motions = []
         for i, frame in enumerate(frames):
             self._known = found.get(i, self._known)
-            motions.append(self._camera.step(frame.image, self._known.boxes))
+            motions.append(self._camera.step(frame.picture, self._known.boxes))
         return _Stretch(frames, found, motions)
 
     def _whole(self, stretch: _Stretch) -> _Stretch:
@@ -191,12 +191,12 @@ class LiveLooking:
 
     def _passed(self, frame: Frame) -> Look:
         assert self._before is not None  # the first frame is always due
-        self._motions.append(self._camera.step(frame.image, self._before[1].boxes))
+        self._motions.append(self._camera.step(frame.picture, self._before[1].boxes))
         return _not_looked_at(frame, self._motions[-1])
 
     def _looked_at(self, frame: Frame) -> Look:
         (faces,) = self._judge.detector.detect([frame.image])
-        motion = self._camera.step(frame.image, faces.boxes)
+        motion = self._camera.step(frame.picture, faces.boxes)
         motions = [*self._motions, motion]
         self._alert = self._before is None or not agree(
             _finds(self._before[1]),

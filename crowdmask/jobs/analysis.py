@@ -150,13 +150,7 @@ class _Work:
             task.analysis,
             threads=task.runtime.decoding_threads,
             stream=task.stream,
-            keep_stored=self._draws_at_once,
         )
-
-    @property
-    def _draws_at_once(self) -> bool:
-        task = self.task
-        return task.outputs.annotated is not None and not task.output.video_overlay and not self._draws_later
 
     @property
     def _draws_later(self) -> bool:
@@ -204,9 +198,7 @@ class _Work:
 
     def _open_again(self) -> Source:
         task = self.task
-        return open_source(
-            task.source, task.analysis, threads=task.runtime.decoding_threads, stream=task.stream, keep_stored=True
-        )
+        return open_source(task.source, task.analysis, threads=task.runtime.decoding_threads, stream=task.stream)
 
     def _summarise(self, info: VideoInfo, pair: Pair, digest: str) -> dict[str, Any]:
         outputs = self.task.outputs

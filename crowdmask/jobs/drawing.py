@@ -89,9 +89,7 @@ def draw(
     with ExitStack() as stack:
 
         def opened() -> Source:
-            return open_source(
-                kept.path, kept.analysis, threads=runtime.decoding_threads, stream=stream, keep_stored=not still
-            )
+            return open_source(kept.path, kept.analysis, threads=runtime.decoding_threads, stream=stream)
 
         source = stack.enter_context(opened())
         faces = KeptDetections(kept.detections, kept.source, separate=kept.analysis.sets_apart)

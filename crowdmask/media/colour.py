@@ -97,6 +97,10 @@ def planes_of(frame: av.VideoFrame) -> tuple[Plane, Plane, Plane]:
     return y, u, v
 
 
+def luma_of(frame: av.VideoFrame) -> Plane:
+    return _pixels(frame.planes[0])
+
+
 def _pixels(plane: Any) -> Plane:
     rows = np.frombuffer(plane, np.uint8, plane.line_size * plane.height).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width]
@@ -122,6 +126,30 @@ def draw_into(picture: av.VideoFrame, image: NDArray[np.uint8], matrix: int, at:
     half = cv2.resize(yuv, ((x2 - x1) // 2, (y2 - y1) // 2), interpolation=cv2.INTER_AREA)
     for channel, plane in ((1, u), (2, v)):
         cv2.extractChannel(half, channel, plane[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2])
+
+
+def bgr_of(decoded: av.VideoFrame, matrix: int, at: Rectangle) -> NDArray[np.uint8]:
+    """BGR of the place `at`, whose first edges are even, of a frame for which `is_as_written` holds.
+
+    Each chroma sample is taken for its four pixels, so that `draw_into` gives back what was there.
+    """
+    x1, y1, x2, y2 = at
+    luma, *chroma = planes_of(decoded)
+    yuv = np.empty((y2 - y1, x2 - x1, 3), np.uint8)
+    yuv[..., 0] = luma[y1:y2, x1:x2]
+    for channel, plane in enumerate(chroma, start=1):
+        part = plane[y1 // 2 : -(-y2 // 2), x1 // 2 : -(-x2 // 2)]
+        whole = cv2.resize(part, (part.shape[1] * 2, part.shape[0] * 2), interpolation=cv2.INTER_NEAREST)
+        yuv[..., channel] = whole[: y2 - y1, : x2 - x1]
+    return np.asarray(cv2.transform(yuv, _from_limited(matrix)), np.uint8)
+
+
+@lru_cache
+def _from_limited(matrix: int) -> NDArray[np.float32]:
+    """The way back of `_to_limited`."""
+    there = _to_limited(matrix).astype(np.float64)
+    back = np.linalg.inv(there[:, :3])
+    return np.asarray(np.column_stack([back, -back @ there[:, 3]]), np.float32)
 
 
 @lru_cache

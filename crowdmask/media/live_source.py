@@ -31,7 +31,6 @@ class LiveSource:
         *,
         threads: int = 0,
         stream: Stream | None = None,
-        keep_stored: bool = False,
     ) -> None:
         from_s, until_s = span_of(settings)
         self._reader = LiveReader(
@@ -65,7 +64,7 @@ class LiveSource:
         if origin.starts_at is None:
             origin = replace(origin, starts_at=opened.at, timed_by="arrival")
         self._began = origin.starts_at
-        self._upright = Upright(self._info, opened.first, origin, self._gaps, keep_stored=keep_stored)
+        self._upright = Upright(self._info, opened.first, origin, self._gaps)
         self._reader.go()
 
     @property

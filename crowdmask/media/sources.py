@@ -17,20 +17,19 @@ def open_source(
     *,
     threads: int = 0,
     stream: Stream | None = None,
-    keep_stored: bool = False,
     span: Span | None = None,
 ) -> VideoSource | PictureSource | LiveSource:
     """Open whatever `path` names: a picture or video (by content, not by name), a camera (`0`), or an address.
 
     `threads` is for decoding, 0 is all cores. `stream` is what the frames know of their origin; without it the path,
-    the kind, and the folder as the camera. With `keep_stored`, frames carry their decoded picture for a VideoWriter.
+    the kind, and the folder as the camera.
     With `span`, only the frames of that segment come, see segments.py. Raises SourceError where there is nothing to
     analyse.
     """
     if is_camera(path) or is_address(path):
-        return LiveSource(path, settings, threads=threads, stream=stream, keep_stored=keep_stored)
+        return LiveSource(path, settings, threads=threads, stream=stream)
     file = local_path(path)
     check_file(file)
     if is_picture(file):
         return PictureSource(str(file), stream=stream)
-    return VideoSource(str(file), settings, threads=threads, stream=stream, keep_stored=keep_stored, span=span)
+    return VideoSource(str(file), settings, threads=threads, stream=stream, span=span)

@@ -50,7 +50,6 @@ class VideoSource:
         *,
         threads: int = 0,
         stream: Stream | None = None,
-        keep_stored: bool = False,
         span: Span | None = None,
     ) -> None:
         self._path = path
@@ -79,7 +78,7 @@ class VideoSource:
                 start=self._start,
                 settings=settings,
             )
-            self._upright = Upright(self._info, first, self._origin, self._gaps, keep_stored=keep_stored)
+            self._upright = Upright(self._info, first, self._origin, self._gaps)
         except BaseException:
             self._container.close()
             raise

@@ -40,6 +40,7 @@ from crowdmask.media.clean_aperture import hide_edge
 from crowdmask.media.colour import (
     LIMITED,
     STORED_FORMAT,
+    bgr_of,
     copy_into,
     draw_into,
     is_as_written,
@@ -162,6 +163,15 @@ class VideoWriter:
             picture.pict_type = PictureType.NONE  # else x264 would follow the source's key frames
             self._encoded.extend(self._stream.encode(picture))
             self._mux_ready()
+
+    def image_at(self, frame: Frame, place: Rectangle) -> NDArray[np.uint8]:
+        """BGR of a place of an upright frame that carries its decoded picture, without converting all of it."""
+        assert isinstance(frame.stored, av.VideoFrame)
+        turn, stored_wh = -self._info.rotation, self._stored_size
+        x1, y1, x2, y2 = rotate_place(place, frame.size_wh, turn)
+        even_x, even_y = x1 // 2 * 2, y1 // 2 * 2
+        part = bgr_of(frame.stored, self._matrix, (even_x, even_y, min(x2, stored_wh[0]), min(y2, stored_wh[1])))
+        return rotate(part[y1 - even_y :, x1 - even_x :], -turn)
 
     def _take_place(self, frame: Frame) -> int:
         """The frame's time in the file; by it the one before knows how long it lasts."""

@@ -144,18 +144,20 @@ class AnnotatedVideo:
 
     def _drawn(self, frame: Frame, drawing: Drawing) -> tuple[Frame, list[Rectangle] | None]:
         """The frame with everything drawn, on one sheet for all frames; the places, where nothing else of it counts."""
-        if self._sheet is None or self._sheet.shape != frame.image.shape:
-            self._sheet = np.empty_like(frame.image)
+        assert self._writer is not None  # this runs inside of the context only
+        width, height = frame.size_wh
+        if self._sheet is None or self._sheet.shape[:2] != (height, width):
+            self._sheet = np.empty((height, width, 3), np.uint8)
         sheet, places = self._sheet, None
         if frame.stored is None:
             np.copyto(sheet, frame.image)
         else:
             places = drawing.places
             for x1, y1, x2, y2 in places:  # and a pixel about them, which shares its colour with one of theirs
-                around = np.s_[max(0, y1 - 1) : y2 + 1, max(0, x1 - 1) : x2 + 1]
-                sheet[around] = frame.image[around]
+                around = max(0, x1 - 1), max(0, y1 - 1), min(width, x2 + 1), min(height, y2 + 1)
+                sheet[around[1] : around[3], around[0] : around[2]] = self._writer.image_at(frame, around)
         drawing.draw(sheet)
-        return replace(frame, image=sheet), places
+        return replace(frame, picture=sheet), places
 
 
 class AnnotatedPicture:

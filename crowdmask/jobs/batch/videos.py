@@ -124,7 +124,7 @@ class Videos:
     def _unsettled(self, entry: Entry) -> Entry:
         return replace(entry, identity=replace(Identity.of(entry.path), digest=""), state=State.UNSETTLED)
 
-    def _open(self, entry: Entry, span: Span = WHOLE, *, keep_stored: bool = False) -> VideoSource:
+    def _open(self, entry: Entry, span: Span = WHOLE) -> VideoSource:
         plan = self._plan
         with self._stop.breakable():
             source = open_source(
@@ -132,7 +132,6 @@ class Videos:
                 plan.analysis,
                 threads=plan.runtime.decoding_threads,
                 stream=stream_of(entry),
-                keep_stored=keep_stored,
                 span=span,
             )
         assert isinstance(source, VideoSource)  # pictures were sorted out before
@@ -256,7 +255,7 @@ class Videos:
             return done
         beating = Beating(Work.DRAW, entry.source, self._beat)
         with ExitStack() as stack:
-            source = stack.enter_context(self._open(entry, span, keep_stored=True))
+            source = stack.enter_context(self._open(entry, span))
             video = stack.enter_context(
                 AnnotatedVideo(
                     path,

@@ -10,6 +10,7 @@ import pytest
 from av.video.reformatter import VideoReformatter
 
 from crowdmask.media.colour import (
+    bgr_of,
     colour_of,
     copy_into,
     draw_into,
@@ -133,6 +134,29 @@ def test_a_place_is_drawn_into_and_nothing_else() -> None:
     assert (u[2:5, 4:9] == 128).all() and (v[2:5, 4:9] == 128).all()
     assert (luma == 235).sum() == 60
     assert [(u == 128).sum(), (v == 128).sum()] == [15, 15]
+
+
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+@pytest.mark.parametrize("at", [(0, 0, 64, 48), (8, 4, 18, 10), (62, 46, 64, 48)])
+def test_a_place_there_and_back_is_what_it_was(matrix: int, at: tuple[int, int, int, int]) -> None:
+    rng = np.random.default_rng(5)
+    before, after = new_picture(SD), new_picture(SD)
+    draw_into(
+        before, rng.integers(30, 220, (24, 32, 3)).astype(np.uint8).repeat(2, 0).repeat(2, 1), matrix, (0, 0, *SD)
+    )
+    draw_into(after, bgr_of(before, matrix, at), matrix, at)
+    x1, y1, x2, y2 = at
+    for factor, was, now in zip((1, 2, 2), planes_of(before), planes_of(after), strict=True):
+        place = np.s_[y1 // factor : y2 // factor, x1 // factor : x2 // factor]
+        assert np.abs(was[place].astype(int) - now[place]).max() <= 1
+
+
+def test_a_place_at_the_edge_of_an_odd_picture_is_what_swscale_makes_of_it() -> None:
+    odd = plain((120, 90, 150), size=(65, 49), matrix=6)
+    whole = to_bgr(odd, VideoReformatter())
+    part = bgr_of(odd, 6, (60, 44, 65, 49))
+    assert part.shape == (5, 5, 3)
+    assert np.abs(part.astype(int) - whole[44:, 60:]).max() <= 2
 
 
 def test_an_odd_picture_is_copied_with_its_edge_twice() -> None:

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def test_what_was_not_drawn_upon_is_the_sources_to_the_bit(rotation: int, tmp_pa
     """The encoder is lossless here: any difference is one that the way from source to encoder made."""
     path = write_clip(tmp_path / "in.mp4", SIZE, 6, rotation=rotation)
     settings = OutputSettings(panel=False, crf=0)
-    with open_source(path, AnalysisSettings(), keep_stored=True) as source:
+    with open_source(path, AnalysisSettings()) as source:
         upright = (source.info.width, source.info.height)
         with AnnotatedVideo(tmp_path / "out.mp4", source.info, settings) as sink:
             for frame in source:
@@ -148,6 +149,21 @@ def test_what_was_not_drawn_upon_is_the_sources_to_the_bit(rotation: int, tmp_pa
         assert (before == after)[drawn].all() == (index % 2 == 0)
 
 
+def test_a_source_of_ten_bits_is_drawn_whole(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "in.mkv", SIZE, 3, codec="ffv1", pix_fmt="yuv420p10le")
+    with (
+        open_source(path, AnalysisSettings()) as source,
+        AnnotatedVideo(tmp_path / "out.mp4", source.info, OutputSettings(panel=False, crf=1)) as sink,
+    ):
+        images = []
+        for frame in source:
+            assert frame.stored is None
+            images.append(frame.image)
+            sink.write(make_result(frame, [(60, 40, 100, 80)], [0.9]))
+    for before, after in zip(images, decoded(tmp_path / "out.mp4"), strict=True):
+        assert np.abs(before.astype(int) - after)[:30].mean() < 6  # another picture would be 60 away
+
+
 def luma(path: Path) -> list[NDArray[np.uint8]]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray()[: frame.height] for frame in container.decode(video=0)]
@@ -158,13 +174,14 @@ def test_with_and_without_the_decoded_picture_the_video_looks_the_same(tmp_path:
     found = []
     for keep in (True, False):
         with (
-            open_source(path, AnalysisSettings(), keep_stored=keep) as source,
+            open_source(path, AnalysisSettings()) as source,
             AnnotatedVideo(tmp_path / f"{keep}.mp4", source.info, OutputSettings(crf=1)) as sink,
         ):
             for frame in source:
-                assert (frame.stored is not None) == keep
+                assert frame.stored is not None
+                given = frame if keep else replace(frame, stored=None)
                 faces = [(61 + frame.index, 41, 100, 81), (130, 90, 161, 121)]
-                sink.write(make_result(frame, faces, [0.9, 0.1]))
+                sink.write(make_result(given, faces, [0.9, 0.1]))
         found.append(decoded(tmp_path / f"{keep}.mp4"))
     for one, other in zip(*found, strict=True):
         assert one.shape == other.shape
