@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
     for size, unit in ((DAY_S, "d"), (3600, "h"), (60, "min"), (1, "s")):
         count, left = divmod(left, size)
         if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
+            parts.append(f"{count:,} {unit}")
         if parts and (len(parts) == 2 or not count):
             break
     return " ".join(parts)

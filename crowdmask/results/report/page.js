@@ -1,14 +1,14 @@
 "use strict";
 // Adds the cells of the chosen cameras and time up, and shows every figure, chart and table of the page from the sums.
 (() => {
-  const Z = 1.959963984540054, UNTIMED = -1, ROWS_SHOWN = 60, NBSP = "\u00a0";
+  const Z = 1.959963984540054, UNTIMED = -1, ROWS_SHOWN = 60, BUILT_AT_ONCE = 500, MOST_ROWS = 2000, NBSP = "\u00a0";
   const $ = (id) => document.getElementById(id);
   const tip = $("tip");
 
   // ---- words
 
-  const number = (value, places = 0) =>
-    value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
+  const formats = [0, 1, 2].map((places) => new Intl.NumberFormat("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }));
+  const number = (value, places = 0) => formats[places].format(value);
   const percent = (rate, places = 1) => {
     if (rate === null) return "–";
     const least = 10 ** -(places + 2);  // a rate that is not whole is never shown as 0 or 100
@@ -25,8 +25,8 @@
     for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]]) {
       const count = Math.floor(left / size);
       left -= count * size;
-      if (count || (unit === "s" && !parts.length)) parts.push(`${count}${NBSP}${unit}`);
-      if (parts.length === 2) break;
+      if (count || (unit === "s" && !parts.length)) parts.push(`${number(count)}${NBSP}${unit}`);
+      if (parts.length === 2 || (parts.length && !count)) break;
     }
     return parts.join(" ");
   };
@@ -195,8 +195,15 @@
       made.append(content instanceof Node ? content : String(content));
       return made;
     }));
-    table.replaceChildren(element("thead", {}, element("tr", {}, ...heads)),
-      element("tbody", {}, ...ordered.map(line)), ...(foot ? [element("tfoot", {}, line(foot))] : []));
+    const left = ordered.length - MOST_ROWS;
+    table.draw = () => {
+      table.draw = null;
+      table.replaceChildren(element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...ordered.slice(0, MOST_ROWS).map(line),
+        ...(left > 0 ? [element("tr", {}, element("td", { class: "more-rows", colspan: columns.length }, `and ${plural(left, "row")} more: sort by another column, or download all as CSV`))] : [])),
+      ...(foot ? [element("tfoot", {}, line(foot))] : []));
+    };
+    const details = table.closest("details");  // thousands of rows that nobody looks at would make each choice slow
+    if (ordered.length > BUILT_AT_ONCE && details && !details.open) table.replaceChildren(); else table.draw();
     table.csv = () => [columns.map(([head]) => head), ...[...ordered, ...(foot ? [foot] : [])].map(
       (row) => columns.map(([, , value]) => value(row)))];
   }
@@ -681,6 +688,12 @@
       return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
     };
     return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+  }
+  for (const details of document.querySelectorAll("details")) {
+    details.addEventListener("toggle", () => {
+      const table = details.open && details.querySelector("table");
+      if (table && table.draw) table.draw();
+    });
   }
   for (const button of document.querySelectorAll("[data-download]")) {
     button.addEventListener("click", () => {

@@ -473,3 +473,55 @@ def test_a_browser_paints_and_prints_it(browser_run: Path, tmp_path: Path) -> No
     chromium(tmp_path, f"--print-to-pdf={tmp_path / 'report.pdf'}", address)
     pages = len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "report.pdf").read_bytes()))
     assert 2 <= pages <= 8
+
+
+PROBE_MANY = """
+const report = document.querySelector("iframe");
+report.addEventListener("load", () => {
+  const page = report.contentDocument, table = page.getElementById("hours-table"), found = {};
+  const rows = () => table.querySelectorAll("tbody tr").length;
+  const choose = (cameras) => {
+    [...page.querySelectorAll("#cameras-list input")].forEach((box, i) => { box.checked = i < cameras; });
+    page.getElementById("filter").dispatchEvent(new report.contentWindow.Event("change"));
+  };
+  found.closed = rows();
+  const download = page.querySelector('[data-download="hours-table"]');
+  download.click();
+  found.csv = download.dataset.made.trim().split("\\r\\n").length;
+  table.closest("details").open = true;
+  setTimeout(() => {
+    found.open = rows();
+    found.last = table.querySelector("tbody tr:last-child").textContent;
+    choose(30);
+    found.chosen = rows();
+    table.closest("details").open = false;
+    choose(100);
+    found.again = rows();
+    choose(2);
+    found.few = rows();
+    document.getElementById("found").textContent = JSON.stringify(found);
+  }, 50);
+});
+"""
+
+
+def test_a_table_of_thousands_of_rows_is_made_when_it_is_opened(
+    browser_run: Path, server: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    """100 cameras of 24 hours: a choice must not build 2,400 rows that nobody looks at; the CSV has them all."""
+    start = datetime(2026, 11, 20, tzinfo=PARIS)
+    rows = [
+        Row((start + timedelta(hours=hour)).isoformat(), 3, camera % 3, 0, f"cam {camera}", f"{camera}/{hour}.jpg")
+        for camera in range(100)
+        for hour in range(24)
+    ]
+    (browser_run / "many.html").write_text(made(write_run(tmp_path / "many", rows)), encoding="utf-8")
+    probe = f'<pre id="found"></pre><iframe></iframe><script>{PROBE_MANY}report.src = "many.html";</script>'
+    (browser_run / "look-at-many.html").write_text(probe)
+    dom = chromium(tmp_path, "--virtual-time-budget=20000", "--dump-dom", f"{server[0]}/look-at-many.html")
+    text = re.search(r'<pre id="found">(.*?)</pre>', dom, re.DOTALL)
+    assert text is not None and text[1], dom[:500]
+    found = json.loads(html.unescape(text[1]))
+    assert (found["closed"], found["csv"], found["open"]) == (0, 2401, 2001)
+    assert found["last"] == "and 400 rows more: sort by another column, or download all as CSV"
+    assert (found["chosen"], found["again"], found["few"]) == (30 * 24, 0, 48)
