@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.engine.runtimes.network import Answers, Network, at_once, finite
-from crowdmask.engine.views import View, views_at, views_of
+from crowdmask.engine.views import View, view_at, views_of
 from crowdmask.geometry import FloatArray, averaged, clip, face_sizes, nms, sizes_wh
 from crowdmask.nets.anchors import AnchorGrid
 from crowdmask.records import Faces
@@ -41,13 +41,13 @@ class RetinaFaceDetector:
         return self._detect(images, [views_of(_size_wh(image), self._settings) for image in images])
 
     def detect_at(self, images: Sequence[Image], places: Sequence[FloatArray]) -> list[Faces]:
-        """The faces at some places of each picture, each place in views of its own; what lies at its edge is left."""
+        """The faces at some places of each picture, each place in a view of its own; what lies at its edge is left."""
         views = [self._views_at(image, boxes) for image, boxes in zip(images, places, strict=True)]
         return self._detect(images, views)
 
     def _views_at(self, image: Image, boxes_xyxy: FloatArray) -> list[View]:
         size_wh = _size_wh(image)
-        views = [view for box in boxes_xyxy.tolist() for view in views_at(box, size_wh, self._settings)]
+        views = [view_at(box, size_wh, self._settings) for box in boxes_xyxy.tolist()]
         whole = views_of(size_wh, self._settings)
         return whole if _pixels(views) > _pixels(whole) / 2 else views
 

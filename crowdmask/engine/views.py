@@ -65,37 +65,29 @@ PLACE_SIDES = (192, 320)  # pixels of such a view; few, so that the network is c
 CUT = 3.0  # pixels of it: a face so near to its side goes on beyond it
 
 
-def views_at(box_xyxy: Sequence[float], picture_wh: tuple[int, int], settings: AnalysisSettings) -> list[View]:
-    """A square about a face that is expected at a place, and one of half the scale, as whole pictures are looked at.
+def view_at(box_xyxy: Sequence[float], picture_wh: tuple[int, int], settings: AnalysisSettings) -> View:
+    """A square about a face that is expected at a place, at the largest of the whole picture's scales at which it fits.
 
-    The scale is the largest of the whole picture's at which the face is small enough for the square.
+    One such view finds there what a whole look finds, measured on the sample clips; a second one of half the scale
+    changed as much for the worse as for the better.
     """
     x1, y1, x2, y2 = box_xyxy
     size = math.sqrt(max(0.0, x2 - x1) * max(0.0, y2 - y1))
     whole = views_of(picture_wh, settings)
-    scales = sorted({view.scale for view in whole if size * view.scale * PLACE <= PLACE_SIDES[-1]}, reverse=True)
-    if not scales:  # it fills the picture
-        return whole[-1:]
-    side = next(side for side in PLACE_SIDES if size * scales[0] * PLACE <= side)
-    centre = (x1 + x2) / 2, (y1 + y2) / 2
-    half = PASSES[1]
-    views = [_square(centre, side, scales[0], picture_wh, 0.0)]
-    if size * scales[0] * half.share >= half.smallest:
-        views.append(_square(centre, side, scales[0] * half.share, picture_wh, half.smallest))
-    return views
-
-
-def _square(centre: tuple[float, float], side: int, scale: float, picture_wh: tuple[int, int], smallest: float) -> View:
-    width, height = picture_wh
-    left, right = _around(centre[0], side / scale, width)
-    top, bottom = _around(centre[1], side / scale, height)
+    scale = max((view.scale for view in whole if size * view.scale * PLACE <= PLACE_SIDES[-1]), default=None)
+    if scale is None:  # it fills the picture
+        return whole[-1]
+    side = next(side for side in PLACE_SIDES if size * scale * PLACE <= side)
+    (width, height), x, y = picture_wh, (x1 + x2) / 2, (y1 + y2) / 2
+    left, right = _around(x, side / scale, width)
+    top, bottom = _around(y, side / scale, height)
     within = (
         CUT if left > 0 else -math.inf,
         CUT if top > 0 else -math.inf,
         (right - left) * scale - CUT if right < width else math.inf,
         (bottom - top) * scale - CUT if bottom < height else math.inf,
     )
-    return View(left, top, right, bottom, scale, smallest, math.inf, within)
+    return View(left, top, right, bottom, scale, 0.0, math.inf, within)
 
 
 def _around(centre: float, side: float, length: int) -> tuple[int, int]:

@@ -164,21 +164,20 @@ def at(image: NDArray[np.uint8], *places: tuple[float, float, float, float]) -> 
 
 
 @pytest.mark.parametrize("centre", [(960, 540), (20, 30), (1900, 1060), (1000, 1070)])
-def test_a_face_at_a_place_is_found_in_two_small_views(centre: tuple[int, int]) -> None:
+def test_a_face_at_a_place_is_found_in_one_small_view(centre: tuple[int, int]) -> None:
     x, y = centre
     square = (max(0, x - 24), max(0, y - 24), min(1920, x + 24), min(1080, y + 24))
     boxes, shapes = at(picture((1920, 1080), square), tuple(float(e) + 10 for e in square))  # type: ignore[arg-type]
     # 48 pixels are 32 at the detection size, whose fivefold fits into 192
-    assert shapes == [(1, 192, 192, 3)] * 2
+    assert shapes == [(1, 192, 192, 3)]
     assert len(boxes) == 1 and boxes[0] == pytest.approx(square, abs=3)
 
 
 def test_a_face_elsewhere_or_cut_by_the_views_side_is_left() -> None:
     place = (936.0, 516.0, 984.0, 564.0)
     assert at(picture((1920, 1080), (200, 500, 248, 548)), place)[0] == []
-    # the first view is 288 pixels wide about 960, from 816 on; what goes on beyond is seen by the second alone
-    boxes, _ = at(picture((1920, 1080), (792, 516, 840, 564)), place)
-    assert len(boxes) == 1 and boxes[0] == pytest.approx((792, 516, 840, 564), abs=4)
+    # the view is 288 pixels wide about 960, from 816 on
+    assert at(picture((1920, 1080), (792, 516, 840, 564)), place)[0] == []
 
 
 def test_a_face_that_fills_the_picture_is_looked_for_in_the_smallest_view() -> None:
