@@ -18,7 +18,8 @@ from typing import Any
 from crowdmask.verdicts import Counts
 
 WINDOW_S = 120.0  # over which it is measured how many workers are at work
-FORGET_S = 600.0  # of work: after so much of it, what was measured before counts half
+RECENT = 0.5  # of the time at work: what was done in it tells the pace, for a start is slower than what follows
+MARKS = 100  # at least so many moments of it are remembered
 FEW = 8.0  # pictures or frames, by which no time is said
 DOUBT = 4.0  # so many pictures or frames weighs what is assumed before anything is measured
 
@@ -98,13 +99,29 @@ class Progress:
 
 @dataclass
 class _Pace:
-    amount: float = 0.0
-    busy_s: float = 0.0
+    """What was done of a kind of work, and the time it took: the later half of it."""
+
+    _amount: float = 0.0  # of all
+    _busy_s: float = 0.0
+    _marks: deque[tuple[float, float]] = field(default_factory=lambda: deque([(0.0, 0.0)]))  # both, until then
 
     def add(self, amount: float, busy_s: float) -> None:
-        if self.busy_s > FORGET_S:
-            self.amount, self.busy_s = self.amount / 2, self.busy_s / 2
-        self.amount, self.busy_s = self.amount + amount, self.busy_s + busy_s
+        self._amount, self._busy_s = self._amount + amount, self._busy_s + busy_s
+        if self._busy_s - self._marks[-1][1] > self._busy_s / MARKS:
+            self._marks.append((self._amount, self._busy_s))
+        while len(self._marks) > 1 and self._is_enough(*self._marks[1]):
+            self._marks.popleft()
+
+    def _is_enough(self, amount: float, busy_s: float) -> bool:
+        return busy_s <= (1 - RECENT) * self._busy_s and self._amount - amount >= FEW
+
+    @property
+    def amount(self) -> float:
+        return self._amount - self._marks[0][0]
+
+    @property
+    def busy_s(self) -> float:
+        return self._busy_s - self._marks[0][1]
 
 
 @dataclass

@@ -70,6 +70,16 @@ def test_two_at_work_take_half_the_time(clock: Clock) -> None:
     assert ahead.left_s == pytest.approx(900 / 2, rel=0.02)
 
 
+def test_a_slow_start_is_forgotten_when_as_long_was_worked_again(clock: Clock) -> None:
+    ahead = Forecast()
+    ahead.expect_stills(200)
+    for number in range(80):
+        each_s = 0.2 if number < 20 else 0.08
+        clock.sleep(each_s)
+        ahead.beat(Beat(Work.STILLS, 1, each_s))
+    assert ahead.left_s == pytest.approx(120 * 0.08, rel=0.05)  # of all that was done it would be 13.2 s
+
+
 def test_loading_the_networks_is_in_no_pace(clock: Clock) -> None:
     ahead = Forecast()
     ahead.expect_stills(100)
