@@ -1,28 +1,30 @@
-"""Counts inputs by period in aggregate-only mode: a frame leaves its counts in memory and nothing anywhere else."""
+"""Counts inputs by period in aggregate-only mode: what is seen of a frame stays in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from crowdmask.engine.following import Flashes, Person
+from crowdmask.engine.following import Person
 from crowdmask.engine.judging import Judge
-from crowdmask.engine.protocols import Source
-from crowdmask.engine.spine import analyse, is_followed
+from crowdmask.engine.spine import conclude, is_followed, look, stages_of
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
-from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, Identity, Kind, State
+from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, Identity, Kind, State, stream_of
+from crowdmask.jobs.batch.kept_results import PackedFile, pack_look, unpack_looks
+from crowdmask.jobs.batch.looks_in_memory import LooksInMemory
 from crowdmask.jobs.batch.reading import failed, told
 from crowdmask.jobs.batch.units import Plan, Step, Unit, Worked
 from crowdmask.jobs.batch.videos import Beating
 from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
+from crowdmask.media.parts import part_of
 from crowdmask.media.pictures import is_picture
 from crowdmask.media.segments import WHOLE, Span
 from crowdmask.media.sources import open_source
 from crowdmask.media.video_source import VideoSource
-from crowdmask.records import FrameResult
+from crowdmask.records import Frame, FrameResult, Look, SourceKind
 from crowdmask.results.aggregate import Cell, Periods, Sums
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.tracking.zones import IN, OUT
@@ -37,6 +39,7 @@ class Counting:
         self._plan, self._place = plan, place
         self._width = Width.parse(plan.aggregate.aggregate)
         self._periods = Periods(self._width, zone)
+        self._memory = LooksInMemory(plan.run)
 
     def still(self, entry: Entry, result: FrameResult) -> Worked:
         """`entry` is placed."""
@@ -45,12 +48,10 @@ class Counting:
         return self._worked(entry, tally.sums, 1, False)
 
     def video(self, unit: Unit, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]) -> Worked | None:
-        """A short video, a long one's spans, or one of its segments; None where it was interrupted, and it waits."""
+        """All of a short video, a long one's spans, or a step with its segments; None where it was interrupted."""
         entry = unit.entries[0]
         try:
-            if unit.step is Step.LOOK:
-                return self._segment(entry, unit.spans[0], judge, stop, beat)
-            return self._whole(entry, judge, stop, beat)
+            return self._step(unit, entry, judge, stop, beat)
         except KeyboardInterrupt:
             return None
         except (WeightsError, SettingsError):
@@ -60,60 +61,101 @@ class Counting:
         except Exception as error:  # a broken file that a library stumbles over must not stop the night
             return failed(entry, f"{entry.path} cannot be analysed ({type(error).__name__}: {error})")
 
-    def _whole(self, entry: Entry, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]) -> Worked:
+    def _step(
+        self, unit: Unit, entry: Entry, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]
+    ) -> Worked:
+        if unit.step is Step.VIDEO:
+            return self._video(entry, judge, stop, beat)
+        if Identity.of(entry.path) != entry.identity:
+            return _unsettled(entry)
+        if unit.step is Step.LOOK:
+            return self._look(entry, unit.spans[0], judge, stop, beat)
+        return self._conclude(entry, unit.kept, stop)
+
+    def _video(self, entry: Entry, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]) -> Worked:
         if is_picture(entry.path):
             return Worked(replace(entry, kind=Kind.PICTURE, state=State.WAITING))
         entry = self._place(replace(entry, kind=Kind.VIDEO, identity=Identity.of(entry.path)))
         with self._open(entry, WHOLE, stop) as source:
             cut = source.cut(self._plan.batch.segment_s)
-            followed = is_followed(source.info.kind, self._plan.analysis)
-            if len(cut.spans) > 1 and not followed:  # people walk across borders, and would count twice
-                return Worked(entry, spans=cut.spans)
-            sums, frames, seconds = self._count(entry, source, judge(), stop, beat)
-        if frames == 0:
-            reason = f" ({source.gaps[0].reason})" if source.gaps else ": check --start, --end and --duration"
-            raise SourceError(f"{entry.path}: no frame could be analysed{reason}")
+            why_whole = cut.why_whole
+            if len(cut.spans) > 1:
+                if self._plan.batch.cluster is None and self._memory.have_room(cut.spans):
+                    return Worked(entry, spans=cut.spans)
+                why_whole = "looks at its segments can be kept on no disk, and not in memory here"
+            with ahead(source, self._plan.runtime.decoded_ahead) as frames:
+                looks = self._looked_at(frames, judge(), entry, beat)
+                counted = self._counted(entry, looks, stop)
         if Identity.of(entry.path) != entry.identity:
             return _unsettled(entry)
-        is_long = seconds[1] - seconds[0] >= 60 * self._width.minutes
-        if cut.why_whole:
-            entry = replace(entry, note=f"{IN_ONE_PIECE}, for {cut.why_whole}")
-        return self._worked(replace(entry, gaps=tuple(source.gaps)), sums, frames, is_long)
+        if why_whole:
+            entry = replace(entry, note=f"{IN_ONE_PIECE}, for {why_whole}")
+        return self._summed(replace(entry, gaps=tuple(source.gaps)), counted)
 
-    def _segment(
+    def _look(
         self, entry: Entry, span: Span, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]
     ) -> Worked:
-        if Identity.of(entry.path) != entry.identity:
-            return _unsettled(entry)
-        with self._open(entry, span, stop) as source:
-            sums, frames, seconds = self._count(entry, source, judge(), stop, beat)
-        settings = self._plan.settings_digest
-        done = replace(entry, segment=span.number, state=State.DONE, settings=settings, frames=frames)
-        return Worked(replace(done, gaps=tuple(source.gaps)), sums=sums, seconds=seconds)
+        """What the networks see of a segment, into memory."""
+        path, seen = self._memory.file(entry.source, span.number), 0
+        try:
+            with (
+                self._open(entry, span, stop) as source,
+                PackedFile(path) as kept,
+                ahead(source, self._plan.runtime.decoded_ahead) as frames,
+            ):
+                for one in self._looked_at(frames, judge(), entry, beat):
+                    if stop.asked:
+                        raise KeyboardInterrupt
+                    kept.add(pack_look(one))
+                    seen += 1
+        except BaseException:
+            part_of(path).unlink(missing_ok=True)
+            raise
+        done = replace(entry, segment=span.number, state=State.DONE, settings=self._plan.settings_digest, frames=seen)
+        return Worked(replace(done, gaps=tuple(source.gaps), outputs=(self._memory.output(path),)))
+
+    def _conclude(self, entry: Entry, kept: Sequence[Entry], stop: Stop) -> Worked:
+        gaps = tuple(gap for one in kept for gap in one.gaps)
+        return self._summed(replace(entry, gaps=gaps), self._counted(entry, self._kept_looks(entry, kept), stop))
 
     def _open(self, entry: Entry, span: Span, stop: Stop) -> VideoSource:
+        plan, stream = self._plan, stream_of(entry)
         with stop.breakable():
-            source = open_source(entry.path, self._plan.analysis, threads=self._plan.runtime.threads, span=span)
+            source = open_source(entry.path, plan.analysis, threads=plan.runtime.threads, stream=stream, span=span)
         assert isinstance(source, VideoSource)  # pictures were sorted out before
         return source
 
-    def _count(
-        self, placed: Entry, source: Source, judge: Judge, stop: Stop, beat: Callable[[Beat], None]
-    ) -> tuple[dict[Cell, Sums], int, tuple[float, float]]:
-        """The sums of a video or a segment, its frames, and the seconds of the first and the last of them."""
-        plan = self._plan
-        tally = _Tally(self._periods, placed, followed=is_followed(source.info.kind, plan.analysis))
-        frames, first, last = 0, 0.0, 0.0
-        beating = Beating(Work.LOOK, placed.source, beat)
-        with ahead(source, plan.runtime.decoded_ahead) as coming:
-            for result in analyse(coming, judge, sinks=[tally], people=[tally], waiting=stop.breakable):
-                if stop.asked:
-                    raise KeyboardInterrupt
-                seconds = result.frame.seconds
-                first, last, frames = (seconds if frames == 0 else first), seconds, frames + 1
-                beating.saw()
+    def _looked_at(
+        self, frames: Iterable[Frame], judge: Judge, entry: Entry, beat: Callable[[Beat], None]
+    ) -> Iterator[Look]:
+        beating = Beating(Work.LOOK, entry.source, beat)
+        for seen in look(frames, judge):
+            beating.saw()
+            yield seen.without_picture()
         beating.end()
-        return tally.sums, frames, (first, last)
+
+    def _kept_looks(self, entry: Entry, kept: Sequence[Entry]) -> Iterator[Look]:
+        for one in kept:
+            with open(self._memory.file(entry.source, one.segment), "rb") as file:
+                yield from unpack_looks(file, stream_of(entry))
+
+    def _counted(self, entry: Entry, looks: Iterable[Look], stop: Stop) -> _Tally:
+        """The sums of all of a video."""
+        tally = _Tally(self._periods, entry, followed=is_followed(SourceKind.VIDEO, self._plan.analysis))
+        for one in conclude(looks, stages_of(self._plan.analysis), waiting=stop.breakable):
+            if stop.asked:
+                raise KeyboardInterrupt
+            if isinstance(one, FrameResult):
+                tally.write(one)
+            elif isinstance(one, Person):
+                tally.write_person(one)
+        return tally
+
+    def _summed(self, entry: Entry, tally: _Tally) -> Worked:
+        if tally.frames == 0:
+            reason = f" ({entry.gaps[0].reason})" if entry.gaps else ": check --start, --end and --duration"
+            raise SourceError(f"{entry.path}: no frame could be analysed{reason}")
+        return self._worked(entry, tally.sums, tally.frames, tally.lasts_s >= 60 * self._width.minutes)
 
     def _worked(self, entry: Entry, sums: dict[Cell, Sums], frames: int, is_long: bool) -> Worked:
         done = replace(
@@ -136,9 +178,17 @@ class _Tally:
 
     def __init__(self, periods: Periods, entry: Entry, *, followed: bool) -> None:
         self.sums: dict[Cell, Sums] = {}
+        self.frames, self._first_s, self._last_s = 0, 0.0, 0.0
         self._periods, self._entry, self._followed = periods, entry, followed
 
+    @property
+    def lasts_s(self) -> float:
+        """From the first frame to the last."""
+        return self._last_s - self._first_s
+
     def write(self, result: FrameResult) -> None:
+        self._last_s = result.frame.seconds
+        self._first_s, self.frames = (self._first_s if self.frames else self._last_s), self.frames + 1
         cell = self._cell(result.frame.seconds)
         self._add(cell, Sums(1, result.counts))
         for zone, inside in result.zones.items():
@@ -160,9 +210,6 @@ class _Tally:
             self._add(self._cell(seconds).people_in(zone), Sums(0, person.counts))
         for crossing in person.trace.crossings:
             self._add(self._cell(crossing.seconds).across(crossing.line, crossing.way), Sums(0, person.counts))
-
-    def write_flashes(self, flashes: Flashes) -> None:
-        """No people."""
 
     def _cell(self, seconds: float) -> Cell:
         return self._periods.cell(self._entry.camera, self._entry.captured_at, seconds)

@@ -8,7 +8,7 @@ What is on the disk while the batch works is held to what it may tell in the end
   they add to each of masked, unmasked and unknown is 0 or at least min_count. So no sum in the file is small, and
   neither is the difference of two of its states while the batch works. Of one input alone nothing is written, unless
   it saw nobody, or is as long as the period. What is held back of stills is few: in each cell less than min_count for
-  each kind of verdict. After a kill they are done again, but for videos in segments: see segment_sums.py. A recording
+  each kind of verdict. After a kill they are done again, but for videos in segments (looks_in_memory.py). A recording
   as long as a period does not wait because few people passed: their small numbers stand in the manifest until the run
   is finished, beside the recording that shows them.
 - When all is done, what is still held back is added, and where a cell may not be told in full it is cut down to what

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from crowdmask.jobs.batch.claims import Claims
 from crowdmask.jobs.batch.entries import Entry, Kind
@@ -33,7 +34,7 @@ class Queue:
         from_place: int,
         refuse: Callable[[Entry, str], None],
         forecast: Forecast,
-        kept_of: Callable[[str], list[Entry]],
+        kept_of: Callable[[Entry], tuple[list[Entry], Path]],
     ) -> None:
         self._plan, self._manifest, self._planner, self._claims = plan, manifest, planner, claims
         self._place, self._refuse, self._forecast = from_place, refuse, forecast
@@ -67,7 +68,7 @@ class Queue:
         if refused:
             self._refuse(worked.entry, next(iter(refused.values())))
             return
-        video = VideoUnderWay(self._plan, worked.entry, worked.spans, self._kept_of(source))
+        video = VideoUnderWay(self._plan, worked.entry, worked.spans, *self._kept_of(worked.entry))
         if video.left_over:
             self._claims.remove(output.path for one in video.left_over for output in one.outputs)
             self._manifest.drop_segments(source, [one.segment for one in video.left_over])

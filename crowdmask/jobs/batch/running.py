@@ -308,7 +308,8 @@ class _Batch:
         self.tally.end_unit(message.unit.number)
         self.weights = list(message.weights) or self.weights
         kept = [one for one in message.worked if self._is_kept(one)]
-        for one in self.store.put(kept):
+        self.store.put(kept)
+        for one in kept:
             self._worked(one)
         self._moved()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -11,16 +12,15 @@ from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.assembly import DamagedResultError, people_of, write_detections, write_frames, write_persons
 from crowdmask.jobs.batch.entries import Entry, State
 from crowdmask.jobs.batch.journal import Journal
+from crowdmask.jobs.batch.looks_in_memory import LooksInMemory
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.period_sums import PeriodSums
 from crowdmask.jobs.batch.planner import back_to_waiting
 from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
-from crowdmask.jobs.batch.segment_sums import SegmentSums
 from crowdmask.jobs.batch.units import Plan, Worked
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed, write_summary
-from crowdmask.results.timeline.buckets import Width
 
 
 class Store(Protocol):
@@ -31,12 +31,9 @@ class Store(Protocol):
         """Whether counts of faces may be told while the batch works."""
         ...
 
-    def put(self, worked: Sequence[Worked]) -> Sequence[Worked]:
-        """Record them; what came of them for the driver, which is more where the last segment makes a video whole."""
-        ...
-
-    def segments_of(self, source: str) -> list[Entry]:
-        """What is kept of a video under way."""
+    def put(self, worked: Sequence[Worked]) -> None: ...
+    def segments_of(self, video: Entry) -> tuple[list[Entry], Path]:
+        """What is kept of a video under way, and where its files are."""
         ...
 
     def finish(self) -> None:
@@ -62,13 +59,12 @@ class FrameStore:
     def __init__(self, plan: Plan, manifest: Manifest, zone: ZoneInfo, journal: Journal) -> None:
         self._plan, self._manifest, self._zone, self._journal = plan, manifest, zone, journal
 
-    def put(self, worked: Sequence[Worked]) -> Sequence[Worked]:
+    def put(self, worked: Sequence[Worked]) -> None:
         faces = {one.entry.source: one.faces for one in worked if one.faces is not None}
         self._manifest.put((one.entry for one in worked if not one.spans), faces)
-        return worked
 
-    def segments_of(self, source: str) -> list[Entry]:
-        return self._manifest.segments_of(source)
+    def segments_of(self, video: Entry) -> tuple[list[Entry], Path]:
+        return self._manifest.segments_of(video.source), self._plan.run
 
     def finish(self) -> None:
         """Nothing is held back."""
@@ -107,40 +103,31 @@ class PeriodStore:
     def __init__(self, plan: Plan, manifest: Manifest, sums: PeriodSums) -> None:
         self._plan, self._manifest, self._sums = plan, manifest, sums
         self._seen = WhatWasSeen()  # of this session only: nothing of an input's time is kept
-        period_s = 60.0 * Width.parse(plan.aggregate.aggregate or "").minutes
-        self._segments = SegmentSums(plan.run, period_s, plan.settings_digest)
+        self._memory = LooksInMemory(plan.run)
+        sums.written = self._memory.forget
         if manifest.is_new:
-            self._segments.clear()
-        sums.written = self._segments.forget
+            self._memory.clear()
 
-    def put(self, worked: Sequence[Worked]) -> Sequence[Worked]:
-        found: list[Worked] = []
+    def put(self, worked: Sequence[Worked]) -> None:
+        """What is seen of segments stays in memory until their video is in the sums."""
+        ends: list[Worked] = []
         for one in worked:
-            source = one.entry.source
-            if one.spans:
-                self._segments.begin(one)
-                found.append(self._segments.whole(source) or one)
-            elif one.entry.segment:
-                self._segments.add(one)
-                whole = self._segments.whole(source)
-                found += [one] if whole is None else [one, whole]
-            else:
-                found.append(one)
-        ends = [one for one in found if not one.spans and not one.entry.segment]
-        for one in ends:
-            if one.entry.state is State.DONE:
-                self._seen.add(one.entry)
-            else:
-                self._segments.forget(one.entry.source)
+            if one.entry.segment:
+                self._memory.add(one.entry)
+            elif not one.spans:
+                ends.append(one)
+                if one.entry.state is State.DONE:
+                    self._seen.add(one.entry)
+                else:
+                    self._memory.forget(one.entry.source)
         self._sums.put(ends)
-        return found
 
-    def segments_of(self, source: str) -> list[Entry]:
-        return self._segments.of(source)
+    def segments_of(self, video: Entry) -> tuple[list[Entry], Path]:
+        return self._memory.kept(video), self._memory.folder
 
     def finish(self) -> None:
         self._sums.finish()
-        self._segments.clear()
+        self._memory.clear()
 
     def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
         summary = period_mode.close(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from pathlib import Path
 
 from crowdmask.jobs.batch.entries import CONCLUSION, PIECES, Entry
 from crowdmask.jobs.batch.units import Plan, Step
@@ -13,11 +14,12 @@ Task = tuple[Step, tuple[Span, ...], tuple[Entry, ...]]  # what, of which segmen
 
 
 class VideoUnderWay:
-    """One video that was cut; `kept` are the entries of what earlier sessions did of it."""
+    """One video that was cut; `kept` are the entries of what earlier sessions did of it; their files lie in `root`."""
 
-    def __init__(self, plan: Plan, entry: Entry, spans: tuple[Span, ...], kept: Iterable[Entry] = ()) -> None:
+    def __init__(
+        self, plan: Plan, entry: Entry, spans: tuple[Span, ...], kept: Iterable[Entry] = (), root: Path | None = None
+    ) -> None:
         self.entry, self.spans = entry, spans
-        self._only_counts = plan.aggregate.aggregate is not None
         self._kept: dict[int, Entry] = {}
         self._ready: deque[Task] = deque()
         self._given: set[tuple[Step, int]] = set()
@@ -26,7 +28,7 @@ class VideoUnderWay:
         known |= {PIECES + number for number in known} | {CONCLUSION}
         for one in sorted(kept, key=lambda one: one.segment != CONCLUSION):
             fits = one.segment in known and one.identity == entry.identity and one.settings == plan.settings_digest
-            if fits and all(output.is_whole(plan.run) for output in one.outputs):
+            if fits and all(output.is_whole(root or plan.run) for output in one.outputs):
                 self._kept[one.segment] = one
             else:
                 self.left_over.append(one)
@@ -63,7 +65,7 @@ class VideoUnderWay:
             for span, one in zip(self.spans, looks, strict=True):
                 if one is None:
                     self._offer(Step.LOOK, span.number, (span,), ())
-            if None not in looks and not self._only_counts:  # else the store adds the counts up
+            if None not in looks:
                 self._offer(Step.CONCLUDE, 0, self.spans, tuple(one for one in looks if one is not None))
             return
         pieces = [self._kept.get(PIECES + span.number) for span in self.spans]

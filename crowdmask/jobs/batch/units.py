@@ -76,15 +76,13 @@ class Worked:
     """What came of one input or segment: done, failed or unsettled; waiting where it is to be given out in another way.
 
     `faces` are a picture's detections where they are kept. In aggregate-only mode a done one has `sums` by period, and
-    `is_long` if it lasts as long as a period; a segment has the `seconds` of its first and last frame. A video that is
-    cut comes back waiting, with its `spans`.
+    `is_long` if it lasts as long as a period. A video that is cut comes back waiting, with its `spans`.
     """
 
     entry: Entry
     faces: bytes | None = None
     sums: Mapping[Cell, Sums] | None = None
     is_long: bool = False
-    seconds: tuple[float, float] = (0.0, 0.0)
     spans: tuple[Span, ...] = ()
 
 

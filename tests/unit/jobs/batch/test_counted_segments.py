@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crowdmask.jobs.batch import segment_sums
+from crowdmask.jobs.batch import looks_in_memory
 from crowdmask.jobs.batch.inputs import Inputs
+from crowdmask.jobs.batch.looks_in_memory import LooksInMemory, is_memory
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.running import FINISHED, INTERRUPTED, BatchOutcome, run_batch
-from crowdmask.jobs.batch.segment_sums import is_memory
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.jobs.networks import Networks, Pair
 from crowdmask.jobs.stopping import Stop
@@ -42,19 +42,26 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A memory file system of the test's own."""
     (tmp_path / "memory").mkdir()
     (tmp_path / "mounts").write_text(f"tmpfs {tmp_path / 'memory'} tmpfs rw,nosuid 0 0\n")
-    monkeypatch.setattr(segment_sums, "MEMORY", tmp_path / "memory")
-    monkeypatch.setattr(segment_sums, "MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(looks_in_memory, "MEMORY", tmp_path / "memory")
+    monkeypatch.setattr(looks_in_memory, "MOUNTS", tmp_path / "mounts")
     yield tmp_path / "memory"
 
 
 def counted(
-    folder: Path, run: Path, *, networks: Networks = fakes, stop: Stop | None = None, every: str = "20m", **batch: Any
+    folder: Path,
+    run: Path,
+    *,
+    networks: Networks = fakes,
+    stop: Stop | None = None,
+    every: str = "20m",
+    follow: bool = True,
+    **batch: Any,
 ) -> BatchOutcome:
     inputs = Inputs.of([str(folder)])
     plan = Plan(
         run,
         Path(inputs.root),
-        analysis=AnalysisSettings(follow=False, detect_every=1),
+        analysis=AnalysisSettings(follow=follow, detect_every=1),
         runtime=RuntimeSettings(window=4, threads=2),
         output=OutputSettings(video=False),
         place=PLACE,
@@ -83,15 +90,25 @@ def pair(detector: FakeDetector) -> Networks:
     return lambda analysis, runtime: Pair(detector, FakeClassifier())
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_segments_give_the_counts_of_one_pass(film: Path, tmp_path: Path, memory: Path, workers: int) -> None:
-    whole = counted(film, tmp_path / "whole", segment_s=60.0)
-    cut = counted(film, tmp_path / "cut", workers=workers)
+@pytest.mark.parametrize(("workers", "follow"), [(1, False), (1, True), (2, True)])
+def test_segments_give_the_counts_of_one_pass(film: Path, tmp_path: Path, workers: int, follow: bool) -> None:
+    """In the memory of the system, which the processes of workers have too; people are counted once where followed."""
+    whole = counted(film, tmp_path / "whole", segment_s=60.0, follow=follow)
+    cut = counted(film, tmp_path / "cut", workers=workers, follow=follow)
     assert whole.ending == cut.ending == FINISHED and cut.totals.done == 1
     assert cut.run.aggregate.read_bytes() == whole.run.aggregate.read_bytes()
-    assert sum(int(row["frames"]) for row in rows(cut.run.aggregate)) == FRAMES
-    assert cut.totals.frames == whole.totals.frames
-    assert not list(memory.iterdir())
+    counts = [row for row in rows(cut.run.aggregate) if not row.get("zone")]
+    assert int(counts[0]["frames"]) == FRAMES and cut.totals.frames == whole.totals.frames
+    assert not LooksInMemory(tmp_path / "cut").folder.exists()
+
+
+def test_where_memory_is_short_a_video_is_counted_in_one_piece_and_it_says_so(
+    film: Path, tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks_in_memory, "FRAME_BYTES", 1 << 50)
+    outcome = counted(film, tmp_path / "run", follow=True)
+    assert outcome.ending == FINISHED and outcome.totals.done == 1
+    assert any("one piece" in note for note in outcome.summary["notes"]), outcome.summary["notes"]
 
 
 @pytest.mark.parametrize("at", [10, 40, 70, 99])
@@ -103,7 +120,7 @@ def test_an_end_costs_at_most_one_segment_and_leaves_nothing_on_the_disk(
     outcome = counted(film, run, networks=pair(Seeing(stop, at)), stop=stop)
     assert outcome.ending == INTERRUPTED and not outcome.run.aggregate.exists()
     assert {path.name for path in run.iterdir()} <= {"manifest.sqlite", "log", "summary.json", "lock.json"}
-    assert b'"sums"' not in b"".join(path.read_bytes() for path in run.rglob("*") if path.is_file())
+    assert b'"segment"' not in b"".join(path.read_bytes() for path in run.rglob("*") if path.is_file())
     with Manifest.reading(run / "manifest.sqlite") as manifest:
         assert manifest.segments_of("cam1/v.mp4") == []
         assert manifest.select("SELECT count(*) FROM period_sums") == [(0,)]
@@ -115,17 +132,24 @@ def test_an_end_costs_at_most_one_segment_and_leaves_nothing_on_the_disk(
     assert not list(memory.iterdir())
 
 
-def test_what_was_counted_of_another_file_or_by_other_settings_or_is_damaged_is_counted_anew(
-    film: Path, tmp_path: Path, memory: Path
+@pytest.mark.parametrize("harm", ["looks", "list"])
+def test_what_is_damaged_or_of_other_settings_is_counted_anew(
+    film: Path, tmp_path: Path, memory: Path, harm: str
 ) -> None:
     stop = Stop()
     counted(film, tmp_path / "run", networks=pair(Seeing(stop, 70)), stop=stop)
     (folder,) = memory.iterdir()
-    (file,) = folder.iterdir()
+    (video,) = folder.iterdir()
+    file = video / "segments"
+    assert {path.name for path in video.iterdir()} == {"segments", "0001.looks", "0002.looks"}
     assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
     lines = file.read_bytes().splitlines(keepends=True)
     assert [json.loads(line.partition(b" ")[2])["segment"] for line in lines] == [1, 2]
-    file.write_bytes(lines[0].replace(b'"frames": 36', b'"frames": 37') + lines[1][:-9])
+    file.write_bytes(
+        lines[0].replace(b'"frames": 36', b'"frames": 37') + (lines[1] if harm == "looks" else lines[1][:-9])
+    )
+    if harm == "looks":
+        (video / "0002.looks").write_bytes((video / "0002.looks").read_bytes()[:-9])
     second = Seeing()
     counted(film, tmp_path / "run", networks=pair(second))
     assert sorted(set(second.seen)) == list(range(FRAMES))
@@ -145,7 +169,7 @@ def test_without_memory_of_its_own_it_counts_as_well(
     counted(film, tmp_path / "run", networks=pair(Seeing(stop, 40)), stop=stop)
     (folder,) = memory.iterdir()
     if taken == "nowhere":
-        monkeypatch.setattr(segment_sums, "MEMORY", tmp_path / "none")
+        monkeypatch.setattr(looks_in_memory, "MEMORY", tmp_path / "none")
     elif taken == "by a link":
         folder.rename(tmp_path / "elsewhere")
         os.symlink(tmp_path / "elsewhere", folder)
@@ -181,7 +205,7 @@ def test_a_video_that_changes_between_two_segments_is_counted_as_it_then_is(
 
 def test_only_a_file_system_of_memory_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mounts").write_text("tmpfs /run tmpfs rw 0 0\n/dev/sda1 /dev/shm ext4 rw 0 0\n")
-    monkeypatch.setattr(segment_sums, "MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(looks_in_memory, "MOUNTS", tmp_path / "mounts")
     assert is_memory(Path("/run")) and not is_memory(Path("/dev/shm")) and not is_memory(Path("/"))
-    monkeypatch.setattr(segment_sums, "MOUNTS", tmp_path / "none")
+    monkeypatch.setattr(looks_in_memory, "MOUNTS", tmp_path / "none")
     assert not is_memory(Path("/run"))
