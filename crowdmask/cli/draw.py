@@ -47,6 +47,14 @@ Examples:
     section="Where it is from and goes",
     help="Where the input lies now; without it where it was analysed.",
 )
+@click.option(
+    "--zones",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    cls=SectionOption,
+    section="How it looks",
+    help="Zones and lines to outline; without it those that the input was analysed with.",
+)
 @setting_options(OutputSettings, "How it looks", leave_out=("video", "video_overlay"))
 @setting_options(RuntimeSettings, "How the work is done", leave_out=("window", "batch", "device", "energy", "country"))
 @general_options(verbose="Show the traceback of an error.")
@@ -56,6 +64,7 @@ def command(
     out: Path | None,
     detections: Path | None,
     source: str | None,
+    zones: Path | None,
     config_file: str | None,
     quiet: bool,
     verbose: bool,
@@ -75,7 +84,7 @@ def command(
     from crowdmask.jobs.drawing import Kept, beside, draw
     from crowdmask.jobs.stopping import Stop
 
-    kept = Kept.of(result, detections, source)
+    kept = Kept.of(result, detections, source, zones)
     out = out or beside(result, kept)
     stop = Stop(say_at_once)
     with stop.on_signals(), _bar(shown=not quiet and sys.stderr.isatty()) as bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from collections.abc import Callable
@@ -15,15 +16,19 @@ from crowdmask.engine.protocols import Sink, Source
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
+from crowdmask.media.camera_names import camera_of
 from crowdmask.media.parts import ensure_writable, refuse_own_input
 from crowdmask.media.pictures import SUFFIXES
 from crowdmask.media.sources import open_source
 from crowdmask.records import SourceKind, Stream
 from crowdmask.results.annotated import AnnotatedPicture, AnnotatedVideo
+from crowdmask.results.columns import unguarded
 from crowdmask.results.kept_detections import KeptDetections, sources_in
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.summary import CHOOSING
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
+from crowdmask.tracking.zones import Zones
+from crowdmask.tracking.zones_file import read_zones
 
 FRAMES_AHEAD = 4
 ENDINGS = (".persons.csv", ".csv", ".json", ".mp4")
@@ -40,9 +45,12 @@ class Kept:
     detections: Path
     faces: int
     until_s: float | None
+    zones: Zones | None = None  # to be outlined
 
     @classmethod
-    def of(cls, result: Path, detections: Path | None = None, path: str | None = None) -> Kept:
+    def of(
+        cls, result: Path, detections: Path | None = None, path: str | None = None, zones: Path | None = None
+    ) -> Kept:
         """From any of the files that the analysis of an input left, of which the summary is read."""
         summary = summary_of(result)
         told = _read(summary)
@@ -60,13 +68,16 @@ class Kept:
         run = _run_of(summary)
         if run is not None:
             source, named = _name_in_run(run, source), _existing(run.detections)
+        watched = zones or _zones_of(summary, told)
+        camera = camera_of(source) if run is None else _camera_in_run(run, source)
         chosen = detections or (Path(named) if named else None)
         if chosen is None:
             raise SettingsError(
                 f"{summary}: no detections were kept of it: analyse with --detections, or name the file that has them "
                 "with --detections"
             )
-        return cls(path or told["source"]["path"], source, kind, analysis, chosen, faces, until_s)
+        outlined = None if watched is None else _zones_for(watched, camera)
+        return cls(path or told["source"]["path"], source, kind, analysis, chosen, faces, until_s, outlined)
 
 
 def draw(
@@ -97,7 +108,7 @@ def draw(
             raise SourceError(_not_in(kept))
         sound = kept.path if source.info.has_audio else None
         looks_ahead = output.blur and not still  # for whoever is about to be found, as the analysis does
-        sink: Sink = AnnotatedPicture(out, output)
+        sink: Sink = AnnotatedPicture(out, output, zones=kept.zones)
         if not still:
             sink = AnnotatedVideo(
                 out,
@@ -106,6 +117,7 @@ def draw(
                 audio_from=sound,
                 threads=runtime.encoding_threads,
                 pictures=PicturesAgain(opened) if looks_ahead else None,
+                zones=kept.zones,
             )
         written = stack.enter_context(sink)
         for frame in stack.enter_context(ahead(source, FRAMES_AHEAD)):
@@ -151,6 +163,30 @@ def _analysis(kept: dict[str, Any]) -> AnalysisSettings:
     chosen = (*CHOOSING, "incorrect")
     known = {f.name for f in dataclasses.fields(AnalysisSettings)}
     return AnalysisSettings(**{name: kept[name] for name in chosen if name in known and name in kept})
+
+
+def _zones_of(summary: Path, told: dict[str, Any]) -> Path | None:
+    """The file of zones that the input was analysed with; whoever moved it names it anew."""
+    named = told["settings"]["analysis"].get("zones")
+    if named is not None and not Path(named).is_file():
+        raise SettingsError(
+            f"{summary}: its zones are not there any more ({named}): name the file with --zones"
+        )
+    return None if named is None else Path(named)
+
+
+def _zones_for(path: Path, camera: str) -> Zones:
+    file = read_zones(path)
+    file.check_used([camera])
+    found = file.of(camera)
+    return Zones() if found is None else found
+
+
+def _camera_in_run(run: RunFolder, source: str) -> str:
+    """The camera that the run gave the input."""
+    with run.frames.open(encoding="utf-8", newline="") as file:
+        rows = (row for row in csv.DictReader(file) if unguarded(row["source"]) == source)
+        return next((unguarded(row["camera"]) for row in rows), "")
 
 
 def _run_of(summary: Path) -> RunFolder | None:

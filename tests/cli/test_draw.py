@@ -105,3 +105,36 @@ def test_what_cannot_be_drawn_is_said_in_one_line(given: tuple[str, ...], said: 
     ran = crowdmask("draw", *given, "--out", "x.mp4")
     assert ran.code in (1, 2) and len(ran.lines) == 1 and said in ran.err
     assert not Path("x.mp4").exists() and not Path("x.mp4.part").exists()
+
+
+ZONES = "[[zone]]\nname = 'hall'\npolygon = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]\n"
+
+
+def test_zones_are_outlined_as_the_analysis_does(crowdmask: Crowdmask) -> None:
+    Path("zones.toml").write_text(ZONES)
+    crowdmask("analyze", "walk.mp4", "--detections", "faces.csv", "--crf", 5, "--zones", "zones.toml")
+    assert crowdmask("draw", "walk.crowdmask.json", "--out", "again.mp4", "--crf", 5).code == 0
+    once, again = pictures("walk.crowdmask.mp4")[9].astype(int), pictures("again.mp4")[9].astype(int)
+    assert np.abs(once - again).mean() < 0.5
+    edge, ground = np.s_[20:90, 127:129], np.s_[20:90, 133:135]
+    assert np.abs(again[edge].mean(axis=0) - again[ground].mean(axis=0)).max() > 15
+    Path("zones.toml").rename("moved.toml")
+    ran = crowdmask("draw", "walk.crowdmask.json", "--out", "third.mp4")
+    assert ran.code == 2 and "name the file with --zones" in ran.err and len(ran.lines) == 1
+    Path("moved.toml").write_text(ZONES.replace("0.5", "0.75"))
+    assert crowdmask("draw", "walk.crowdmask.json", "--zones", "moved.toml", "--out", "third.mp4", "--crf", 5).code == 0
+    other = pictures("third.mp4")[9].astype(int)
+    assert np.abs(other[20:90, 191:193] - again[20:90, 191:193]).max() > 15
+
+
+def test_zones_of_a_run_are_those_of_its_camera(crowdmask: Crowdmask) -> None:
+    Path("zones.toml").write_text("[[camera]]\npattern = 'gate'\n" + ZONES.replace("[[zone]]", "[[camera.zone]]"))
+    Path("in/gate").mkdir(parents=True)
+    Path("walk.mp4").rename("in/gate/walk.mp4")
+    ran = crowdmask("analyze", "in", "--out-dir", "run", "--zones", "zones.toml", "--detections", "d.csv", "--no-video")
+    assert ran.code == 0, ran.err
+    assert crowdmask("draw", "run/videos/gate/walk.mp4.json", "--out", "again.mp4", "--crf", 5).code == 0
+    plain = crowdmask("draw", "run/videos/gate/walk.mp4.json", "--out", "x.mp4", "--zones", "no.toml")
+    assert plain.code != 0 and "no.toml" in plain.err and len(plain.lines) == 1
+    drawn = pictures("again.mp4")[9].astype(int)
+    assert np.abs(drawn[20:90, 127:129].mean(axis=0) - drawn[20:90, 133:135].mean(axis=0)).max() > 15
