@@ -122,6 +122,7 @@ def result_of(look: Look, followed: FollowedFrame, settings: AnalysisSettings) -
     columns = {
         "person": followed.persons,
         "observed": followed.observed,
+        "behind": followed.behind,
         "steady_prob": against(followed.verdict_prob),
         "incorrect_prob": probabilities[:, Outcome.INCORRECT],
         "no_face_prob": probabilities[:, Outcome.NO_FACE],

@@ -169,9 +169,7 @@ def _zones_of(summary: Path, told: dict[str, Any]) -> Path | None:
     """The file of zones that the input was analysed with; whoever moved it names it anew."""
     named = told["settings"]["analysis"].get("zones")
     if named is not None and not Path(named).is_file():
-        raise SettingsError(
-            f"{summary}: its zones are not there any more ({named}): name the file with --zones"
-        )
+        raise SettingsError(f"{summary}: its zones are not there any more ({named}): name the file with --zones")
     return None if named is None else Path(named)
 
 

@@ -268,6 +268,7 @@ def _result(frame: Frame, faces: Sequence[Mapping[str, Any]]) -> FrameResult:
     if faces and faces[0].get("person") is not None:
         columns["person"] = np.array([face["person"] for face in faces], np.int32)
         columns["observed"] = np.array([face["seen"] == "observed" for face in faces])
+        columns["behind"] = np.array([face["seen"] == "behind" for face in faces])
     zones = dict.fromkeys(zone for face in faces for zone in _zones(face))
     for zone in zones:
         columns[f"zone:{zone}"] = np.array([zone in _zones(face) for face in faces])

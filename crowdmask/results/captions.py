@@ -46,18 +46,22 @@ class Label:
 
 
 def visible_faces(result: FrameResult, *, with_numbers: bool = False) -> list[JudgedFace]:
-    """Faces with whole pixels in the frame, in the order in which they choose a place for their label."""
+    """Faces with whole pixels in the frame, in the order in which they choose a place for their label.
+
+    Who is behind another face has no box: it would stand on the other one. It is blurred all the same.
+    """
     clipped = geometry.clip(result.faces.boxes, result.frame.size_wh)
     corners = np.rint(clipped).astype(int).tolist()
     probability = result.columns.get("steady_prob", result.unmasked_prob)
     person = result.columns.get("person")
+    behind = result.columns.get("behind", np.zeros(len(corners), bool))
     numbers = [None] * len(corners) if person is None or not with_numbers else person.tolist()
     faces = [
         JudgedFace((x1, y1, x2, y2), Verdict(verdict), prob, number)
-        for (x1, y1, x2, y2), verdict, prob, number in zip(
-            corners, result.verdicts.tolist(), probability.tolist(), numbers, strict=True
+        for (x1, y1, x2, y2), verdict, prob, number, is_behind in zip(
+            corners, result.verdicts.tolist(), probability.tolist(), numbers, behind.tolist(), strict=True
         )
-        if x2 > x1 and y2 > y1
+        if x2 > x1 and y2 > y1 and not is_behind
     ]
     return sorted(faces, key=lambda face: face.rank)
 

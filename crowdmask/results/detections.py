@@ -53,6 +53,12 @@ def _number(name: str, meaning: str) -> Column[FaceRow]:
     return Column(name, Kind.SINGLE, meaning, lambda row: known(row.column(name, math.nan)), places=4)
 
 
+def _seen(row: FaceRow) -> str:
+    if row.column("behind"):
+        return "behind"
+    return "interpolated" if row.column("observed") is False else "observed"
+
+
 DETECTIONS: Table[FaceRow] = Table(
     "detections",
     2,
@@ -105,8 +111,9 @@ DETECTIONS: Table[FaceRow] = Table(
         Column(
             "seen",
             Kind.TEXT,
-            "observed, or interpolated where the face was filled in between two frames in which it was found",
-            lambda row: "interpolated" if row.column("observed") is False else "observed",
+            "observed; interpolated where the face was filled in between two frames in which it was found; behind "
+            "where it was filled in and is behind another face, and therefore not drawn",
+            _seen,
         ),
         _number(
             "steady_prob",

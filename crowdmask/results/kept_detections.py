@@ -122,6 +122,7 @@ def _result(frame: Frame, rows: list[Row], separate: bool) -> FrameResult:
         result = result.with_columns(
             person=np.array([row["person"] for row in rows], np.int32),
             observed=np.array([row["seen"] == "observed" for row in rows]),
+            behind=np.array([row["seen"] == "behind" for row in rows]),
             steady_prob=column("steady_prob"),
         )
     return result

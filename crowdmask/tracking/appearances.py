@@ -19,13 +19,14 @@ class FollowedFrame:
     persons: NDArray[np.int32]  # (n,) 1, 2, … within the stream, ascending
     boxes_xyxy: FloatArray  # (n, 4), smoothed, not clipped
     observed: NDArray[np.bool_]  # (n,) False where the box was filled in
+    behind: NDArray[np.bool_]  # (n,) of these, where it is behind another face: looked for there in vain
     finds: NDArray[np.intp]  # (n,) position among the frame's finds, -1 where it was filled in
     verdicts: NDArray[np.int8]  # (n,) values of Verdict, steady
     verdict_prob: NDArray[np.float32]  # (n, K) steady probability of each outcome; NaN before the first vote
 
     def __post_init__(self) -> None:
         n = len(self.persons)
-        for name in ("boxes_xyxy", "observed", "finds", "verdicts", "verdict_prob"):
+        for name in ("boxes_xyxy", "observed", "behind", "finds", "verdicts", "verdict_prob"):
             if len(getattr(self, name)) != n:
                 raise ValueError(f"FollowedFrame.{name} must have {n} rows, it has {len(getattr(self, name))}")
 

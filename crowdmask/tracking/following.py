@@ -30,6 +30,8 @@ CONFIRMING_LOOKS = 3
 CONFIRMING_SURE = 2  # of them
 FEWER_LOOKS, FEWER_AFTER_S = 2, 0.4  # enough where looks are far apart
 DOUBLED_S = 0.3  # a person seen so shortly ago is still there
+BEHIND = 0.3  # share of the smaller of two boxes in both, from which a face not found is behind the other one
+LEAST_TRUST = 1e-3
 SHOWN_ON_S = 0.3  # live, a face is shown for so long after it was seen last
 
 
@@ -75,6 +77,7 @@ class Follower:
         self._ended: list[Appearance] = []
         self._frames = 0
         self._given_s = 0.0  # time of the frame given out last
+        self._looks_s: deque[float] = deque()  # times at which somebody looked, from the frames given out last on
         self._numbers = 0
         self._serials = 0
         self.flashes = 0  # faces that were seen too shortly to count as people
@@ -97,6 +100,7 @@ class Follower:
         self._camera.move(camera)
         first, sharp = self._sightings.end, np.zeros(0)
         if finds is not None:
+            self._looks_s.append(seconds)
             sharp = self._look((index, seconds), finds, probability, sharpness)
         end = self._sightings.end
         self._pending.append(_Pending(self._frames, index, seconds, self._camera.pose, first, end, sharp))
@@ -178,7 +182,7 @@ class Follower:
         who: NDArray[np.intp] = order[np.searchsorted(people.chain, serials, sorter=order)]
         before = people.last_sighting[who]
         nobody = np.full(len(rows), NEVER, np.int64)
-        trust = np.asarray(scores, np.float64)
+        trust = np.maximum(np.asarray(scores, np.float64), LEAST_TRUST)
         self._sightings.append(
             Sighting(np.full(len(rows), seconds), states, motion.place[rows], trust, people.key[who], nobody, finds)
         )
@@ -258,7 +262,10 @@ class Follower:
             done.append(self._given(frame))
             self._given_s = frame.seconds
         if done:
-            self._sightings.forget_before(self._given_s - max(self._settings.fill_gaps_s, REACH_S) - REACH_S)
+            kept_s = self._given_s - max(self._settings.fill_gaps_s, REACH_S) - REACH_S
+            self._sightings.forget_before(kept_s)
+            while self._looks_s and self._looks_s[0] < kept_s:
+                self._looks_s.popleft()
         return done
 
     def _given(self, frame: _Pending) -> FollowedFrame:
@@ -285,6 +292,7 @@ class Follower:
             persons=people.number[here].astype(np.int32),
             boxes_xyxy=boxes,
             observed=observed,
+            behind=self._behind(here, boxes, observed),
             finds=finds,
             verdicts=verdicts,
             verdict_prob=self._rules.probability(self._evidence, here).astype(np.float32),
@@ -319,6 +327,25 @@ class Follower:
         if len(beyond):
             states[beyond] += people.end_speed[rows[beyond]] * (frame.seconds - at[beyond])[:, None]
         return boxes_of(in_picture(states, frame.pose))
+
+    def _behind(self, rows: NDArray[np.intp], boxes: FloatArray, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whose face was looked for in vain about now, and lies where another one was found."""
+        behind = np.zeros(len(rows), bool)
+        if observed.all() or len(rows) < 2:
+            return behind
+        at = self._sightings.of(self._people.cursor[rows], "seconds")
+        following = self._sightings.of(self._people.cursor[rows], "following")
+        again_s = np.full(len(rows), np.inf)
+        again_s[following != NEVER] = self._sightings.of(following[following != NEVER], "seconds")
+        looks_s = np.array(self._looks_s)
+        missed = np.searchsorted(looks_s, at, side="right") < np.searchsorted(looks_s, again_s)  # a look in between
+        lost = ~observed & missed
+        if not lost.any() or lost.all():
+            return behind
+        mine, theirs = boxes[lost], boxes[~lost]
+        smaller = np.minimum(areas(mine)[:, None], areas(theirs)[None, :])
+        behind[lost] = (intersections(mine, theirs) > BEHIND * smaller).any(axis=1)
+        return behind
 
     def _verdicts(self, rows: NDArray[np.intp], seconds: float) -> NDArray[np.int8]:
         evidence = self._evidence

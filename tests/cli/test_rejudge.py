@@ -113,7 +113,7 @@ def test_a_single_video_is_judged_anew_and_reported_on(crowdmask: Crowdmask) -> 
     faces = sum(int(row["faces"]) for row in rows("w/walk.crowdmask.csv"))
     assert faces == found["counts"]["faces"] == sum(int(row["faces"]) for row in rows("walk.crowdmask.csv"))
     ran = crowdmask("stats", "w/walk.crowdmask.csv", "--format", "json", "-q")
-    assert json.loads(ran.out)[0]["people"] == len(people)
+    assert json.loads(ran.out)["rows"][0]["people"] == len(people)
     assert crowdmask("report", "w/walk.crowdmask.csv", "--no-pictures").code == 0
 
 

@@ -288,3 +288,20 @@ def test_who_comes_out_from_behind_somebody_is_somebody_from_then_on() -> None:
     behind = Face(300, 185, dx=1.5, size=36, first=10)  # mostly covered at first
     _, people, _ = follow([front, behind], 80)
     assert len(people) == 2 and max(p.last_frame for p in people) == 79
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_who_is_behind_somebody_is_marked_as_long_as_nobody_finds_the_face(every: int) -> None:
+    """Two pass each other; the far one is not found while they overlap. Between two looks nobody is behind anybody."""
+    near = Face(200, 200, dx=2, size=40)
+    far = Face(360, 200, dx=-2, size=34, hidden=frozenset(range(34, 46)))
+    frames, people, _ = follow([near, far], 80, every=every)
+    assert len(people) == 2
+    marked = {f.index: f.persons[f.behind].tolist() for f in frames if f.behind.any()}
+    missed = [i for i in range(34, 46) if i % every == 0]  # looked for in vain
+    assert set(missed) <= set(marked) <= set(range(missed[0] - every, missed[-1] + every + 1))
+    hidden = {f.index: f for f in frames}[40]
+    assert all(marked[i] == [hidden.persons[~hidden.observed][0] if every == 1 else hidden.persons[1]] for i in missed)
+    assert all(not (f.behind & f.observed).any() for f in frames)
+    apart = Face(360, 330, dx=-2, size=34, hidden=frozenset(range(34, 46)))  # lost with nobody before it
+    assert not any(f.behind.any() for f in follow([near, apart], 80, every=every)[0])

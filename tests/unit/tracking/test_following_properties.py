@@ -41,7 +41,7 @@ def faces(draw: st.DrawFn) -> list[Face]:
 
 
 def same(a: FollowedFrame, b: FollowedFrame) -> bool:
-    names = ("persons", "boxes_xyxy", "observed", "finds", "verdicts", "verdict_prob")
+    names = ("persons", "boxes_xyxy", "observed", "behind", "finds", "verdicts", "verdict_prob")
     return a.index == b.index and all(
         np.array_equal(getattr(a, n), getattr(b, n), equal_nan=n == "verdict_prob") for n in names
     )
