@@ -22,7 +22,8 @@ PART = (
     5,
     "--no-follow",
 )  # of the clip's 250 frames five are looked at: whoever runs this has two cores
-FACES, FRAMES = "detections.csv", "frames.csv"
+WALK, WALK_S, ZONES = "crossing.mp4", 4, Path(__file__).parent / "zones.toml"  # followed with the default settings
+FACES, FRAMES, PEOPLE = "detections.csv", "frames.csv", "persons.csv"
 COUNTS = ("frame", "time_s", "faces", "masked", "unmasked", "unknown")
 EDGES, SCORES, WORDS = ("x1", "y1", "x2", "y2"), ("score", "unmasked_prob"), ("source", "frame", "verdict")
 
@@ -68,6 +69,13 @@ def analyse_as_batch(folder: Path, *options: object, networks: Networks = shared
     where = ("--run", "--out-dir", folder, "--detections", folder / FACES, "--no-video", "--quiet")
     crowdmask("analyze", *inputs, *where, *options, networks=networks)
     return Written(rows(folder / FACES, (*WORDS, *EDGES, *SCORES)), rows(folder / FRAMES, ("source", *COUNTS)))
+
+
+def follow(folder: Path, *options: object) -> list[Row]:
+    """The people of a clip, followed with the default settings, and where they were."""
+    where = ("--out-dir", folder, "--no-video", "--quiet", "--zones", ZONES, "--duration", WALK_S)
+    crowdmask("analyze", SAMPLES / WALK, *where, *options)
+    return rows(folder / f"{Path(WALK).stem}.crowdmask.persons.csv")
 
 
 def expected() -> Written:

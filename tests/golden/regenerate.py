@@ -9,7 +9,7 @@ import csv
 import tempfile
 from pathlib import Path
 
-from tests.golden.cases import EXPECTED, FACES, FRAMES, Row, analyse
+from tests.golden.cases import EXPECTED, FACES, FRAMES, PEOPLE, Row, analyse, follow
 
 REFERENCE = ("--runtime", "tensorflow", "--precision", "float32")
 
@@ -17,10 +17,11 @@ REFERENCE = ("--runtime", "tensorflow", "--precision", "float32")
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         written = analyse(Path(folder), *REFERENCE)
+        people = follow(Path(folder), *REFERENCE)
     EXPECTED.mkdir(exist_ok=True)
-    for name, found in ((FACES, written.faces), (FRAMES, written.frames)):
+    for name, found in ((FACES, written.faces), (FRAMES, written.frames), (PEOPLE, people)):
         save(EXPECTED / name, found)
-    print(f"{len(written.faces)} faces in {len(written.frames)} frames: {EXPECTED}")
+    print(f"{len(written.faces)} faces in {len(written.frames)} frames, {len(people)} people: {EXPECTED}")
 
 
 def save(path: Path, found: list[Row]) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from crowdmask.cli.analyze import quiet_networks
+from crowdmask.results.persons import crossings_of, visits_of
 from tests.golden.cases import (
     COUNTS,
     EDGES,
+    EXPECTED,
+    PEOPLE,
     SCORES,
     STILLS,
     Row,
@@ -19,6 +22,8 @@ from tests.golden.cases import (
     analyse,
     analyse_as_batch,
     expected,
+    follow,
+    rows,
 )
 
 EXACT = (0.05, 0.002)  # pixels of an edge, parts of a score or probability: what float32 may differ by between machines
@@ -34,6 +39,7 @@ CASES = [
     *(("openvino", "auto", way) for way in ("as by default", "odd")),  # bfloat16 where the CPU has it
     *(("tensorflow", "float32", way) for way in ("as by default", "odd")),  # slow to load: few
 ]
+LATER_S = 0.2  # by which a face may be found earlier or later that is hardly to be seen
 first: dict[tuple[str, str], Written] = {}  # what each runtime wrote in its first case
 
 
@@ -50,10 +56,10 @@ def by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def agree(found: Written, wanted: Written, tolerance: tuple[float, float]) -> None:
     assert by_frame(found.frames) == by_frame(wanted.frames)
     faces, golden = by_frame(found.faces), by_frame(wanted.faces)
-    assert {place: len(rows) for place, rows in faces.items()} == {place: len(rows) for place, rows in golden.items()}
-    for place, rows in golden.items():
+    assert {place: len(some) for place, some in faces.items()} == {place: len(some) for place, some in golden.items()}
+    for place, some in golden.items():
         left = faces[place]
-        for row in rows:
+        for row in some:
             # by place: the rows' order is that of the scores, of which some differ in the last digit only
             same = min(left, key=lambda other: max(abs(number(other[e]) - number(row[e])) for e in EDGES))
             left.remove(same)
@@ -104,6 +110,28 @@ def test_worker_processes_change_no_digit(tmp_path: Path) -> None:
     shared = analyse_as_batch(tmp_path / "shared", "--precision", "float32", "--workers", 2, networks=quiet_networks)
     assert shared == alone
     agree(shared, of(STILLS, expected()), EXACT)
+
+
+def test_people_and_where_they_were_are_those_of_the_golden_whatever_the_way(tmp_path: Path) -> None:
+    """With the default settings: following, looking at some frames only, zones."""
+    found = []
+    for way in ("as by default", "odd"):
+        window, batch, threads = WAYS[way]
+        how = ("--window", window, "--batch", batch, "--threads", threads, "--precision", "float32")
+        found.append(follow(tmp_path / way, *how))
+    assert found[0] == found[1]
+    wanted = rows(EXPECTED / PEOPLE)
+    assert len(found[0]) == len(wanted)
+    for row, golden in zip(found[0], wanted, strict=True):
+        assert (row["verdict"], row["person"]) == (golden["verdict"], golden["person"])
+        for name in ("first_s", "last_s"):
+            assert abs(float(row[name]) - float(golden[name])) <= LATER_S
+        visits, crossings = visits_of(row["zones"]), crossings_of(row["lines"])
+        assert [visit.zone for visit in visits] == [visit.zone for visit in visits_of(golden["zones"])]
+        for visit, other in zip(visits, visits_of(golden["zones"]), strict=True):
+            assert abs(visit.first_s - other.first_s) <= LATER_S and abs(visit.last_s - other.last_s) <= LATER_S
+        assert [(c.line, c.way) for c in crossings] == [(c.line, c.way) for c in crossings_of(golden["lines"])]
+    assert {row["verdict"] for row in wanted} >= {"masked", "unmasked"} and any(row["lines"] for row in wanted)
 
 
 def test_the_goldens_hold_both_verdicts_in_clip_and_stills() -> None:
