@@ -17,13 +17,13 @@ from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import compliance_of, counts_of
 from crowdmask.results.zone_stats import ZoneStats
-from crowdmask.words import percent, plural
+from crowdmask.words import interval_words, percent, plural
 
 LABEL_WIDTH = 12
 STAGE_WIDTH = 16
 
 
-JSON_VERSION = 2  # of what --json prints; docs/schemas/analyze.schema.json describes it
+JSON_VERSION = 3  # of what --json prints; docs/schemas/analyze.schema.json describes it
 
 
 def print_json(outcomes: Sequence[Outcome], *, detections: str | None, not_begun: int, code: int) -> None:
@@ -104,7 +104,7 @@ def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_beg
             )
             continue
         stats = outcome.stats
-        found = f"{plural(stats.frames, 'frame')}, {_counts(stats)}, compliance {percent(stats.compliance)}"
+        found = f"{plural(stats.frames, 'frame')}, {_counts(stats)}; {_compliance(stats, outcome.people)}"
         if outcome.gaps:
             found += f"; not read: {_first_of(outcome.gaps)}"
         found += "".join(f"; {note}" for note in outcome.notes)
@@ -133,8 +133,18 @@ def _print_counts(stats: ComplianceStats, wall_s: float, people: PeopleStats | N
         if people.flashes:
             _line("left out", f"{plural(people.flashes, 'find')} seen too shortly to be a person")
     _line("faces", f"{stats.faces:,}: {_counts(stats)}")
-    judged = f"of {plural(stats.judged, 'judged face')} wore a mask" if stats.judged else "no face could be judged"
-    _line("compliance", f"{percent(stats.compliance)} {judged}" if stats.judged else judged)
+    _line("compliance", _compliance(stats, people))
+
+
+def _compliance(stats: ComplianceStats, people: PeopleStats | None) -> str:
+    if people is not None and people.counts.judged:
+        judged = plural(people.counts.judged, "judged person", "judged people")
+        interval = interval_words(people.interval)
+        return f"{percent(people.counts.compliance)} of {judged} wore a mask (95 % interval {interval})"
+    if not stats.judged:
+        return "no face could be judged"
+    how = ", frame by frame" if stats.frames > 1 else ""
+    return f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask{how}"
 
 
 def print_zones(found: ZoneStats | None) -> None:

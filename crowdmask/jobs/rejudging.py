@@ -407,11 +407,12 @@ def _write_summary(
 ) -> None:
     told = {key: value for key, value in given.summary.items() if key not in ("zones", "lines", "compliance")}
     stats = found.stats
+    of_people = (given.summary.get("compliance") or {}).get("weighted_by") == "people"
     notes = [*(told.get("notes") or []), f"judged anew from {given.detections.name}, no network having run"]
     written = {
         **told,
         "counts": counts_of(stats),
-        "compliance": compliance_of(stats),
+        "compliance": compliance_of(stats, found.people.counts if of_people else None),
         "worst_moments": [moment.as_dict() for moment in stats.worst_moments],
         "settings": {**told["settings"], "analysis": settings.as_dict()},
         "notes": list(dict.fromkeys(notes)),

@@ -135,11 +135,6 @@ class ComplianceStats:
         return self.counts.compliance
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the compliance; see `wilson_interval` for what it cannot know."""
-        return wilson_interval(self.counts.supporting, self.judged)
-
-    @property
     def faces_per_frame(self) -> float | None:
         return self.faces / self.frames if self.frames else None
 

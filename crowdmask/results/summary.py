@@ -18,8 +18,9 @@ Its fields:
   `unknown`, `judged` = all of these but `unknown`. A face is counted in every frame it is in: these are sightings, not
   persons.
 - `no_faces`: finds of the detector that the classifier took for no face; they are in no count.
-- `compliance`: `rate` = masked / judged, and its 95 % Wilson interval `low` to `high`, all null where nothing was
-  judged. The interval takes every sighting for a trial of its own, so it is the least uncertainty there is.
+- `compliance`: `rate` = masked / judged, and its 95 % Wilson interval `low` to `high`, null where nothing was judged.
+  `weighted_by` says what it counts: `people`, each once, where faces were followed; else the faces of all `frames`, and
+  then there is an interval of a single picture only, as sums over frames are no independent trials.
 - `per_frame`: mean `faces` and mean and `peak_unmasked` faces in a frame, the latter with its place.
 - `worst_moments`: frames with the most unmasked faces, worst first, at least ten seconds apart.
 - `not_analysed`: `gaps` are stretches that could not be decoded: the last good frame before, its time in seconds, and
@@ -59,11 +60,12 @@ from crowdmask.results.detections import DETECTIONS
 from crowdmask.results.frames_csv import FRAMES
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.persons import PERSONS
-from crowdmask.results.statistics import ComplianceStats
+from crowdmask.results.statistics import ComplianceStats, wilson_interval
 from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings, content_of
+from crowdmask.verdicts import Counts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CHOOSING = ("every", "fps", "start_s", "end_s", "duration_s")  # the settings that choose frames
 
 _DISTRIBUTIONS = {  # the same library comes under several names
@@ -137,7 +139,7 @@ def summarise(
         **({} if zones is None else zones.as_dict()),
         "counts": counts_of(stats),
         "no_faces": stats.no_faces,
-        "compliance": compliance_of(stats),
+        "compliance": compliance_of(stats, None if people is None else people.counts),
         "per_frame": {
             "faces": _rounded(stats.faces_per_frame, 4),
             "unmasked": _rounded(stats.unmasked_per_frame, 4),
@@ -181,9 +183,20 @@ def counts_of(stats: ComplianceStats) -> dict[str, int]:
     return {**named, **stats.counts.by_word, "judged": stats.judged}
 
 
-def compliance_of(stats: ComplianceStats) -> dict[str, float | None]:
-    low, high = stats.interval or (None, None)
-    return {"rate": _rounded(stats.compliance, 6), "low": _rounded(low, 6), "high": _rounded(high, 6)}
+def compliance_of(stats: ComplianceStats, people: Counts | None = None) -> dict[str, float | str | None]:
+    """The rate of `people`, where all frames are of videos whose faces were followed; else that of sums over frames.
+
+    Sums over many frames have no interval: the same faces stand in them again and again.
+    """
+    counts = people if people is not None and people.faces else stats.counts
+    told = counts is people or stats.frames == 1
+    low, high = (wilson_interval(counts.supporting, counts.judged) if told else None) or (None, None)
+    return {
+        "rate": _rounded(counts.compliance, 6),
+        "low": _rounded(low, 6),
+        "high": _rounded(high, 6),
+        "weighted_by": "people" if counts is people else "frames",
+    }
 
 
 @lru_cache(maxsize=1)

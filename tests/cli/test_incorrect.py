@@ -69,6 +69,16 @@ def test_a_still(how: str, crowdmask: Crowdmask) -> None:
     assert told["worst_moments"][0]["unmasked"] == counts[1] and against <= judged
 
 
+def test_a_batch_of_followed_videos_alone_counts_people(crowdmask: Crowdmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CROWDMASK_FOLLOW")
+    Path("in").mkdir()
+    write_clip("in/walk.mp4", size_wh=(256, 160), frames=[picture(ROOM, i) for i in range(40)], gop=12)
+    assert crowdmask("analyze", "in", "--out-dir", "run", "--no-video", networks=networks).code == 0
+    told = json.loads(Path("run/summary.json").read_text())
+    assert told["compliance"] == {**told["people"]["compliance"], "weighted_by": "people"}
+    assert told["compliance"]["low"] < told["compliance"]["rate"] < told["compliance"]["high"]
+
+
 def test_the_digest_knows_it(crowdmask: Crowdmask) -> None:
     assert AnalysisSettings(incorrect="separate").digest != AnalysisSettings().digest
     ran = crowdmask("analyze", "room.png", "--incorrect", "masked")
@@ -92,7 +102,8 @@ def test_a_batch_of_followed_people_and_stills(how: str, crowdmask: Crowdmask, m
         counts = [int(row[word]) for word in ("masked", "unmasked", "incorrect")]
         assert row["compliance"] == f"{rates(*counts)[how]:.4f}", row
     counts = [told["counts"][word] for word in ("masked", "unmasked", "incorrect")]
-    assert told["compliance"]["rate"] == pytest.approx(rates(*counts)[how], abs=1e-6)
+    of_frames = {"rate": pytest.approx(rates(*counts)[how], abs=1e-6), "low": None, "high": None}
+    assert told["compliance"] == {**of_frames, "weighted_by": "frames"}  # as of a still nobody can say people
     status = crowdmask("status", "run").out
     assert f"{100 * rates(*counts)[how]:.1f} %" in status
     again = crowdmask("analyze", "in", "--out-dir", "run", "--incorrect", how, "--no-video", networks=networks)

@@ -121,12 +121,13 @@ def run_summary(
     finished_at: str,
 ) -> dict[str, Any]:
     totals = manifest.totals()
+    only_videos = totals.done == totals.videos_done
     failures = [
         {"source": entry.source, "reason": entry.error, "attempts": entry.attempts}
         for entry, _ in zip(manifest.in_order(State.FAILED), range(MOST_LISTED), strict=False)
     ]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "schemas": {"frames_csv": FRAMES.version},
         "input_root": str(plan.root),
         "timezone": manifest.meta(META_ZONE) or "",
@@ -143,7 +144,7 @@ def run_summary(
         **(seen.zones.as_dict() if plan.analysis.zones is not None else {}),
         "counts": counts_of(stats),
         "no_faces": seen.no_faces,
-        "compliance": compliance_of(stats),
+        "compliance": compliance_of(stats, seen.people.counts if only_videos and plan.analysis.follow else None),
         "peak": None if stats.peak is None else stats.peak.as_dict(),
         "worst_moments": [moment.as_dict() for moment in stats.worst_moments],
         "captured_from": dict(sorted(seen.timed_by.items())),

@@ -32,7 +32,6 @@ def test_nothing_seen_has_no_rates() -> None:
     stats = ComplianceStats()
     assert (stats.frames, stats.faces, stats.judged) == (0, 0, 0)
     assert stats.compliance is None
-    assert stats.interval is None
     assert stats.faces_per_frame is None
     assert stats.unmasked_per_frame is None
     assert stats.peak is None

@@ -15,6 +15,7 @@ from crowdmask import __version__
 from crowdmask.errors import OutputError
 from crowdmask.records import Counts, Gap, SourceKind, VideoInfo
 from crowdmask.results import summary as module
+from crowdmask.results.people import PeopleStats
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed, Work, digest_of, summarise, versions, write_summary
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
@@ -33,11 +34,24 @@ def test_an_empty_run_has_nulls_and_is_valid_json(tmp_path: Path) -> None:
     read = json.loads(path.read_text())
     assert read["state"] == "whole"
     assert read["counts"]["frames"] == 0
-    assert read["compliance"] == {"rate": None, "low": None, "high": None}
+    assert read["compliance"] == {"rate": None, "low": None, "high": None, "weighted_by": "frames"}
     assert read["per_frame"] == {"faces": None, "unmasked": None, "peak_unmasked": None}
     assert read["worst_moments"] == []
     assert read["not_analysed"]["gaps"] == []
     assert read["speed"]["fps"] is None
+
+
+def test_the_rate_counts_people_where_they_were_followed_and_faces_of_one_picture() -> None:
+    stats = ComplianceStats()
+    stats.add(0, 0.0, Counts(8, 2, 1))
+    one = make_summary(stats, Work(wall_s=1.0))["compliance"]
+    assert (one["rate"], one["weighted_by"]) == (0.8, "frames")
+    assert (one["low"], one["high"]) == pytest.approx((0.4902, 0.9433), abs=5e-5)  # Wilson's of 8 in 10, by hand
+    stats.add(1, 0.04, Counts(0, 20, 0))
+    found = make_summary(stats, Work(wall_s=1.0), people=PeopleStats(Counts(8, 2, 3), 11))["compliance"]
+    assert found == {**one, "weighted_by": "people"}
+    nobody = make_summary(stats, Work(wall_s=1.0), people=PeopleStats())["compliance"]
+    assert (nobody["weighted_by"], nobody["low"]) == ("frames", None)
 
 
 def test_the_numbers_by_hand(tmp_path: Path) -> None:
@@ -66,8 +80,8 @@ def test_the_numbers_by_hand(tmp_path: Path) -> None:
         "unknown": 1,
         "judged": 10,
     }
-    assert read["compliance"]["rate"] == 0.8
-    assert (read["compliance"]["low"], read["compliance"]["high"]) == pytest.approx((0.4902, 0.9433), abs=5e-5)
+    # the same faces stand in several frames: sums over them have no interval
+    assert read["compliance"] == {"rate": 0.8, "low": None, "high": None, "weighted_by": "frames"}
     assert read["per_frame"]["peak_unmasked"]["frame"] == 1
     assert read["per_frame"]["faces"] == 3.6667
     assert [m["frame"] for m in read["worst_moments"]] == [1]
