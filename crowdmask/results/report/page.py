@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ def page(
         pauses=[_pause_words(gap.camera, gap.since, gap.upto) for gap in report.data.gaps],
         most=MOST_LISTED,
         found=found,
+        licences=any(used.get("licence") for used in found["weights"]),
         settings=list(_flat(found["settings"])),
         energy=[_energy_words(name if len(report.inputs) > 1 else "", used) for name, used in found["energy"]],
         versions=list(_flat(found["versions"])),
@@ -129,9 +131,23 @@ def page(
 
 
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    made.filters |= {"breakable": _breakable, "width_words": _width_words}
+    return made
+
+
+def _width_words(width: str) -> str:
+    """`2h` in words; others, as `5 s`, are words already."""
+    found = re.fullmatch(r"(\d+)(m|h|d|w|mo)", width)
+    units = {"m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month"}
+    return width if found is None else plural(int(found[1]), units[found[2]])
+
+
+def _breakable(name: str) -> Markup:
+    """A file's name that a narrow screen breaks between its parts, not within a word."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_./-])", name))
 
 
 def _asset(name: str) -> str:
