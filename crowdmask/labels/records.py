@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.errors import DatasetError
-from crowdmask.geometry import FloatArray
+from crowdmask.geometry import FloatArray, iou
 
 MOST_NAMES = 8  # class names listed in an error
+STRUCK_IOU = 0.9  # of a region to ignore with a label's own box
 
 
 class Label(IntEnum):
@@ -99,12 +100,16 @@ class LabelledPicture:
         return replace(self, boxes=self.boxes[indices], labels=self.labels[indices], class_names=names)
 
     def with_ignored(self, boxes_xyxy: FloatArray) -> LabelledPicture:
-        """The same picture with further regions that count for nothing."""
+        """The same picture with further regions that count for nothing; a region drawn over a label's own box takes
+        that label out: this is how a reviewer strikes a label that is plainly wrong."""
         n = len(boxes_xyxy)
+        struck = (iou(self.boxes, boxes_xyxy) >= STRUCK_IOU).any(axis=1)
         return replace(
             self,
             boxes=np.concatenate([self.boxes, boxes_xyxy]).astype(np.float32),
-            labels=np.concatenate([self.labels, np.full(n, Label.IGNORE, np.int8)]),
+            labels=np.concatenate(
+                [np.where(struck, np.int8(Label.IGNORE), self.labels), np.full(n, Label.IGNORE, np.int8)]
+            ).astype(np.int8),
             class_names=self.class_names + ("ignore",) * n,
         )
 

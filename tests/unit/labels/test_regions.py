@@ -62,3 +62,15 @@ def test_regions_become_ignored_boxes(tmp_path: Path) -> None:
     path.write_text(HEAD + "z,1,2,3,4\n")
     with pytest.raises(DatasetError, match=r"r\.csv: set has no picture named z"):
         with_regions(labels, read_regions(path), path)
+
+
+def test_a_region_over_a_labels_own_box_strikes_that_label_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    labels = make_set(picture("a", Label.MASKED))
+    x1, y1, x2, y2 = labels.pictures[0].boxes[0].tolist()
+    wider = x1 + (x2 - x1) / 0.89  # overlaps it by 0.89
+    for right, kept in ((x2, Label.IGNORE), (wider, Label.MASKED)):
+        path.write_text(HEAD + f"a,{x1},{y1},{right},{y2}\n")
+        (a,) = with_regions(labels, read_regions(path), path).pictures
+        assert a.labels.tolist() == [kept, Label.IGNORE]
+        assert a.boxes[0].tolist() == [x1, y1, x2, y2]
