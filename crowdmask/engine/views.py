@@ -60,27 +60,28 @@ def views_of(picture_wh: tuple[int, int], settings: AnalysisSettings) -> list[Vi
     return tiles + [View(0, 0, width, height, full * p.share, p.smallest, p.largest) for p in PASSES]
 
 
-PLACE = 5.0  # face sizes that are looked at about a place, two of them on either side of the face
-PLACE_SIDES = (192, 320)  # pixels of such a view; few, so that the network is compiled for few
+PLACE = 5.0  # face sizes that are looked at about a place, two of them on either side of the face, or more
+LEAST_SIDE = 192  # pixels of such a view
 CUT = 3.0  # pixels of it: a face so near to its side goes on beyond it
 
 
 def view_at(box_xyxy: Sequence[float], picture_wh: tuple[int, int], settings: AnalysisSettings) -> View:
-    """A square about a face that is expected at a place, at the largest of the whole picture's scales at which it fits.
+    """A part of the picture about a face that is expected at a place, at the largest scale at which it is small enough.
 
-    One such view finds there what a whole look finds, measured on the sample clips; a second one of half the scale
-    changed as much for the worse as for the better.
+    It is as large as the smallest view of the whole, so that the network is compiled for no further size. One such
+    view finds there what a whole look finds, measured on the sample clips; a second one of half the scale changed as
+    much for the worse as for the better.
     """
     x1, y1, x2, y2 = box_xyxy
     size = math.sqrt(max(0.0, x2 - x1) * max(0.0, y2 - y1))
     whole = views_of(picture_wh, settings)
-    scale = max((view.scale for view in whole if size * view.scale * PLACE <= PLACE_SIDES[-1]), default=None)
+    side_w, side_h = (max(LEAST_SIDE, side) for side in whole[-1].canvas_wh)
+    scale = max((view.scale for view in whole if size * view.scale * PLACE <= min(side_w, side_h)), default=None)
     if scale is None:  # it fills the picture
         return whole[-1]
-    side = next(side for side in PLACE_SIDES if size * scale * PLACE <= side)
     (width, height), x, y = picture_wh, (x1 + x2) / 2, (y1 + y2) / 2
-    left, right = _around(x, side / scale, width)
-    top, bottom = _around(y, side / scale, height)
+    left, right = _around(x, side_w / scale, width)
+    top, bottom = _around(y, side_h / scale, height)
     within = (
         CUT if left > 0 else -math.inf,
         CUT if top > 0 else -math.inf,

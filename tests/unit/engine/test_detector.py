@@ -168,19 +168,20 @@ def test_a_face_at_a_place_is_found_in_one_small_view(centre: tuple[int, int]) -
     x, y = centre
     square = (max(0, x - 24), max(0, y - 24), min(1920, x + 24), min(1080, y + 24))
     boxes, shapes = at(picture((1920, 1080), square), tuple(float(e) + 10 for e in square))  # type: ignore[arg-type]
-    # 48 pixels are 32 at the detection size, whose fivefold fits into 192
-    assert shapes == [(1, 192, 192, 3)]
+    # 48 pixels are 32 at the detection size, whose fivefold fits into the smallest view of the whole, 320 x 192
+    assert shapes == [(1, 192, 320, 3)]
     assert len(boxes) == 1 and boxes[0] == pytest.approx(square, abs=3)
 
 
 def test_a_face_elsewhere_or_cut_by_the_views_side_is_left() -> None:
     place = (936.0, 516.0, 984.0, 564.0)
     assert at(picture((1920, 1080), (200, 500, 248, 548)), place)[0] == []
-    # the view is 288 pixels wide about 960, from 816 on
-    assert at(picture((1920, 1080), (792, 516, 840, 564)), place)[0] == []
+    # the view is 480 pixels wide about 960, from 720 on
+    assert at(picture((1920, 1080), (696, 516, 744, 564)), place)[0] == []
+    assert len(at(picture((1920, 1080), (756, 516, 804, 564)), place)[0]) == 1
 
 
-def test_a_face_that_fills_the_picture_is_looked_for_in_the_smallest_view() -> None:
+def test_a_face_that_fills_the_picture_is_looked_for_in_the_smallest_view_of_the_whole() -> None:
     _, shapes = at(picture((1920, 1080), None), (400.0, 100.0, 1300.0, 1000.0))
     assert shapes == [(1, 192, 320, 3)]
 
