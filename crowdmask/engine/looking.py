@@ -32,7 +32,7 @@ from crowdmask.tracking.observations import Finds
 from crowdmask.tracking.schedule import Schedule
 
 LONGEST_BLIND_S = 0.15  # the first frame that is so much later than a look is looked at, whatever `detect_every` says
-AHEAD = 2  # stretches that are looked at while one is judged
+AHEAD = 1  # stretches that are looked at while one is judged
 Motion = NDArray[np.float64]
 
 
