@@ -30,7 +30,7 @@ from crowdmask.results.detections import DetectionsError
 from crowdmask.results.frames_csv import FramesCsv
 from crowdmask.results.overlay import OverlayVideo
 from crowdmask.results.people import PeopleStats
-from crowdmask.results.persons import PersonsFile
+from crowdmask.results.persons import PersonsFile, write_persons_parquet
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.runs.energy import Energy, measured
@@ -141,6 +141,8 @@ class _Work:
                 raise SourceError(self._nothing_there(source))
             with self.times.stage("finish"):
                 sinks.pop_all().close()
+                if self.task.outputs.persons is not None and self.task.outputs.persons_parquet is not None:
+                    write_persons_parquet(self.task.outputs.persons)
             self.notes = tuple(note for taker in (source, *written) for note in getattr(taker, "notes", ()))
 
     def _open(self) -> Source:
@@ -206,6 +208,7 @@ class _Work:
             "annotated": outputs.annotated,
             "frames_csv": outputs.frames_csv,
             "persons_csv": outputs.persons,
+            "persons_parquet": outputs.persons_parquet,
             "detections": self.task.detections,
         }
         gaps = self.source.gaps if self.source is not None else ()

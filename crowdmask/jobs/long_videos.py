@@ -35,6 +35,7 @@ from crowdmask.media.segments import may_be_cut
 from crowdmask.records import Gap, SourceKind
 from crowdmask.results.columns import no_formula
 from crowdmask.results.people import PeopleStats
+from crowdmask.results.persons import write_persons_parquet
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed, write_summary
@@ -150,6 +151,7 @@ def _summary_of(task: Task, plan: Plan, source: str) -> dict[str, Any]:
         "annotated": outputs.annotated,
         "frames_csv": outputs.frames_csv,
         "persons_csv": outputs.persons,
+        "persons_parquet": outputs.persons_parquet,
         "detections": task.detections,
     }
     told["outputs"] = {kind: str(path) for kind, path in named.items() if path is not None}
@@ -170,6 +172,8 @@ def _publish(task: Task, plan: Plan, source: str, summary: dict[str, Any]) -> No
             link_or_copy(path, target)
     if outputs.persons is not None:
         write_whole(outputs.persons, _renamed(locations.persons_file_of(run.path, source), task.name))
+        if outputs.persons_parquet is not None:
+            write_persons_parquet(outputs.persons)
     write_summary(outputs.summary, summary)
 
 

@@ -18,7 +18,7 @@ from crowdmask.media.pictures import SUFFIXES, is_picture
 from crowdmask.records import SourceKind
 
 OWN = re.compile(r"\.crowdmask(\.persons)?\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
-_LONGEST_BASE = 255 - len(".crowdmask.persons.csv.whole.part")  # bytes; file systems take 255 in a name
+_LONGEST_BASE = 255 - len(".crowdmask.persons.parquet.part.part")  # bytes; file systems take 255 in a name
 PICTURES_READ = (*SUFFIXES, ".jpe", ".jfif", ".dib", ".avif", ".heic", ".heif")
 
 
@@ -30,10 +30,11 @@ class Outputs:
     frames_csv: Path
     summary: Path
     persons: Path | None = None  # where faces are followed
+    persons_parquet: Path | None = None  # the same, where the detections are Parquet
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        every = (self.annotated, self.frames_csv, self.summary, self.persons)
+        every = (self.annotated, self.frames_csv, self.summary, self.persons, self.persons_parquet)
         return tuple(path for path in every if path is not None)
 
 
@@ -66,7 +67,8 @@ def name_outputs(
 
     `annotated` is False for numbers only; with `overlay` annotated videos are Matroska.
     """
-    how = _How(annotated, followed, ".mkv" if overlay else ".mp4")
+    as_parquet = (destinations.detections or "").lower().endswith(".parquet")
+    how = _How(annotated, followed, ".mkv" if overlay else ".mp4", as_parquet)
     if destinations.out is not None:
         if len(sources) != 1:
             raise SettingsError(f"--out names one result and there are {len(sources)} inputs: use --out-dir")
@@ -84,6 +86,7 @@ class _How:
     annotated: bool
     followed: bool
     video: str
+    as_parquet: bool  # people too
 
 
 def _outputs_named(out: Path, kind: SourceKind, how: _How) -> Outputs:
@@ -106,7 +109,8 @@ def _outputs_at(base: Path, source: str, how: _How) -> Outputs:
 
 def _outputs(base: Path, annotated: Path, kind: SourceKind, how: _How) -> Outputs:
     persons = _add(base, ".persons.csv") if how.followed and kind is not SourceKind.PICTURE else None
-    return Outputs(annotated if how.annotated else None, _add(base, ".csv"), _add(base, ".json"), persons)
+    typed = _add(base, ".persons.parquet") if persons is not None and how.as_parquet else None
+    return Outputs(annotated if how.annotated else None, _add(base, ".csv"), _add(base, ".json"), persons, typed)
 
 
 def _suffix(source: str, video: str) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self  # in typing from Python 3.11 on
 
+from crowdmask import __version__
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.verdicts import against
+from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.records import Stream
-from crowdmask.results.columns import Column, Kind, Table, in_full, no_formula
+from crowdmask.results.columns import Column, Kind, Table, in_full, no_formula, unguarded
 from crowdmask.results.csv_part import decimals
 from crowdmask.results.detections import known
+from crowdmask.results.parquet import parquet_of
 from crowdmask.results.table_files import open_table
 from crowdmask.tracking.zones import Crossing, Visit
 from crowdmask.verdicts import WORDS, Outcome, Verdict
@@ -171,6 +176,25 @@ PERSONS: Table[Person] = Table(
         ),
     ),
 )
+
+
+def write_persons_parquet(table: Path, *, of_run: bool = False) -> None:
+    """The same table beside a CSV of people that is whole, with typed columns: where the detections are Parquet."""
+    columns = PERSONS if of_run else PERSONS.of_one
+    are_text = [column.kind is Kind.TEXT for column in columns.columns]
+    target = table.with_suffix(".parquet")
+    rows, made = part_of(target), part_of(part_of(target))
+    with writing(target):
+        try:
+            with table.open(newline="", encoding="utf-8") as given, rows.open("w", newline="", encoding="utf-8") as out:
+                writer = csv.writer(out, lineterminator="\n")
+                for cells in csv.reader(given):
+                    pairs = zip(cells, are_text, strict=True)
+                    writer.writerow([unguarded(cell) if is_text else cell for cell, is_text in pairs])
+            parquet_of(rows, made, columns.sql_kinds, columns.metadata(__version__))
+            commit(target, made)
+        finally:
+            rows.unlink(missing_ok=True)
 
 
 class PersonsFile:

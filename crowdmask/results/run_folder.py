@@ -4,6 +4,7 @@
       frames.csv            one row for every frame of the run, see frames_csv.py; frames.csv.part while under way
       detections.parquet    on demand: a row per face, with `source` and `frame` as in frames.csv (or detections.csv)
       persons.csv           where faces are followed, one row for every appearance, see persons.py
+      persons.parquet       the same, where the detections are Parquet
       annotated/            annotated copies, in the tree of the inputs: annotated/<source's folder>/<name>
       videos/               of each video its per-frame CSV (<source>.csv) and its summary (<source>.json)
       parts/                on demand: the detections of videos before they are put together; they show where faces are

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import av
+import duckdb
 import pytest
 
 from tests.cli.conftest import Crowdmask
@@ -79,3 +80,32 @@ def test_a_still_has_no_people(crowdmask: Crowdmask) -> None:
     cv2.imwrite("still.png", picture(SCENE, 0))
     assert crowdmask("analyze", "still.png").code == 0
     assert not list(Path().glob("*persons*"))
+
+
+def test_people_are_parquet_too_where_the_detections_are(crowdmask: Crowdmask) -> None:
+    Path("in").mkdir()
+    Path("walk.mp4").rename("in/walk.mp4")
+    assert crowdmask("analyze", "in/walk.mp4", "--detections", "f.parquet", "--no-video").code == 0
+    assert json.loads(Path("in/walk.crowdmask.json").read_text())["outputs"]["persons_parquet"].endswith(".parquet")
+    ran = crowdmask("analyze", "in/walk.mp4", "--detections", "f.parquet", "--no-video")
+    assert ran.code != 0 and "--overwrite" in ran.err
+    assert crowdmask("analyze", "in", "--out-dir", "run", "--detections", "d.parquet", "--no-video").code == 0
+    for table in ("in/walk.crowdmask.persons", "run/persons"):
+        given = rows(f"{table}.csv")
+        with duckdb.connect() as connection:
+            described = connection.execute(f"DESCRIBE SELECT * FROM '{table}.parquet'").fetchall()
+            kind_of = {row[0]: row[1] for row in described}
+            chosen = ("person", "first_s", "verdict", "zones", "source")
+            found = connection.execute(f"SELECT {', '.join(chosen)} FROM '{table}.parquet'").fetchall()
+            told = connection.execute(f"SELECT decode(value) FROM parquet_kv_metadata('{table}.parquet')").fetchall()
+        typed = [dict(zip(chosen, row, strict=True)) for row in found]
+        assert list(kind_of) == list(given[0]) and len(typed) == len(given) == PEOPLE
+        assert (kind_of["person"], kind_of["first_s"], kind_of["source"]) == ("BIGINT", "DOUBLE", "VARCHAR")
+        for row, text in zip(typed, given, strict=True):
+            assert (str(row["person"]), f"{row['first_s']:.3f}", row["verdict"]) == (
+                *(text["person"], text["first_s"], text["verdict"]),
+            )
+            assert row["zones"] is None and row["source"] == text["source"]
+        assert ("persons",) in told
+    assert not list(Path().rglob("*.part"))
+    assert not Path("in/walk.crowdmask.persons.parquet.part").exists()

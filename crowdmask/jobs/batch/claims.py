@@ -19,7 +19,10 @@ from crowdmask.results.run_folder import RunFolder
 
 PAGE = 500
 OWN_FOLDERS = ("annotated", "videos", "parts")
-OWN_FILES = ("frames.csv", "persons.csv", "aggregate.csv", "summary.json", "detections.csv", "detections.parquet")
+OWN_FILES = (
+    *("frames.csv", "persons.csv", "persons.parquet", "aggregate.csv", "summary.json"),
+    *("detections.csv", "detections.parquet"),
+)
 
 
 class Claims:

@@ -39,6 +39,7 @@ from crowdmask.jobs.batch.standing import Totals
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.parts import link_or_copy, part_of, writing
 from crowdmask.media.time_zones import zone_named
+from crowdmask.results.persons import write_persons_parquet
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.summary import WeightsUsed, write_summary
 from crowdmask.settings import AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings, TimeAndPlaceSettings
@@ -244,6 +245,8 @@ class _Joining:
         name = manifest.meta(META_DETECTIONS)
         if name:
             write_detections(run, manifest, run.path / name)
+            if plan.analysis.follow and name.lower().endswith(".parquet"):
+                write_persons_parquet(run.persons, of_run=True)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         return run_summary(plan, manifest, stats, seen, weights=weights, ending="finished", finished_at=now)
 

@@ -131,6 +131,8 @@ def _own_files(plan: Plan) -> list[str]:
         "summary.json",
         *(["persons.csv"] if plan.analysis.follow and plan.aggregate.aggregate is None else []),
     ]
+    if plan.detections is not None and plan.detections.suffix.lower() == ".parquet" and "persons.csv" in own:
+        own.append("persons.parquet")
     return [*own, *([plan.detections.name] if plan.detections is not None else [])]
 
 

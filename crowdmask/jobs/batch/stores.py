@@ -18,6 +18,7 @@ from crowdmask.jobs.batch.period_sums import PeriodSums
 from crowdmask.jobs.batch.planner import back_to_waiting
 from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
 from crowdmask.jobs.batch.units import Plan, Worked
+from crowdmask.results.persons import write_persons_parquet
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed, write_summary
@@ -89,6 +90,8 @@ class FrameStore:
                 seen.people, seen.zones = people_of(run, manifest)
                 if plan.detections is not None:
                     write_detections(run, manifest, plan.detections)
+                    if plan.analysis.follow and plan.detections.suffix.lower() == ".parquet":
+                        write_persons_parquet(run.persons, of_run=True)
                 return stats, seen
             except DamagedResultError as error:
                 self._journal.tell(f"{error}: start the same command again, which does it anew")
