@@ -134,6 +134,10 @@ class Frame:
     def size_wh(self) -> tuple[int, int]:
         return self.picture.shape[1], self.picture.shape[0]
 
+    def __repr__(self) -> str:
+        width, height = self.size_wh
+        return f"Frame({self.index}, seconds={self.seconds:g}, {width}x{height}, {self.stream.source!r})"
+
 
 @dataclass(frozen=True)
 class Faces:
@@ -155,6 +159,9 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def __repr__(self) -> str:
+        return f"Faces({len(self)})"
 
     @classmethod
     def none(cls) -> Faces:

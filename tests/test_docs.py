@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib
 import os
 import pkgutil
@@ -217,6 +218,15 @@ def test_the_example_of_zones_is_read(tmp_path: Path) -> None:
     path = tmp_path / "zones.toml"
     path.write_text(code)
     assert read_zones(path).names == ZoneNames(("waiting area",), ("door",))
+
+
+def test_every_extra_is_on_the_page_of_installing() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    text = (ROOT / "docs" / "install.md").read_text()
+    table = text.split("| extra | for |")[1].split("\n\n")[0]
+    named = {name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert named == set(setup["options.extras_require"])
 
 
 def test_the_config_example_is_read(tmp_path: Path) -> None:

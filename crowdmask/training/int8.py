@@ -34,7 +34,7 @@ def quantise_beside(manifest: Manifest, name: str, sets: Sequence[LabelSet]) -> 
     try:
         import nncf
     except ImportError as error:
-        raise SettingsError("making int8 forms needs NNCF, which users do not: pip install nncf") from error
+        raise SettingsError("making int8 forms needs NNCF: pip install 'crowdmask[export]'") from error
     float_form = ir_of(manifest, name, FLOAT)
     ov = openvino()
     model = ov.Core().read_model(float_form.xml, float_form.bin)

@@ -142,6 +142,8 @@ def test_what_a_result_says_of_itself(video: Path) -> None:
     assert found["frame"] == 0 and len(found["faces"]) == sum(found["counts"].values()) == 1
     assert found["faces"][0]["verdict"] == "masked" and len(found["faces"][0]["box_xyxy"]) == 4
     assert repr(result).startswith("FrameResult(frame=0, seconds=0, 1 masked, ") and len(repr(result)) < 120
+    assert repr(result.faces) == f"Faces({len(result.faces)})"
+    assert repr(result.frame).startswith("Frame(0, seconds=0, ") and len(repr(result.frame)) < 120
     json.dumps(found)
     assert repr(fake()) == "Analyzer(retinaface-mobilenet, loaded)"
     drawn = crowdmask.draw(result)

@@ -21,6 +21,7 @@ from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed, write_summary
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.settings import AggregateSettings
+from crowdmask.words import plural
 
 LEAST_MINUTES = 20  # of the decree of 2021
 COUNTS = "faces, people, zones"  # what is counted; sums of another kind are of no use
@@ -124,7 +125,8 @@ def close(
     if finished:
         left_out = write_aggregate(run.aggregate, sums.cells(), zone_named(summary["timezone"]))
         if left_out:
-            notes.append(f"{left_out} rows are not told in full: a count in them is below {plan.aggregate.min_count}")
+            rows = plural(left_out, "row")
+            notes.append(f"of {rows} some counts are left out: one of each is below {plan.aggregate.min_count}")
     else:
         notes.append("the counts are written when the run is finished")
     if plan.aggregate.aggregate and Width.parse(plan.aggregate.aggregate).minutes < LEAST_MINUTES:
