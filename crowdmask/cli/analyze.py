@@ -124,6 +124,10 @@ def command(
         return run_and_tell(
             inputs, settled, networks=ctx.obj, quiet=quiet, verbose=verbose, as_json=as_json, progress=progress
         )
+    batch = build(BatchSettings, settled)
+    for name in ("shard", "cluster"):  # without effect here, and whoever asks for them relies on it
+        if getattr(batch, name):
+            raise SettingsError(f"--{name} goes with a batch: give a folder, or --run to make a batch of single files")
     with logging_to_stderr(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING):
         tasks = list(
             plan(
@@ -134,7 +138,6 @@ def command(
                 build(OutputSettings, settled),
             )
         )
-        batch = build(BatchSettings, settled)
         outcomes, code = _run(tasks, destinations.detections, batch, given=ctx.obj, verbose=verbose, progress=progress)
     if as_json:
         not_begun = len(tasks) - len(outcomes)

@@ -257,7 +257,7 @@ def ship_command(
         data = _data(folders, names, _settings(SplitSettings, given), crops_too=True)
         calibration, measured = calibrate_run(run, data, AnalysisSettings())
     entry = ship(run, name, folder, calibration=calibration, measured=measured)
-    click.echo(f"{folder / entry.file}: {entry.size} bytes, SHA-256 {entry.sha256}")
+    click.echo(f"{folder / entry.file}: {entry.size:,} bytes, SHA-256 {entry.sha256}")
     for key, value in measured.items():
         click.echo(f"{key}: {value:.4f}")
 

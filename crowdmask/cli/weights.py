@@ -125,7 +125,7 @@ def convert(
             entry = _quantised(Manifest.load(folder), name, pictures, labels)
         for form in entry.openvino.values():
             for file, made in form["files"].items():
-                click.echo(f"{manifest.folder / file}: {made['size']} bytes, SHA-256 {made['sha256']}")
+                click.echo(f"{manifest.folder / file}: {made['size']:,} bytes, SHA-256 {made['sha256']}")
 
 
 def _quantised(manifest: Manifest, name: str, folders: tuple[Path, ...], labels: tuple[str, ...]) -> Entry:

@@ -141,7 +141,7 @@ class Manifest:
         entry = self.entry(name)
         return (
             f"download {entry.urls[0] if entry.urls else entry.source} elsewhere and put it at {self.home(name)} "
-            f"({entry.size} bytes, SHA-256 {entry.sha256})"
+            f"({entry.size:,} bytes, SHA-256 {entry.sha256})"
         )
 
     def save(self) -> None:

@@ -62,6 +62,14 @@ def test_a_video_gives_a_video_a_csv_and_a_summary(crowdmask: Crowdmask) -> None
     assert told["source"]["path"] == "crowd.mp4"
 
 
+@pytest.mark.parametrize(("option", "value"), [("--shard", "1/2"), ("--cluster", "auto")])
+def test_what_only_a_batch_can_do_is_not_ignored(option: str, value: str, crowdmask: Crowdmask) -> None:
+    write_clip("crowd.mp4", frames=6, size_wh=(192, 128))
+    ran = crowdmask("analyze", "crowd.mp4", option, value)
+    assert ran.code == 2 and len(ran.lines) == 1 and f"{option} goes with a batch: give a folder, or --run" in ran.err
+    assert not Path("crowd.crowdmask.csv").exists()
+
+
 def test_what_is_said_at_the_end(crowdmask: Crowdmask) -> None:
     write_clip("crowd.mp4", frames=6, size_wh=(192, 128))
     out = crowdmask("analyze", "crowd.mp4").out
