@@ -92,7 +92,7 @@ and measured on the frames that have labels."""
     "--format",
     "form",
     type=click.Choice(["voc", "yolo", "coco", "boxes"]),
-    help="Format of the labels; without it the files tell.",
+    help="Format of the labels; without it found by looking at the files.",
 )
 @what("--compare", is_flag=True, help="Put earlier runs side by side: the arguments are evaluation.json files.")
 @what(

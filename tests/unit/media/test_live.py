@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -98,6 +99,22 @@ def test_who_is_slow_gets_the_newest_and_a_count() -> None:
     assert all(at - frame.seconds < 0.6 for frame, at in frames)  # it never falls behind
     stream = frames[0][0].stream
     assert stream.timed_by == "arrival" and stream.starts_at is not None
+
+
+@pytest.mark.parametrize("chosen", [{"every": "500ms"}, {"fps": 2.0}])
+def test_of_a_stream_too_a_frame_is_taken_every_so_often(chosen: dict[str, Any]) -> None:
+    """20 pictures a second for 3 s: one for each half second, and those that nobody asked for are not passed over."""
+    with (
+        served(pictures(range(60), 20), MOTION) as address,
+        LiveSource(address, AnalysisSettings(every_frame=True, **chosen)) as s,
+    ):
+        frames = list(s)
+        notes = s.notes
+    halves = [int(frame.seconds / 0.5 + 1e-6) for frame in frames]
+    assert len(set(halves)) == len(halves) and halves == sorted(halves)
+    assert halves[0] == 0 and 5 <= len(frames) <= 8
+    assert all(read_index(frame.image) == frame.index for frame in frames)
+    assert not any("passed over" in note for note in notes)
 
 
 def test_on_request_every_frame_waits_in_line() -> None:
