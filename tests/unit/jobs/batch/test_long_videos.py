@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.running import FINISHED, INTERRUPTED
 from crowdmask.jobs.networks import Pair
 from crowdmask.jobs.stopping import Stop
+from crowdmask.media.video_source import VideoSource
 from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 from tests.factories import FakeClassifier, FakeDetector, read_index, write_clip
@@ -181,3 +183,14 @@ def test_a_video_without_key_frames_is_one_segment_and_says_so(tmp_path: Path) -
     outcome = batch(tmp_path / "in", tmp_path / "run", segment_s=SEGMENT_S)
     assert outcome.totals.frames == 60
     assert any("in one piece, for it has no key frames" in note for note in outcome.summary["notes"])
+
+
+def test_a_file_that_was_opened_for_each_segment_is_not_held_in_memory(film: Path, tmp_path: Path) -> None:
+    gc.collect()
+    gc.disable()  # what is in a circle of references would be found some time, after hundreds of megabytes
+    try:
+        batch(film, tmp_path / "run", segment_s=SEGMENT_S)
+        held = sum(isinstance(one, (VideoSource, av.container.InputContainer)) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert held <= 2, held
