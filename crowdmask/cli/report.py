@@ -105,6 +105,5 @@ def command(
         faces = "with faces to be seen" if show_faces else "with faces blurred"
         with_pictures = f", {plural(shown, 'picture')} {faces}" if shown else ""
         counted = report.data.totals
-        known = counted.followed_frames and not report.data.left_out  # of an aggregate-only run some may be left out
-        people_words = f"{plural(counted.people.faces, 'person', 'people')}, " if known else ""
+        people_words = f"{plural(counted.people.faces, 'person', 'people')}, " if report.data.has_people else ""
         click.echo(f"crowdmask: wrote {out}: {people_words}{plural(counted.frames, 'frame')}{with_pictures}", err=True)

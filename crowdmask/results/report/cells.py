@@ -98,9 +98,14 @@ class Data:
     places: ZoneCells = field(default_factory=ZoneCells)
 
     @property
+    def has_people(self) -> bool:
+        """Whether there are people to show: not where all of an aggregate-only run's were left out, which is not 0."""
+        return self.totals.followed_frames > 0 and (self.totals.people.faces > 0 or not self.left_out)
+
+    @property
     def weighted_by(self) -> str:
         """What the rates of the page count: people only where every frame was followed."""
-        if self.totals.is_followed:
+        if self.totals.is_followed and self.has_people:
             return "people"
         return "frames" if self.mode == "periods" else "time"
 
@@ -109,12 +114,12 @@ class Data:
         return {
             "mode": self.mode,
             "weighted": self.weighted_by,
-            "followed": self.totals.followed_frames > 0,
+            "followed": self.has_people,
             "shares": [row.share_of(self.totals.counts.separate).value for row in VERDICTS],
             "cameras": self.cameras,
             "buckets": {name: [getattr(bucket, name) for bucket in self.buckets] for name in columns},
-            "cells": self.cells.as_dict(with_people=self.totals.followed_frames > 0),
-            "hours": self.hours.as_dict(with_people=self.totals.followed_frames > 0),
+            "cells": self.cells.as_dict(with_people=self.has_people),
+            "hours": self.hours.as_dict(with_people=self.has_people),
             **self.places.as_dict(),
             "factors": self.factors,
             "overall": self.overall,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -113,6 +114,10 @@ def test_an_aggregate_only_run_is_a_report_without_what_was_suppressed(tmp_path:
     )
     data = gather([tmp_path]).data
     assert (data.mode, data.weighted_by, data.left_out, data.totals.frames) == ("periods", "frames", 1, 40)
+    hidden = replace(data, totals=replace(data.totals, followed_frames=40))  # people there were, and all were left out
+    assert (hidden.has_people, hidden.weighted_by, hidden.as_dict()["followed"]) == (False, "frames", False)
+    shown = replace(hidden, totals=replace(hidden.totals, people=Counts(12, 10)))
+    assert (shown.has_people, shown.weighted_by) == (True, "people")
     assert data.cells.numbers["masked"] == [60] and data.overall is None and len(data.buckets) == 2
     (tmp_path / "aggregate.csv").write_text("camera\nn\n")
     with pytest.raises(SourceError, match="aggregate"):
