@@ -109,7 +109,7 @@ def command(
     destinations = build(Destinations, settled)
     only_counts = build(AggregateSettings, settled).aggregate is not None
     if only_counts and any(is_stream(given) for given in inputs):
-        raise SettingsError("--aggregate goes through files and folders: a camera or a stream has no end to tell at")
+        raise SettingsError("--aggregate goes through files and folders: a camera or a stream has no end")
     if only_counts or is_batch(inputs, destinations.out_dir, build(BatchSettings, settled)):
         from crowdmask.cli.batch import run_and_tell
 

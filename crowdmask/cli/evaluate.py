@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from crowdmask.results.summary import WeightsUsed
 
 KINDS = (AnalysisSettings, RuntimeSettings, EvaluationSettings)
-OF_VIDEOS = ("every", "start_s", "end_s", "duration_s")  # settings that mean nothing to labelled pictures
+# settings that mean nothing here: labelled frames are all measured, and no output is written in which these would show
+OF_VIDEOS = ("every", "fps", "start_s", "end_s", "duration_s", "every_frame", "zones", "keep_no_faces")
 OF_ANALYSES = ("energy", "country")
 KIND_NAMES = ("analysis", "runtime", "evaluation")
 NONE = "-"  # in place of a list or regions, for a folder that has none

@@ -31,7 +31,7 @@ Examples:
 )
 @click.option("-v", "--verbose", is_flag=True, help="List every failure; show the traceback of an error.")
 def command(*, run: Path, as_json: bool, watch: float | None, verbose: bool) -> None:
-    """Tell how far the batch in RUN is: done, failed, left, how fast, and how long it will take.
+    """Show how far the batch in RUN is: done, failed, left, how fast, and how long it will take.
 
     It only reads, while the batch works or after it has ended, and holds nothing up.
     """

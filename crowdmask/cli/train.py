@@ -232,7 +232,9 @@ def classifier(
 @command.command(name="ship")
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--name", required=True, help="What the weights are called: xception and retinaface-mobilenet run unasked."
+    "--name",
+    required=True,
+    help="What the weights are called: analyze runs xception and retinaface-mobilenet by default.",
 )
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder of weights to add it to.")
 @click.option(

@@ -34,7 +34,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Everything the manifest says, as JSON.")
 def list_(as_json: bool) -> None:
-    """Show every network's file, size, whereabouts and licence."""
+    """Show every network's file, size, place and licence."""
     manifest = Manifest.load()
     if as_json:
         rows = []
@@ -54,7 +54,7 @@ def list_(as_json: bool) -> None:
 @command.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def verify(names: tuple[str, ...]) -> None:
-    """Check size and SHA-256, of the form for OpenVINO too; of all weights that ought to be here unless named."""
+    """Check size and SHA-256, of the form for OpenVINO too; of all weights that should be here unless named."""
     manifest = Manifest.load()
     failed = checked = 0
     for name in _known(manifest, names) or manifest.entries:

@@ -145,5 +145,8 @@ class ClassifierGraphSettings(Checked):
     dense: int | None = setting(None, "Units of the layer before the last, where there is one.", low=1, high=65536)
     dropout: float | None = setting(None, "Dropout before the last layers.", low=0.0, high=0.9)
     outputs: int | None = setting(
-        None, "4: masked, unmasked, incorrect and no face; 1: masked or unmasked alone, as unasked.", low=1, high=4
+        None,
+        "4: masked, unmasked, incorrect and no face; 1: masked or unmasked alone. Without it as --init has it, else 1.",
+        low=1,
+        high=4,
     )
