@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crowdmask.engine.concluding import left_out
-from crowdmask.engine.verdicts import against, are_no_face, not_asked
+from crowdmask.engine.verdicts import DOUBTED_FROM, against, are_no_face, not_asked
 from crowdmask.geometry import face_sizes
 from crowdmask.records import Faces, FrameResult, Look, Stream
 from crowdmask.settings import AnalysisSettings
@@ -56,6 +56,7 @@ def rules_of(settings: AnalysisSettings) -> VerdictRules:
         counts_as=(Outcome.MASKED, Outcome.UNMASKED, Outcome.UNMASKED, Outcome.NO_FACE),
         threshold=settings.mask_threshold,
         against=(Outcome.UNMASKED, Outcome.INCORRECT),
+        no_face_from=DOUBTED_FROM,  # as each frame by itself is judged: with less, nobody is left out
         unsure_band=settings.unsure_band,
     )
 

@@ -87,16 +87,19 @@ class VerdictRules:
         counts_as: Sequence[int] | None = None,
         threshold: float = 0.5,
         against: Sequence[int] = (),
+        no_face_from: float = 0.5,
         unsure_band: float = 0.1,
     ) -> None:
         """`counts_as` joins outcomes that are decided upon together, as positions; an answer of `threshold` for the
-        outcomes at the positions `against` is neither for nor against them."""
+        outcomes at the positions `against` is neither for nor against them, and one of `no_face_from` likewise for
+        those that are no face."""
         self.outcomes = tuple(int(outcome) for outcome in outcomes)
         group = np.array(counts_as if counts_as is not None else range(len(self.outcomes)))
         self._alike = group[:, None] == group[None, :]  # (K, K)
         self._apart = len(set(group.tolist())) == len(group)
         self._offset = np.zeros(len(self.outcomes))
         self._offset[list(against)] = np.log(threshold / (1.0 - threshold))
+        self._offset[np.array(self.outcomes) == NO_FACE] = np.log(no_face_from / (1.0 - no_face_from))
         self._sure = 0.5 + unsure_band / 2.0
 
     def vote(

@@ -109,6 +109,15 @@ def test_flickering_answers_do_not_flicker() -> None:
     assert np.count_nonzero(np.diff(verdicts)) <= 1 and verdicts[-1] == MASKED
 
 
+def test_doubts_that_leave_a_single_find_a_face_leave_a_person_one() -> None:
+    """Fifty slim doubts of neighbouring pictures are no proof: at 0.8 they begin to speak for no face."""
+    for doubt, nobody in ((0.55, False), (0.79, False), (0.81, True)):
+        rules, evidence = VerdictRules((0, 1, NO_FACE), no_face_from=0.8), Evidence.none(1, 3)
+        for k in range(50):
+            vote(rules, evidence, k / 10, 0.0, 1.0 - doubt, doubt)
+        assert bool(rules.are_no_face(evidence, np.array([0]))[0]) is nobody
+
+
 def test_four_outcomes_of_which_two_count_together() -> None:
     rules = VerdictRules((0, 1, 3, -1), counts_as=(0, 1, 1, 3))
     evidence = Evidence.none(1, 4)
