@@ -21,6 +21,7 @@ from crowdmask.cli.options import (
 )
 from crowdmask.comparison.settings import ComparisonSettings
 from crowdmask.errors import SettingsError
+from crowdmask.nets.cpu import tensorflow_needs_avx2
 from crowdmask.nets.registry import CLASSIFIER, names_of
 from crowdmask.runs.tracking import TRACKERS, tracker
 from crowdmask.settings import DETECTORS, AnalysisSettings
@@ -97,6 +98,7 @@ def command(
         raise SettingsError("nothing to compare: give --architectures, --detectors or both")
     settings = ComparisonSettings(**{k: v for k, v in given.items() if v is not None})
     seconds, tracked = period(budget), tracker(track)
+    tensorflow_needs_avx2()
     hush()
     with native_stderr_shut():
         from crowdmask.comparison.running import Comparison

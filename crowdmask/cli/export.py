@@ -8,6 +8,7 @@ import click
 
 from crowdmask.cli.noise import hush, native_stderr_shut
 from crowdmask.errors import SettingsError
+from crowdmask.nets.cpu import tensorflow_needs_avx2
 
 FORMATS = ("openvino", "onnx", "tflite", "savedmodel")
 EPILOG = """\b
@@ -57,6 +58,7 @@ def command(
     """Write NETWORK (a name among the weights) for another runtime."""
     if int8 != (calibrate_on is not None):
         raise SettingsError("--int8 and --calibrate-on go together: the ranges of whole numbers have to be measured")
+    tensorflow_needs_avx2()
     hush()
     with native_stderr_shut():
         from crowdmask.exporting.exporting import export

@@ -24,6 +24,7 @@ from crowdmask.cli.options import (
 from crowdmask.cli.suggestions import SuggestingGroup
 from crowdmask.errors import DatasetError, SettingsError
 from crowdmask.nets import registry
+from crowdmask.nets.cpu import tensorflow_needs_avx2
 from crowdmask.nets.registry import CLASSIFIER, names_of
 from crowdmask.nets.weights import Manifest
 from crowdmask.runs.tracking import TRACKERS, tracker
@@ -285,6 +286,7 @@ def _task_of(run: Path) -> str:
 
 def _quietly(module: str) -> Any:
     """A module of the training room; TensorFlow, which comes with it, says nothing on the terminal."""
+    tensorflow_needs_avx2()
     hush()
     with native_stderr_shut():
         return importlib.import_module(f"crowdmask.training.{module}")

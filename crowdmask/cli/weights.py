@@ -15,6 +15,7 @@ from crowdmask.cli.main import EXIT_FAILED, EXIT_SOME_FAILED
 from crowdmask.cli.noise import hush, native_stderr_shut
 from crowdmask.cli.suggestions import SuggestingGroup
 from crowdmask.errors import SettingsError, WeightsError
+from crowdmask.nets.cpu import tensorflow_needs_avx2
 from crowdmask.nets.fetch import fetch as fetch_weights
 from crowdmask.nets.ir import ir_of
 from crowdmask.nets.weights import Entry, Manifest, cache_folder
@@ -141,6 +142,7 @@ def _quantised(manifest: Manifest, name: str, folders: tuple[Path, ...], labels:
 
 def _converting() -> Any:
     """The module that converts; TensorFlow, which comes with it, says nothing on the terminal."""
+    tensorflow_needs_avx2()
     hush()
     with native_stderr_shut():
         try:

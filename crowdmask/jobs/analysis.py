@@ -13,7 +13,7 @@ from crowdmask.engine.pictures_again import PicturesAgain
 from crowdmask.engine.protocols import PersonTaker, ResultTaker, Sink, Source
 from crowdmask.engine.spine import analyse, is_followed
 from crowdmask.engine.watching import zones_file
-from crowdmask.errors import CrowdmaskError, SourceError, WeightsError
+from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
 from crowdmask.jobs.networks import Networks, Pair, own_networks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.jobs.tasks import Outcome, State, Task
@@ -53,7 +53,7 @@ def analyse_file(
     work = _Work(task, networks, watch or Watch(), stop or Stop(), also)
     try:
         work.do()
-    except (WeightsError, DetectionsError):
+    except (WeightsError, SettingsError, DetectionsError):
         work.remove_empty_parts()
         raise
     except Exception as error:  # whatever is the matter with one input, the others are not to suffer from it

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crowdmask.errors import SettingsError, WeightsError
+from crowdmask.errors import WeightsError
+from crowdmask.nets.cpu import tensorflow_needs_avx2
 from crowdmask.nets.weights import Entry, Manifest, cache_folder, sha256
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,8 @@ def ir_of(manifest: Manifest, name: str, kind: str, *, task: str | None = None) 
     if kind in entry.openvino:
         return _beside(manifest, entry, kind)
     if kind == INT8:
-        raise SettingsError(
-            f"there is no int8 form of {name} in {manifest.folder}: make it with `crowdmask weights convert --int8`, "
+        raise WeightsError(
+            f"there is no int8 form of {name} in {manifest.folder}: make it ({_making(manifest, entry, kind)}), "
             "or choose another --precision"
         )
     return _cached(manifest, entry, task)
@@ -63,7 +64,7 @@ def listed_sha256(entry: Entry, kind: str) -> str | None:
 
 def _beside(manifest: Manifest, entry: Entry, kind: str) -> Ir:
     listed = entry.openvino[kind]
-    remedy = manifest.remedy(f"run `crowdmask weights convert {entry.name} --folder {manifest.folder}`")
+    remedy = manifest.remedy(f"run {_making(manifest, entry, kind)}")
     try:
         files, made_of = listed["files"], listed["of"]
         paths = {Path(file).suffix: manifest.folder / Path(file).name for file in files}
@@ -82,6 +83,11 @@ def _beside(manifest: Manifest, entry: Entry, kind: str) -> Ir:
         if fault:
             raise WeightsError(f"{manifest.folder / Path(file).name}: {fault}: {remedy}")
     return Ir(xml, constants, joint)
+
+
+def _making(manifest: Manifest, entry: Entry, kind: str) -> str:
+    also = " --int8 --calibrate-on FOLDER_OF_LABELLED_PICTURES" if kind == INT8 else ""
+    return f"`crowdmask weights convert {entry.name} --folder {manifest.folder}{also}`"
 
 
 def _fault(path: Path, wanted: Mapping[str, Any]) -> str | None:
@@ -116,6 +122,7 @@ def _cached(manifest: Manifest, entry: Entry, task: str | None) -> Ir:
         log.warning("%s is damaged and is made anew", home)
         shutil.rmtree(home, ignore_errors=True)
     log.warning("making OpenVINO's form of %s once, in %s: this takes TensorFlow and some seconds", entry.name, home)
+    tensorflow_needs_avx2(f"run `crowdmask weights convert --folder {manifest.folder}` on another machine")
     try:
         from crowdmask.nets.converting import convert
     except ImportError as error:

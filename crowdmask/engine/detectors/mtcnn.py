@@ -10,6 +10,7 @@ import numpy as np
 from crowdmask.engine.detectors.single_view import Image, found, seen
 from crowdmask.errors import SettingsError
 from crowdmask.geometry import empty_boxes
+from crowdmask.nets.cpu import tensorflow_needs_avx2
 from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
@@ -45,6 +46,7 @@ class MtcnnDetector:
 def load_mtcnn(settings: AnalysisSettings, runtime: RuntimeSettings) -> MtcnnDetector:
     from crowdmask.engine.runtimes.with_tensorflow import take_threads
 
+    tensorflow_needs_avx2("choose another --detector, or another machine")
     take_threads(runtime.cores)
     try:
         from mtcnn import MTCNN

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crowdmask.engine.runtimes.cpu import has_fast_bfloat16, lacks_avx2, openvino_runs_bfloat16
 from crowdmask.engine.runtimes.network import Network, Wanted
 from crowdmask.errors import SettingsError
+from crowdmask.nets.cpu import has_fast_bfloat16, openvino_runs_bfloat16, tensorflow_needs_avx2, warn_without_avx2
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
-
-log = logging.getLogger(__name__)
 
 OPENVINO, TENSORFLOW = "openvino", "tensorflow"
 
@@ -37,10 +34,11 @@ def choose(settings: AnalysisSettings, runtime: RuntimeSettings) -> Chosen:
             )
         if importlib.util.find_spec("openvino") is None:
             raise SettingsError("OpenVINO is not installed: pip install openvino, or choose --runtime tensorflow")
-        if lacks_avx2():
-            log.warning("this CPU has no AVX2 (Intel has it since 2013, AMD since 2015): the networks will be slow")
+        warn_without_avx2()
     elif settings.precision == "int8":
         raise SettingsError("precision is 'int8', which only the runtime openvino has: choose that, or auto precision")
+    else:
+        tensorflow_needs_avx2("choose --runtime openvino and a detector that it runs, or another machine")
     precision = settings.precision
     if precision == "auto":
         fast = openvino_runs_bfloat16() if name == OPENVINO else runtime.device != "gpu" and has_fast_bfloat16()

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.engine.memory import give_memory_back
-from crowdmask.engine.runtimes.cpu import needs_avx2
 from crowdmask.engine.runtimes.network import Answers, Wanted
 from crowdmask.errors import SettingsError
 from crowdmask.nets.facts import Facts
@@ -81,7 +80,6 @@ def take_threads(threads: int) -> None:
     One thread for each batch and several batches at once: measured on two cores, that is a fifth faster than two
     threads for one batch in float32, and twice as fast in bfloat16, which TensorFlow does not share out.
     """
-    needs_avx2("TensorFlow")
     import tensorflow as tf
 
     try:

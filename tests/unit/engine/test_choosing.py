@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from crowdmask.engine.runtimes import choosing, cpu
+from crowdmask.engine.runtimes import choosing
 from crowdmask.engine.runtimes.choosing import Chosen, choose
 from crowdmask.errors import SettingsError
+from crowdmask.nets import cpu
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
 MODERN, USUAL, OLD = {"avx2", "avx512_bf16"}, {"avx2", "fma"}, {"sse4_2"}
@@ -24,6 +25,7 @@ def cpu_with(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         monkeypatch.setattr(cpu, "flags", lambda: None if flags is None else frozenset(flags))
         monkeypatch.setattr(cpu.platform, "machine", lambda: machine)
         monkeypatch.setattr(cpu, "openvino_capabilities", lambda: frozenset(capabilities))
+        cpu.warn_without_avx2.cache_clear()
 
     return set_flags
 
@@ -94,16 +96,21 @@ def test_without_openvino_it_is_named_and_not_replaced(monkeypatch: pytest.Monke
 def test_an_old_cpu_is_told_of(cpu_with, caplog: pytest.LogCaptureFixture) -> None:  # type: ignore[no-untyped-def]
     cpu_with(OLD)
     assert choose(AnalysisSettings(), RuntimeSettings()) == Chosen("openvino", "float32")
-    assert "no AVX2" in caplog.text
+    choose(AnalysisSettings(), RuntimeSettings())  # as for the second network
+    assert caplog.text.count("no AVX2") == 1
     with pytest.raises(SettingsError, match=r"TensorFlow needs a CPU with AVX2 .*: choose --runtime openvino"):
-        cpu.needs_avx2("TensorFlow")
+        choose(AnalysisSettings(runtime="tensorflow"), RuntimeSettings())
+    with pytest.raises(SettingsError, match=r"TensorFlow needs a CPU with AVX2 .*: choose --runtime openvino"):
+        choose(AnalysisSettings(), RuntimeSettings(device="gpu"))
+    with pytest.raises(SettingsError, match=r"TensorFlow needs a CPU with AVX2 .*: do this on another machine"):
+        cpu.tensorflow_needs_avx2()
 
 
 @pytest.mark.parametrize(("flags", "machine"), [(OLD, "aarch64"), (None, "x86_64"), (USUAL, "x86_64")])
 def test_only_a_cpu_that_certainly_lacks_it_is_refused(cpu_with, flags, machine) -> None:  # type: ignore[no-untyped-def]
     cpu_with(flags, machine)
     assert not cpu.lacks_avx2()
-    cpu.needs_avx2("TensorFlow")
+    cpu.tensorflow_needs_avx2()
 
 
 def test_this_machines_flags_can_be_read() -> None:

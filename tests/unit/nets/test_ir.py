@@ -84,10 +84,30 @@ def test_a_damaged_entry_is_named(folder: Path, listed: object) -> None:
 
 
 def test_int8_where_there_is_none_is_refused(folder: Path) -> None:
+    remedy = rf"`crowdmask weights convert {NAME} --folder {folder} --int8 --calibrate-on \w+`"
     with pytest.raises(
-        SettingsError, match=r"no int8 form of judge in .*: make it with .* or choose another --precision"
+        WeightsError, match=rf"no int8 form of judge in .*: make it \({remedy}\), or choose another --precision"
     ):
         found(folder, INT8)
+
+
+def test_a_damaged_int8_form_is_made_anew_as_such(folder: Path) -> None:
+    """Converting alone makes the float form, and drops an int8 one."""
+    entry = Manifest.load(folder).entry(NAME)
+    forms = {**entry.openvino, INT8: {**entry.openvino[FLOAT]}}
+    update_entry(NAME, folder / f"{NAME}.npz", folder=folder, openvino=forms)
+    (folder / f"{NAME}.bin").unlink()
+    with pytest.raises(WeightsError, match=r"missing: run `crowdmask weights convert .* --int8 --calibrate-on \w+`"):
+        found(folder, INT8)
+
+
+def test_on_a_cpu_on_which_tensorflow_would_crash_no_form_is_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update_entry(NAME, folder / f"{NAME}.npz", folder=folder, openvino={})
+    monkeypatch.setattr("crowdmask.nets.cpu.lacks_avx2", lambda: True)
+    with pytest.raises(SettingsError, match=r"needs a CPU with AVX2 .*: run `crowdmask weights convert .* on another"):
+        found(folder)
 
 
 def test_what_ships_is_brought_back_by_reinstalling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

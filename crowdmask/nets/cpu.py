@@ -59,10 +59,16 @@ def lacks_avx2() -> bool:
     return platform.machine().lower() in {"x86_64", "amd64"} and known is not None and "avx2" not in known
 
 
-def needs_avx2(who: str) -> None:
-    """SettingsError before a library is loaded that would end the process with an illegal instruction."""
+def tensorflow_needs_avx2(remedy: str = "do this on another machine") -> None:
+    """SettingsError where TensorFlow would end the process without a word: ask before it is imported."""
     if lacks_avx2():
         raise SettingsError(
-            f"{who} needs a CPU with AVX2 (Intel since 2013, AMD since 2015), and this one has none: "
-            "choose --runtime openvino, or another machine"
+            f"TensorFlow needs a CPU with AVX2 (Intel since 2013, AMD since 2015), and this one has none: {remedy}"
         )
+
+
+@lru_cache(maxsize=1)
+def warn_without_avx2() -> None:
+    """Once for a process: OpenVINO runs without it."""
+    if lacks_avx2():
+        log.warning("this CPU has no AVX2 (Intel has it since 2013, AMD since 2015): the networks will be slow")
