@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crowdmask.engine.concluding import left_out
-from crowdmask.engine.verdicts import DOUBTED_FROM, against, are_no_face, not_asked
+from crowdmask.engine.verdicts import DOUBTED_FROM, against, are_no_face, not_asked, sureness
 from crowdmask.geometry import face_sizes
 from crowdmask.records import Faces, FrameResult, Look, Stream
 from crowdmask.settings import AnalysisSettings
@@ -88,7 +88,13 @@ class Following:
         frame = look.frame
         yield from self._concluded(
             self._follower.frame(
-                frame.index, frame.seconds, finds, look.probabilities, sharpness=look.sharpness, camera=look.camera
+                frame.index,
+                frame.seconds,
+                finds,
+                look.probabilities,
+                sureness=sureness(look.probabilities, look.faces.scores),
+                sharpness=look.sharpness,
+                camera=look.camera,
             )
         )
 

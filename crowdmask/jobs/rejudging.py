@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.engine.following import OUTCOMES, rules_of
-from crowdmask.engine.verdicts import against, decide, not_asked
+from crowdmask.engine.verdicts import against, decide, not_asked, sureness
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.geometry import face_sizes
 from crowdmask.records import Faces, Frame, FrameResult, SourceKind, Stream
@@ -294,7 +294,7 @@ def _asked(result: FrameResult, settings: AnalysisSettings) -> NDArray[np.bool_]
     """Whose answers count under these settings."""
     large = face_sizes(result.faces.boxes) >= settings.smallest_face
     with np.errstate(invalid="ignore"):
-        sure = result.faces.scores >= settings.judge_confidence
+        sure = sureness(_probabilities(result), result.faces.scores) >= settings.judge_confidence
     return np.asarray(large & sure & np.isfinite(result.unmasked_prob))
 
 

@@ -89,19 +89,22 @@ class Follower:
         finds: Finds | None,
         probability: NDArray[np.floating] | None = None,
         *,
+        sureness: NDArray[np.floating] | None = None,
         sharpness: NDArray[np.floating] | None = None,
         camera: NDArray[np.floating] | None = None,
     ) -> list[FollowedFrame]:
         """The next frame, `finds` None where nobody looked; returns the frames that are final now, in order.
 
-        `probability` (n, K) of the classifier's outcomes, rows of NaN where a face was not judged; `sharpness` (n,)
-        0..1; `camera` (2, 3) maps pixels of the frame before to pixels of this one.
+        `probability` (n, K) of the classifier's outcomes, rows of NaN where a face was not judged; `sureness` (n,)
+        that each is a face at all, where more is known of it than the scores; `sharpness` (n,) 0..1; `camera` (2, 3)
+        maps pixels of the frame before to pixels of this one.
         """
         self._camera.move(camera)
         first, sharp = self._sightings.end, np.zeros(0)
         if finds is not None:
             self._looks_s.append(seconds)
-            sharp = self._look((index, seconds), finds, probability, sharpness)
+            sure = finds.scores if sureness is None else sureness
+            sharp = self._look((index, seconds), finds, probability, sure, sharpness)
         end = self._sightings.end
         self._pending.append(_Pending(self._frames, index, seconds, self._camera.pose, first, end, sharp))
         self._frames += 1
@@ -131,6 +134,7 @@ class Follower:
         when: tuple[int, float],
         finds: Finds,
         probability: NDArray[np.floating] | None,
+        sureness: NDArray[np.floating],
         sharpness: NDArray[np.floating] | None,
     ) -> Floats:
         """Links finds to people and lets those that were judged vote; returns the sharpness of the sightings."""
@@ -148,10 +152,11 @@ class Follower:
         sharp = np.full(len(linked), np.nan) if sharpness is None else np.asarray(sharpness, np.float64)[linked]
         if probability is not None:
             asked = np.isfinite(probability[linked, 0])
-            judged = asked & (finds.scores[linked] >= self._judge_score)
+            judged = asked & (sureness[linked] >= self._judge_score)
             if (unsure := asked & ~judged).any() and self._none.any():
                 none = probability[linked[unsure]][:, self._none].sum(axis=1)
-                self._rules.doubt(self._evidence, who[unsure], seconds, none)
+                found = finds.scores[linked[unsure]] >= self._judge_score
+                self._rules.doubt(self._evidence, who[unsure], seconds, none, found=found)
             sizes = sizes_of(in_pixels[linked])
             weights = vote_weights(sizes[judged], finds.scores[linked[judged]], sharp[judged], self._sure)
             self._rules.vote(self._evidence, who[judged], seconds, probability[linked[judged]], weights)

@@ -99,7 +99,8 @@ class VerdictRules:
         self._apart = len(set(group.tolist())) == len(group)
         self._offset = np.zeros(len(self.outcomes))
         self._offset[list(against)] = np.log(threshold / (1.0 - threshold))
-        self._offset[np.array(self.outcomes) == NO_FACE] = np.log(no_face_from / (1.0 - no_face_from))
+        self._none_offset = float(np.log(no_face_from / (1.0 - no_face_from)))
+        self._offset[np.array(self.outcomes) == NO_FACE] = self._none_offset
         self._sure = 0.5 + unsure_band / 2.0
 
     def vote(
@@ -124,14 +125,24 @@ class VerdictRules:
         self._decide(evidence, rows, seconds)
 
     def doubt(
-        self, evidence: Evidence, rows: NDArray[np.intp], seconds: float, no_face_prob: NDArray[np.floating]
+        self,
+        evidence: Evidence,
+        rows: NDArray[np.intp],
+        seconds: float,
+        no_face_prob: NDArray[np.floating],
+        *,
+        found: NDArray[np.bool_] | bool = False,
     ) -> None:
-        """What was found there was too unsure for a verdict on it to count; it may well be no face at all."""
+        """What was found there was too unsure for a verdict on it to count; it may well be no face at all.
+
+        Of those that the detector is sure to have `found`, only an answer beyond `no_face_from` speaks against a face.
+        """
         since = np.where(
             np.isinf(evidence.doubted_s[rows]), FIRST_S, np.maximum(0.0, seconds - evidence.doubted_s[rows])
         )
         prob = np.clip(np.asarray(no_face_prob, np.float64), SUREST, 1.0 - SUREST)
-        level = evidence.doubt[rows] + (1.0 - np.exp(-since / DAMPING_S)) * np.log(prob / (1.0 - prob))
+        odds = np.log(prob / (1.0 - prob)) - np.where(found, self._none_offset, 0.0)
+        level = evidence.doubt[rows] + (1.0 - np.exp(-since / DAMPING_S)) * odds
         evidence.doubt[rows] = np.clip(level, -MOST_EVIDENCE, MOST_EVIDENCE)
         evidence.doubted_s[rows] = seconds
 

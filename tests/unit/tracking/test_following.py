@@ -5,8 +5,11 @@ import pytest
 
 from crowdmask.geometry import iou
 from crowdmask.records import Verdict
+from crowdmask.settings import FollowSettings
 from crowdmask.tracking.appearances import Appearance, FollowedFrame
-from crowdmask.tracking.observations import Finds
+from crowdmask.tracking.following import Follower
+from crowdmask.tracking.observations import NO_FACE, Finds
+from crowdmask.tracking.verdicts import VerdictRules
 from tests.unit.tracking.scenes import RATE, SIZE_WH, Face, follow, follower, follower_of_four, seen
 
 LEFT_TO_RIGHT = Face(100, 200, dx=3)
@@ -223,6 +226,20 @@ def test_what_is_steadily_no_face_is_nobody() -> None:
         one.frame(k, k / RATE, finds, np.array([[0.02, 0.03, 0.05, 0.9]]))
     one.finish()
     assert one.take_appearances() == [] and one.flashes == 1
+
+
+@pytest.mark.parametrize(("no_face", "people"), [(0.7, 1), (0.9, 0)])
+def test_a_face_that_both_networks_together_doubt_is_unknown_and_counted(no_face: float, people: int) -> None:
+    """As when each frame is judged by itself; only answers beyond `no_face_from` leave it out."""
+    rules = VerdictRules((Verdict.MASKED, Verdict.UNMASKED, NO_FACE), no_face_from=0.8)
+    one = Follower(FollowSettings(), SIZE_WH, rules, sure_score=0.6, judge_score=0.8)
+    answer, sureness = np.array([[0.9 * (1 - no_face), 0.1 * (1 - no_face), no_face]]), np.array([0.75])
+    for k in range(60):
+        finds, _ = seen([LEFT_TO_RIGHT], k)
+        assert finds.scores[0] >= 0.8
+        one.frame(k, k / RATE, finds, answer, sureness=sureness)
+    one.finish()
+    assert [(one.verdict, one.judged) for one in one.take_appearances()] == [(Verdict.UNKNOWN, 0)] * people
 
 
 def test_the_best_frame_is_the_largest_sharp_one() -> None:
