@@ -51,7 +51,8 @@ def visible_faces(result: FrameResult, *, with_numbers: bool = False) -> list[Ju
     Who is behind another face has no box: it would stand on the other one. It is blurred all the same.
     """
     clipped = geometry.clip(result.faces.boxes, result.frame.size_wh)
-    corners = np.rint(clipped).astype(int).tolist()
+    # rounded as written first: a box that is drawn anew from the detections falls on the same pixels
+    corners = np.rint(np.round(clipped, 2)).astype(int).tolist()
     probability = result.columns.get("steady_prob", result.unmasked_prob)
     person = result.columns.get("person")
     behind = result.columns.get("behind", np.zeros(len(corners), bool))

@@ -101,10 +101,10 @@ def without_a_terminal(*args: str) -> str:
 
 
 def test_a_log_gets_lines_and_a_short_call_leaves_none() -> None:
-    write_clip("a.mp4", frames=30)
+    write_clip("a.mp4", frames=90)
     written = without_a_terminal("a.mp4", "--progress", "lines").splitlines()
     assert "crowdmask: loading the networks for 1 input" in written
-    assert any(re.match(r"crowdmask: \d+ % done, .* left, \d+/30 frames, .* frames/s, ", line) for line in written)
+    assert any(re.match(r"crowdmask: \d+ % done, .* left, \d+/90 frames, .* frames/s, ", line) for line in written)
     assert without_a_terminal("a.mp4", "--overwrite") == ""
 
 
