@@ -14,7 +14,7 @@ import pytest
 
 from crowdmask.cli.main import main, printable
 from crowdmask.errors import OutputError, SettingsError
-from crowdmask.jobs.batch.kept_results import PackedFile
+from crowdmask.jobs.batch.own_files import PackedFile
 from crowdmask.jobs.batch.running import FINISHED
 from crowdmask.jobs.destinations import Destinations
 from crowdmask.jobs.naming import name_outputs

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from crowdmask.errors import OutputError
-from crowdmask.jobs.batch import inputs, locations
+from crowdmask.jobs.batch import inputs, own_files
 from crowdmask.jobs.batch.entries import Kind
 from crowdmask.jobs.batch.inputs import Inputs
 from crowdmask.jobs.batch.run_lock import RunLock, holder_of
@@ -108,6 +108,6 @@ def test_sources_have_slashes_whatever_the_system_writes(monkeypatch: pytest.Mon
 
 def test_no_colon_gets_into_a_name() -> None:
     run = Path("run")
-    assert locations.frames_file_of(run, "D:/other/a.mp4") == run / "videos" / "@" / "D" / "other" / "a.mp4.csv"
-    assert locations.annotated_file(run, "D:/a.png", Kind.PICTURE) == run / "annotated" / "@" / "D" / "a.png"
-    assert locations.frames_file_of(run, "cam1/a.mp4") == run / "videos" / "cam1" / "a.mp4.csv"
+    assert own_files.frames_file_of(run, "D:/other/a.mp4") == run / "videos" / "@" / "D" / "other" / "a.mp4.csv"
+    assert own_files.annotated_file(run, "D:/a.png", Kind.PICTURE) == run / "annotated" / "@" / "D" / "a.png"
+    assert own_files.frames_file_of(run, "cam1/a.mp4") == run / "videos" / "cam1" / "a.mp4.csv"

@@ -12,9 +12,15 @@ from zoneinfo import ZoneInfo
 
 from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs.batch.entries import Entry, Kind, OutputFile, State, stream_of
-from crowdmask.jobs.batch.kept_results import DamagedPartError, unpack_bytes
-from crowdmask.jobs.batch.locations import faces_file_of, frames_file_of, persons_file_of, summary_file_of
 from crowdmask.jobs.batch.manifest import META_WATCHED, Manifest
+from crowdmask.jobs.batch.own_files import (
+    DamagedPartError,
+    faces_file_of,
+    frames_file_of,
+    persons_file_of,
+    summary_file_of,
+    unpack_bytes,
+)
 from crowdmask.records import Stream
 from crowdmask.results.csv_part import CsvPart
 from crowdmask.results.detections import DetectionsFile

@@ -11,10 +11,9 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import conclude, is_followed, look, stages_of
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
 from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, Identity, Kind, State, stream_of
-from crowdmask.jobs.batch.kept_results import PackedFile, pack_look, unpack_looks
 from crowdmask.jobs.batch.looks_in_memory import LooksInMemory
-from crowdmask.jobs.batch.reading import failed, told
-from crowdmask.jobs.batch.units import Plan, Step, Unit, Worked
+from crowdmask.jobs.batch.own_files import PackedFile, pack_look, unpack_looks
+from crowdmask.jobs.batch.units import Plan, Step, Unit, Worked, failed, told
 from crowdmask.jobs.batch.videos import Beating
 from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.stopping import Stop

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from typing_extensions import Self
 
 from crowdmask.errors import OutputError, SourceError
-from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
+from crowdmask.jobs.batch.entries import Entry, Kind, Session, Share, State, Totals, natural_key
 from crowdmask.jobs.batch.manifest_rows import (
     COLUMNS,
     COUNT_COLUMNS,
@@ -39,7 +39,6 @@ from crowdmask.jobs.batch.manifest_rows import (
     seal_of,
     tables,
 )
-from crowdmask.jobs.batch.standing import Session, Share, Totals
 
 META_SCHEMA = "schema_version"
 META_ROOT = "input_root"
@@ -53,7 +52,7 @@ META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-o
 META_PROGRESS = "progress"  # JSON: how far the last session was when it last said so, see jobs/forecast.py
 META_NOTES = "notes"  # JSON: list of texts for the reader of the run
 META_ENERGY = "energy"  # JSON: what was estimated over the sessions with --energy, see run_energy.py
-META_REVISION = "results_revision"  # of the program that made the results, see digests.py
+META_REVISION = "results_revision"  # of the program that made the results, see units.py
 
 _PAGE = 1000
 
@@ -415,7 +414,7 @@ class Manifest:
             key = found[-1][2]
 
     def faces_of(self, source: str) -> bytes | None:
-        """The detections of a done picture, as kept_results.py packs them; empty where they were deleted for good."""
+        """The detections of a done picture, as own_files.py packs them; empty where they were deleted for good."""
         with self._lock, self._as_errors():
             found = self._db.execute("SELECT data FROM faces WHERE source = ?", (source,)).fetchone()
         return None if found is None else bytes(found[0])

@@ -19,7 +19,7 @@ from crowdmask.errors import OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.assembly import people_of, write_detections, write_frames, write_persons
 from crowdmask.jobs.batch.claims import OWN_FILES
-from crowdmask.jobs.batch.entries import Entry, Kind, State, natural_key
+from crowdmask.jobs.batch.entries import Entry, Kind, State, Totals, natural_key
 from crowdmask.jobs.batch.manifest import (
     META_DETECTIONS,
     META_NOTES,
@@ -35,7 +35,6 @@ from crowdmask.jobs.batch.manifest import (
 from crowdmask.jobs.batch.merge_checks import Part, check_alike, differing_roots, missing_shards, opened
 from crowdmask.jobs.batch.period_sums import PeriodSums
 from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
-from crowdmask.jobs.batch.standing import Totals
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.parts import link_or_copy, part_of, writing
 from crowdmask.media.time_zones import zone_named

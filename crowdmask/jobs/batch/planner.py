@@ -15,12 +15,11 @@ from typing_extensions import Self
 
 from crowdmask.jobs.batch.claims import Claims
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.batch.inputs import Found, Lost, Walk
 from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.kept_results import is_packed_whole
 from crowdmask.jobs.batch.manifest import Manifest
-from crowdmask.jobs.batch.placing import Placing
-from crowdmask.jobs.batch.units import Plan
-from crowdmask.jobs.batch.walking import Found, Lost, Walk
+from crowdmask.jobs.batch.own_files import is_packed_whole
+from crowdmask.jobs.batch.units import Placing, Plan
 from crowdmask.jobs.stopping import Stop
 from crowdmask.results.run_folder import RunFolder
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from crowdmask.jobs.batch.claims import Claims
 from crowdmask.jobs.batch.entries import Entry, Kind
-from crowdmask.jobs.batch.locations import BEFORE, files_of, segment_file_of, segment_files_of
 from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.batch.own_files import BEFORE, files_of, segment_file_of, segment_files_of
 from crowdmask.jobs.batch.planner import Planner
 from crowdmask.jobs.batch.under_way import VideoUnderWay
 from crowdmask.jobs.batch.units import UNIT_PICTURES, Plan, Step, Unit, Worked

@@ -12,17 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, stream_of
-from crowdmask.jobs.batch.units import Worked
+from crowdmask.jobs.batch.units import Worked, failed, told
 from crowdmask.media.opening import check_file
 from crowdmask.media.picture_kinds import decoded_bytes, starts_picture
 from crowdmask.media.pictures import decode_with_doubts
 from crowdmask.records import Frame, Gap
 
 MOST_THREADS = 4  # one decodes as fast as two cores judge; more hide the waiting of slow disks
-
-
 MOST_BYTES = 512_000_000  # of decoded pictures that wait, but for one that alone has more
 ALONE_BYTES = 100_000_000  # a picture of more is looked at by itself
 
@@ -118,19 +115,6 @@ def read(entry: Entry, place: Callable[[Entry], Entry], room: Callable[[int], No
     return found, taken[0]
 
 
-def told(error: Exception, path: str) -> str:
-    """Why an input cannot be read, in one line."""
-    if isinstance(error, CrowdmaskError):
-        return str(error)
-    if isinstance(error, FileNotFoundError):
-        return f"{path} is gone: it was there when the folder was looked through"
-    if isinstance(error, OSError):
-        return f"{path} cannot be read ({error.strerror or error}): check it and the disk"
-    if isinstance(error, MemoryError):
-        return f"{path} needs more memory than there is: try fewer --workers"
-    return f"{path} cannot be read ({type(error).__name__}: {error}): save it anew as PNG"
-
-
 def _read_picture(entry: Entry, place: Callable[[Entry], Entry], room: Callable[[int], None]) -> Still | Worked:
     with open(entry.path, "rb") as file:
         identity = Identity.of_open(file)
@@ -149,7 +133,3 @@ def _read_picture(entry: Entry, place: Callable[[Entry], Entry], room: Callable[
     gaps = tuple(Gap(None, 0.0, doubt) for doubt in doubts)
     entry = place(replace(entry, kind=Kind.PICTURE, identity=identity, gaps=gaps))
     return Still(entry, Frame(0, 0.0, image, stream=stream_of(entry)))
-
-
-def failed(entry: Entry, reason: str) -> Worked:
-    return Worked(replace(entry, state=State.FAILED, attempts=entry.attempts + 1, error=reason))

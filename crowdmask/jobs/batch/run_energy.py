@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from crowdmask.jobs.batch.entries import Kind, State
-from crowdmask.jobs.batch.locations import summary_file_of
 from crowdmask.jobs.batch.manifest import META_ENERGY, Manifest
+from crowdmask.jobs.batch.own_files import summary_file_of
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.results.summary import energy_for
 from crowdmask.runs.energy import measured

@@ -18,10 +18,9 @@ from crowdmask.engine.watching import zone_names
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
 from crowdmask.jobs.batch.claims import Claims, put_aside, remove_empty
-from crowdmask.jobs.batch.digests import RESULTS_REVISION, with_digests
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, readable
+from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, Tally, Totals, readable
 from crowdmask.jobs.batch.executors import InProcess, Processes
-from crowdmask.jobs.batch.inputs import Inputs
+from crowdmask.jobs.batch.inputs import Inputs, Selection, Walk
 from crowdmask.jobs.batch.journal import Journal
 from crowdmask.jobs.batch.manifest import (
     META_DETECTIONS,
@@ -37,8 +36,6 @@ from crowdmask.jobs.batch.manifest import (
     Manifest,
 )
 from crowdmask.jobs.batch.measures import Measures
-from crowdmask.jobs.batch.patterns import Selection
-from crowdmask.jobs.batch.placing import Placing
 from crowdmask.jobs.batch.planner import Planner, drop_unselected
 from crowdmask.jobs.batch.pulse import Disk, Pulse
 from crowdmask.jobs.batch.queue import Queue
@@ -46,10 +43,19 @@ from crowdmask.jobs.batch.run_energy import estimated
 from crowdmask.jobs.batch.run_lock import RunLock
 from crowdmask.jobs.batch.run_summary import settings_of
 from crowdmask.jobs.batch.salvage import open_manifest
-from crowdmask.jobs.batch.standing import Tally, Totals
 from crowdmask.jobs.batch.stores import open_store
-from crowdmask.jobs.batch.units import Broken, Done, Executor, Plan, Step, Unit, Worked
-from crowdmask.jobs.batch.walking import Walk
+from crowdmask.jobs.batch.units import (
+    RESULTS_REVISION,
+    Broken,
+    Done,
+    Executor,
+    Placing,
+    Plan,
+    Step,
+    Unit,
+    Worked,
+    with_digests,
+)
 from crowdmask.jobs.forecast import Beat, Forecast, Phase, Progress
 from crowdmask.jobs.networks import Networks
 from crowdmask.jobs.stopping import Stop

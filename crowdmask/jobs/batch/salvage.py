@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from crowdmask.jobs.batch.entries import Entry, Kind, State
 from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.kept_results import is_packed_whole
 from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest
 from crowdmask.jobs.batch.manifest_rows import COLUMNS, entry_of, is_whole
+from crowdmask.jobs.batch.own_files import is_packed_whole
 from crowdmask.media.parts import writing
 from crowdmask.results.run_folder import RunFolder
 

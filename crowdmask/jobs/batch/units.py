@@ -1,18 +1,31 @@
-"""What goes to whoever does the work, and what comes back: plain values, for this process or another."""
+"""What goes to whoever does the work, and what comes back: plain values, for this process or another.
+
+With a plan go the digests of all that decides its results, by which two runs are known to be comparable, and what says
+of each input which camera it is from and when it was taken.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
-from crowdmask.jobs.batch.entries import Entry
+from crowdmask.errors import CrowdmaskError
+from crowdmask.jobs.batch.entries import Entry, State
+from crowdmask.media.camera_names import camera_reader
+from crowdmask.media.capture_time import CaptureClock
 from crowdmask.media.segments import WHOLE, Span
 from crowdmask.results.aggregate import Cell, Sums
+from crowdmask.results.detections import DETECTIONS
+from crowdmask.results.frames_csv import FRAMES
+from crowdmask.results.persons import PERSONS
 from crowdmask.results.summary import WeightsUsed
 from crowdmask.settings import (
     AggregateSettings,
@@ -21,6 +34,7 @@ from crowdmask.settings import (
     OutputSettings,
     RuntimeSettings,
     TimeAndPlaceSettings,
+    content_of,
 )
 
 UNIT_PICTURES = 64
@@ -128,3 +142,72 @@ class Executor(Protocol):
     def in_hand(self) -> int:
         """How many units were put and have not come back."""
         ...
+
+
+def failed(entry: Entry, reason: str) -> Worked:
+    return Worked(replace(entry, state=State.FAILED, attempts=entry.attempts + 1, error=reason))
+
+
+def told(error: Exception, path: str) -> str:
+    """Why an input cannot be read, in one line."""
+    if isinstance(error, CrowdmaskError):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return f"{path} is gone: it was there when the folder was looked through"
+    if isinstance(error, OSError):
+        return f"{path} cannot be read ({error.strerror or error}): check it and the disk"
+    if isinstance(error, MemoryError):
+        return f"{path} needs more memory than there is: try fewer --workers"
+    return f"{path} cannot be read ({type(error).__name__}: {error}): save it anew as PNG"
+
+
+# Raise it whenever the same settings give other results or other files than before: a run that an earlier program
+# began is then analysed anew as a whole, so that no table holds the numbers of two programs.
+RESULTS_REVISION = 4
+
+
+def with_digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:
+    """The plan with its digests: runs that agree in them give the same results, wherever their files lie."""
+    output = {name: value for name, value in content_of(plan.output).items() if name != "overwrite"}
+    decides = {
+        "revision": RESULTS_REVISION,
+        "columns": [list(FRAMES.names), list(DETECTIONS.names), list(PERSONS.names)],
+        "analysis": content_of(plan.analysis),
+        "weights": [[used.ran or used.sha256, used.runtime, used.precision] for used in weights],
+        "output": output,
+        "annotate": plan.batch.annotate,
+        "segment_s": plan.batch.segment_s,
+        "detections": plan.detections is not None,
+    }
+    if plan.aggregate.aggregate is not None:
+        decides["aggregate"] = content_of(plan.aggregate)
+    place = {**content_of(plan.place), "timezone": zone, "root": plan.root.name}
+    return replace(plan, settings_digest=_digest(decides), place_digest=_digest(place))
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class Placing:
+    """The same for every input of a run, on any thread."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._clock = CaptureClock.of(plan.place.timezone, plan.place.time_format)
+        self._camera = camera_reader(plan.place.camera_pattern, plan.root.name)
+        self._digest = plan.place_digest
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self._clock.zone
+
+    def place(self, entry: Entry) -> Entry:
+        taken = self._clock.read(entry.path)
+        return replace(
+            entry,
+            camera=self._camera(entry.source),
+            captured_at=taken.instant,
+            captured_from=taken.origin,
+            note=taken.note,
+            placed=self._digest,
+        )

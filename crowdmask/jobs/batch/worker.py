@@ -21,13 +21,12 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import analyse
 from crowdmask.engine.watching import zones_file
 from crowdmask.errors import OutputError, SettingsError, WeightsError
-from crowdmask.jobs.batch import locations
+from crowdmask.jobs.batch import own_files
 from crowdmask.jobs.batch.counting import Counting
 from crowdmask.jobs.batch.entries import Entry, Kind, OutputFile, State
-from crowdmask.jobs.batch.kept_results import pack
-from crowdmask.jobs.batch.placing import Placing
-from crowdmask.jobs.batch.reading import MOST_THREADS, Reading, Still, failed
-from crowdmask.jobs.batch.units import Done, Plan, Step, Unit, Worked
+from crowdmask.jobs.batch.own_files import pack
+from crowdmask.jobs.batch.reading import MOST_THREADS, Reading, Still
+from crowdmask.jobs.batch.units import Done, Placing, Plan, Step, Unit, Worked, failed
 from crowdmask.jobs.batch.videos import Beating, Videos
 from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.networks import Networks, Pair
@@ -189,7 +188,7 @@ class Worker:
         mode = plan.batch.annotate or "unmasked"
         outputs: tuple[OutputFile, ...] = ()
         if plan.output.video and (mode == "all" or (mode == "unmasked" and counts.against)):
-            path = locations.annotated_file(plan.run, still.entry.source, Kind.PICTURE)
+            path = own_files.annotated_file(plan.run, still.entry.source, Kind.PICTURE)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 AnnotatedPicture(path, plan.output, zones=self._zones_of(still.entry)).write(result)

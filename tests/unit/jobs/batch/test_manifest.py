@@ -11,10 +11,19 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import SourceError
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State, natural_key, shard_of
+from crowdmask.jobs.batch.entries import (
+    Entry,
+    Identity,
+    Kind,
+    OutputFile,
+    Session,
+    State,
+    Totals,
+    natural_key,
+    shard_of,
+)
 from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest
 from crowdmask.jobs.batch.manifest_rows import PUT_META, meta_row
-from crowdmask.jobs.batch.standing import Session, Totals
 from crowdmask.records import Counts, Gap
 
 FULL = Entry(

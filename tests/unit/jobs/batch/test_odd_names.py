@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crowdmask.jobs.batch.entries import Kind, readable
-from crowdmask.jobs.batch.locations import annotated_file, faces_file_of, frames_file_of, summary_file_of
+from crowdmask.jobs.batch.own_files import annotated_file, faces_file_of, frames_file_of, summary_file_of
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.settings import OutputSettings
@@ -121,8 +121,7 @@ def test_a_copy_of_an_input_is_counted_as_well(tmp_path: Path) -> None:
 
 def test_other_settings_at_another_mount_are_the_same_settings(tmp_path: Path) -> None:
     """What a settings file holds decides, not where it lies; `--overwrite` decides nothing."""
-    from crowdmask.jobs.batch.digests import with_digests
-    from crowdmask.jobs.batch.units import Plan
+    from crowdmask.jobs.batch.units import Plan, with_digests
     from crowdmask.settings import AnalysisSettings
 
     def digest(**more: object) -> str:

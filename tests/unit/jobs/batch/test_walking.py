@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import SettingsError, SourceError
-from crowdmask.jobs.batch import walking
+from crowdmask.jobs.batch import inputs
 from crowdmask.jobs.batch.entries import Kind
-from crowdmask.jobs.batch.inputs import Inputs, asks_for_batch
-from crowdmask.jobs.batch.patterns import Selection
-from crowdmask.jobs.batch.walking import Found, Lost, Walk
+from crowdmask.jobs.batch.inputs import Found, Inputs, Lost, Selection, Walk, asks_for_batch
 from tests.unit.jobs.batch.cctv import batch, still
 
 
@@ -56,7 +54,7 @@ def test_natural_order_and_kinds(tmp_path: Path) -> None:
 
 
 def test_large_folders_come_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walking, "BLOCK", 4)
+    monkeypatch.setattr(inputs, "BLOCK", 4)
     touch(tmp_path, *(f"{n}.jpg" for n in range(10)))
     found = names(tmp_path)
     assert sorted(found) == sorted(f"{n}.jpg" for n in range(10))
