@@ -55,7 +55,7 @@ def test_as_json(crowdmask: Crowdmask, run: Path) -> None:
 
 
 def test_watching_ends_with_the_run(crowdmask: Crowdmask, run: Path) -> None:
-    holding = "from pathlib import Path; from crowdmask.jobs.batch.run_lock import RunLock\n"
+    holding = "from pathlib import Path; from crowdmask.jobs.batch.claims import RunLock\n"
     holding += f"with RunLock(Path({str(run)!r})):\n    print('held', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None

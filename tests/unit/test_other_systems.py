@@ -15,9 +15,9 @@ import pytest
 
 from crowdmask.errors import OutputError
 from crowdmask.jobs.batch import inputs, own_files
+from crowdmask.jobs.batch.claims import RunLock, holder_of
 from crowdmask.jobs.batch.entries import Kind
 from crowdmask.jobs.batch.inputs import Inputs
-from crowdmask.jobs.batch.run_lock import RunLock, holder_of
 from crowdmask.media import locking, parts
 from crowdmask.media.parts import commit, open_alone, part_of
 from tests.unit.jobs.batch.cctv import batch, night, rows

@@ -17,11 +17,11 @@ from typing import Any
 from crowdmask.engine.watching import zone_names
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import period_mode
-from crowdmask.jobs.batch.claims import Claims, put_aside, remove_empty
+from crowdmask.jobs.batch.claims import Claims, RunLock, put_aside, remove_empty
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, Tally, Totals, readable
 from crowdmask.jobs.batch.executors import InProcess, Processes
 from crowdmask.jobs.batch.inputs import Inputs, Selection, Walk
-from crowdmask.jobs.batch.journal import Journal
+from crowdmask.jobs.batch.journal import Disk, Journal, Pulse
 from crowdmask.jobs.batch.manifest import (
     META_DETECTIONS,
     META_NOTES,
@@ -35,12 +35,9 @@ from crowdmask.jobs.batch.manifest import (
     META_ZONE,
     Manifest,
 )
-from crowdmask.jobs.batch.measures import Measures
-from crowdmask.jobs.batch.planner import Planner, drop_unselected
-from crowdmask.jobs.batch.pulse import Disk, Pulse
+from crowdmask.jobs.batch.planner import Measures, Planner, drop_unselected
 from crowdmask.jobs.batch.queue import Queue
 from crowdmask.jobs.batch.run_energy import estimated
-from crowdmask.jobs.batch.run_lock import RunLock
 from crowdmask.jobs.batch.run_summary import settings_of
 from crowdmask.jobs.batch.salvage import open_manifest
 from crowdmask.jobs.batch.stores import open_store

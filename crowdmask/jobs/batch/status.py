@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdmask.errors import SourceError
+from crowdmask.jobs.batch.claims import Holder, holder_of
 from crowdmask.jobs.batch.entries import Kind, Session, Share, State, Totals
 from crowdmask.jobs.batch.manifest import (
     META_PERIODS,
@@ -21,7 +22,6 @@ from crowdmask.jobs.batch.manifest import (
     DamagedManifestError,
     Manifest,
 )
-from crowdmask.jobs.batch.run_lock import Holder, holder_of
 from crowdmask.results.run_folder import RunFolder
 
 JSON_VERSION = 1  # of what status --json prints; docs/schemas/status.schema.json describes it

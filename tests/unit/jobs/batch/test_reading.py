@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from crowdmask.jobs.batch import reading
+from crowdmask.jobs.batch import worker
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind
-from crowdmask.jobs.batch.reading import Reading, Still
+from crowdmask.jobs.batch.worker import Reading, Still
 from crowdmask.media.picture_kinds import decoded_bytes
 from tests.unit.jobs.batch.cctv import batch, night, rows, still
 
@@ -35,9 +35,9 @@ def test_no_more_is_decoded_than_there_is_room_for(
     entries: list[Entry], monkeypatch: pytest.MonkeyPatch, room: int, most: int
 ) -> None:
     """The one in hand, and those that fit; with room for none still one at a time."""
-    monkeypatch.setattr(reading, "MOST_BYTES", room)
+    monkeypatch.setattr(worker, "MOST_BYTES", room)
     held, worst, lock = [0], [0], threading.Lock()
-    decode = reading.decode_with_doubts
+    decode = worker.decode_with_doubts
 
     def counted(*args: Any) -> Any:
         with lock:
@@ -45,7 +45,7 @@ def test_no_more_is_decoded_than_there_is_room_for(
             worst[0] = max(worst[0], held[0])
         return decode(*args)
 
-    monkeypatch.setattr(reading, "decode_with_doubts", counted)
+    monkeypatch.setattr(worker, "decode_with_doubts", counted)
     with ThreadPoolExecutor(4) as pool:
         names = []
         for item in Reading(entries, lambda entry: entry, pool, 8):
@@ -57,7 +57,7 @@ def test_no_more_is_decoded_than_there_is_room_for(
 
 
 def test_what_is_given_up_holds_nobody_up(entries: list[Entry], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_BYTES", 1)
+    monkeypatch.setattr(worker, "MOST_BYTES", 1)
     with ThreadPoolExecutor(4) as pool:
         pictures = Reading(entries, lambda entry: entry, pool, 8)
         next(iter(pictures))
@@ -69,8 +69,8 @@ def test_a_large_picture_is_looked_at_by_itself_with_the_same_result(
 ) -> None:
     folder = night(tmp_path / "in", stills=9, frames=0)
     batch(folder, tmp_path / "together")
-    monkeypatch.setattr(reading, "ALONE_BYTES", 64 * 48 * 3)  # the larger of the two sizes
-    monkeypatch.setattr(reading, "MOST_BYTES", 1)
+    monkeypatch.setattr(worker, "ALONE_BYTES", 64 * 48 * 3)  # the larger of the two sizes
+    monkeypatch.setattr(worker, "MOST_BYTES", 1)
     batch(folder, tmp_path / "alone")
     assert rows(tmp_path / "alone" / "frames.csv") == rows(tmp_path / "together" / "frames.csv")
 

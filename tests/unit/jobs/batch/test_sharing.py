@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crowdmask.jobs.batch.entries import CONCLUSION, PIECES, Entry, Identity, Kind
-from crowdmask.jobs.batch.under_way import Task, VideoUnderWay
+from crowdmask.jobs.batch.queue import Task, VideoUnderWay
 from crowdmask.jobs.batch.units import Plan, Step
 from crowdmask.media.segments import Span
 

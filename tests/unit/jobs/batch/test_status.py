@@ -11,9 +11,9 @@ import pytest
 
 from crowdmask.errors import SourceError
 from crowdmask.jobs.batch import status as status_module
+from crowdmask.jobs.batch.claims import RunLock
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.manifest import META_PERIODS, META_PROGRESS, META_ROOT, Manifest
-from crowdmask.jobs.batch.run_lock import RunLock
 from crowdmask.jobs.batch.status import Failure, Phase, Rate, Watcher
 from crowdmask.jobs.forecast import Progress
 from crowdmask.records import Counts
