@@ -33,7 +33,7 @@ longer period rather than adding up what is left.
 What it does not protect from: somebody who adds files to a finished run and compares its two versions, or who runs it
 twice with different periods; the recordings themselves, where they are kept; and a period in which everybody is alike.
 
-On the disk in between, see jobs/batch/period_sums.py.
+On the disk in between, see jobs/batch/periods.py.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from crowdmask.cli import analyze
-from crowdmask.jobs.batch import run_energy
+from crowdmask.jobs.batch import assembly
 from crowdmask.runs.energy import Energy
 from tests.cli.conftest import Crowdmask
 from tests.schemas import assert_fits
@@ -88,7 +88,7 @@ def test_the_energy_of_a_run_adds_up_over_its_sessions(
         return found
 
     faces: list[int] = []
-    monkeypatch.setattr(run_energy, "measured", half_a_watt_hour)
+    monkeypatch.setattr(assembly, "measured", half_a_watt_hour)
     monkeypatch.setattr(analyze, "require_energy", lambda country: None)
     first = energy("--energy")
     (video,) = Path("run/videos").rglob("*.json")

@@ -48,10 +48,10 @@ META_SETTINGS = "settings"  # JSON: the settings by section
 META_SELECTION = "selection"  # JSON: inputs, include, exclude and shard
 META_DETECTIONS = "detections"  # name of the detections file, empty where none is kept
 META_WATCHED = "watched"  # JSON: the names of zones and lines that tables have columns for
-META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see period_sums.py
+META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see periods.py
 META_PROGRESS = "progress"  # JSON: how far the last session was when it last said so, see jobs/forecast.py
 META_NOTES = "notes"  # JSON: list of texts for the reader of the run
-META_ENERGY = "energy"  # JSON: what was estimated over the sessions with --energy, see run_energy.py
+META_ENERGY = "energy"  # JSON: what was estimated over the sessions with --energy, see assembly.py
 META_REVISION = "results_revision"  # of the program that made the results, see units.py
 
 _PAGE = 1000

@@ -19,8 +19,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crowdmask.errors import OutputError, SettingsError, SourceError
-from crowdmask.jobs.batch import period_mode
-from crowdmask.jobs.batch.assembly import people_of, write_detections, write_frames, write_persons
+from crowdmask.jobs.batch import periods
+from crowdmask.jobs.batch.assembly import (
+    WhatWasSeen,
+    people_of,
+    run_summary,
+    write_detections,
+    write_frames,
+    write_persons,
+)
 from crowdmask.jobs.batch.claims import OWN_FILES, holder_of
 from crowdmask.jobs.batch.entries import Entry, Kind, State, Totals, natural_key
 from crowdmask.jobs.batch.manifest import (
@@ -35,8 +42,7 @@ from crowdmask.jobs.batch.manifest import (
     META_ZONE,
     Manifest,
 )
-from crowdmask.jobs.batch.period_sums import PeriodSums
-from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
+from crowdmask.jobs.batch.periods import PeriodSums
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.parts import link_or_copy, part_of, writing
 from crowdmask.media.time_zones import zone_named
@@ -316,7 +322,7 @@ class _Joining:
                 f"{self.twice} inputs were counted by more than one of the runs, and sums cannot be taken apart: "
                 "join the shards of one split, each once"
             )
-        return period_mode.join([part.manifest for part in self.parts], manifest)
+        return periods.join([part.manifest for part in self.parts], manifest)
 
     def _put_meta(self, manifest: Manifest) -> None:
         first = self.parts[0]
@@ -347,7 +353,7 @@ class _Joining:
         plan = plan_of(manifest, run.path)
         weights = list({used.name: used for part in self.parts for used in part.weights}.values())
         if sums is not None:
-            summary = period_mode.close(plan, manifest, sums, weights, "finished", finished=True, seen=WhatWasSeen())
+            summary = periods.close(plan, manifest, sums, weights, "finished", finished=True, seen=WhatWasSeen())
         else:
             summary = self._counted(plan, manifest, weights)
         summary["merged_from"] = [part.name for part in self.parts]
@@ -388,6 +394,6 @@ def plan_of(manifest: Manifest, run: Path) -> Plan:
         section(TimeAndPlaceSettings, "time_and_place"),
         section(BatchSettings, "batch"),
         run / detections if detections else None,
-        aggregate=period_mode.settings_told(manifest.meta(META_PERIODS)),
+        aggregate=periods.settings_told(manifest.meta(META_PERIODS)),
         settings_digest=told.get("digest", ""),
     )

@@ -16,7 +16,8 @@ from typing import Any
 
 from crowdmask.engine.watching import zone_names
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
-from crowdmask.jobs.batch import period_mode
+from crowdmask.jobs.batch import periods
+from crowdmask.jobs.batch.assembly import estimated, settings_of
 from crowdmask.jobs.batch.claims import Claims, RunLock, put_aside, remove_empty
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, Tally, Totals, readable
 from crowdmask.jobs.batch.executors import InProcess, Processes
@@ -37,8 +38,6 @@ from crowdmask.jobs.batch.manifest import (
 )
 from crowdmask.jobs.batch.planner import Measures, Planner, drop_unselected
 from crowdmask.jobs.batch.queue import Queue
-from crowdmask.jobs.batch.run_energy import estimated
-from crowdmask.jobs.batch.run_summary import settings_of
 from crowdmask.jobs.batch.salvage import open_manifest
 from crowdmask.jobs.batch.stores import open_store
 from crowdmask.jobs.batch.units import (
@@ -99,7 +98,7 @@ def run_batch(
     """Do all that is not done yet, and leave the run folder whole as far as it goes."""
     run = RunFolder(plan.run)
     _refuse_own_folder(inputs, run)
-    period_mode.check_settings(plan)
+    periods.check_settings(plan)
     plan = with_digests(plan, weights, Placing(plan).zone.key)
     with RunLock(run.path):
         if not plan.batch.resume:

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from crowdmask.jobs.batch import period_mode
-from crowdmask.jobs.batch.assembly import DamagedResultError, people_of, write_detections, write_frames, write_persons
+from crowdmask.jobs.batch import periods
+from crowdmask.jobs.batch.assembly import (
+    DamagedResultError,
+    WhatWasSeen,
+    people_of,
+    run_summary,
+    write_detections,
+    write_frames,
+    write_persons,
+)
+from crowdmask.jobs.batch.counting import LooksInMemory
 from crowdmask.jobs.batch.entries import Entry, State
 from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.looks_in_memory import LooksInMemory
 from crowdmask.jobs.batch.manifest import Manifest
-from crowdmask.jobs.batch.period_sums import PeriodSums
+from crowdmask.jobs.batch.periods import PeriodSums
 from crowdmask.jobs.batch.planner import back_to_waiting
-from crowdmask.jobs.batch.run_summary import WhatWasSeen, run_summary
 from crowdmask.jobs.batch.units import Plan, Worked
 from crowdmask.results.persons import write_persons_parquet
 from crowdmask.results.run_folder import RunFolder
@@ -48,7 +55,7 @@ class Store(Protocol):
 
 def open_store(plan: Plan, manifest: Manifest, zone: ZoneInfo, journal: Journal) -> Store:
     """The store that the settings ask for; refuses a folder that holds a run of the other kind."""
-    sums = period_mode.period_sums(plan, manifest, RunFolder(plan.run), journal)
+    sums = periods.period_sums(plan, manifest, RunFolder(plan.run), journal)
     return FrameStore(plan, manifest, zone, journal) if sums is None else PeriodStore(plan, manifest, sums)
 
 
@@ -99,7 +106,7 @@ class FrameStore:
 
 
 class PeriodStore:
-    """Keeps sums by period; what it lets on the disk, and when, stands in period_sums.py."""
+    """Keeps sums by period; what it lets on the disk, and when, stands in periods.py."""
 
     tells_faces = False
 
@@ -133,7 +140,7 @@ class PeriodStore:
         self._memory.clear()
 
     def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
-        summary = period_mode.close(
+        summary = periods.close(
             self._plan, self._manifest, self._sums, list(weights), ending, finished=finished, seen=self._seen
         )
         return ComplianceStats(), summary

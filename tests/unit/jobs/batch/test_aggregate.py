@@ -19,7 +19,7 @@ from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.inputs import Inputs
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.merging import merge
-from crowdmask.jobs.batch.period_sums import PeriodSums
+from crowdmask.jobs.batch.periods import PeriodSums
 from crowdmask.jobs.batch.running import BatchOutcome, run_batch
 from crowdmask.jobs.batch.status import Watcher
 from crowdmask.jobs.batch.units import Plan, Worked

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crowdmask.jobs.batch import looks_in_memory
+from crowdmask.jobs.batch import counting
+from crowdmask.jobs.batch.counting import LooksInMemory, is_memory
 from crowdmask.jobs.batch.inputs import Inputs
-from crowdmask.jobs.batch.looks_in_memory import LooksInMemory, is_memory
 from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.running import FINISHED, INTERRUPTED, BatchOutcome, run_batch
 from crowdmask.jobs.batch.units import Plan
@@ -42,8 +42,8 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A memory file system of the test's own."""
     (tmp_path / "memory").mkdir()
     (tmp_path / "mounts").write_text(f"tmpfs {tmp_path / 'memory'} tmpfs rw,nosuid 0 0\n")
-    monkeypatch.setattr(looks_in_memory, "MEMORY", tmp_path / "memory")
-    monkeypatch.setattr(looks_in_memory, "MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(counting, "MEMORY", tmp_path / "memory")
+    monkeypatch.setattr(counting, "MOUNTS", tmp_path / "mounts")
     yield tmp_path / "memory"
 
 
@@ -105,7 +105,7 @@ def test_segments_give_the_counts_of_one_pass(film: Path, tmp_path: Path, worker
 def test_where_memory_is_short_a_video_is_counted_in_one_piece_and_it_says_so(
     film: Path, tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looks_in_memory, "FRAME_BYTES", 1 << 50)
+    monkeypatch.setattr(counting, "FRAME_BYTES", 1 << 50)
     outcome = counted(film, tmp_path / "run", follow=True)
     assert outcome.ending == FINISHED and outcome.totals.done == 1
     assert any("one piece" in note for note in outcome.summary["notes"]), outcome.summary["notes"]
@@ -169,7 +169,7 @@ def test_without_memory_of_its_own_it_counts_as_well(
     counted(film, tmp_path / "run", networks=pair(Seeing(stop, 40)), stop=stop)
     (folder,) = memory.iterdir()
     if taken == "nowhere":
-        monkeypatch.setattr(looks_in_memory, "MEMORY", tmp_path / "none")
+        monkeypatch.setattr(counting, "MEMORY", tmp_path / "none")
     elif taken == "by a link":
         folder.rename(tmp_path / "elsewhere")
         os.symlink(tmp_path / "elsewhere", folder)
@@ -205,7 +205,7 @@ def test_a_video_that_changes_between_two_segments_is_counted_as_it_then_is(
 
 def test_only_a_file_system_of_memory_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mounts").write_text("tmpfs /run tmpfs rw 0 0\n/dev/sda1 /dev/shm ext4 rw 0 0\n")
-    monkeypatch.setattr(looks_in_memory, "MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(counting, "MOUNTS", tmp_path / "mounts")
     assert is_memory(Path("/run")) and not is_memory(Path("/dev/shm")) and not is_memory(Path("/"))
-    monkeypatch.setattr(looks_in_memory, "MOUNTS", tmp_path / "none")
+    monkeypatch.setattr(counting, "MOUNTS", tmp_path / "none")
     assert not is_memory(Path("/run"))
