@@ -137,7 +137,7 @@ def soak(
         end = time.perf_counter() + rng.uniform(0.0, share)
         while process.poll() is None and time.perf_counter() < end:
             time.sleep(POLL_S)
-        if process.poll() is not None:
+        if process.poll() is not None or (how == "worker" and not _kill_worker(process, disturbed)):
             result.too_late += 1
             _finish(process)
             if result.too_late < MOST_TOO_LATE:
@@ -152,18 +152,8 @@ def soak(
 
 
 def _end(how: str, process: subprocess.Popen[bytes], run: Path) -> None:
-    if how in ("process", "clock"):
-        os.killpg(process.pid, signal.SIGKILL)
-    elif how == "worker":
-        workers = _workers_of(process.pid)
-        if workers:
-            before, end = _results(run), time.monotonic() + GOES_ON_S
-            os.kill(random.choice(workers), signal.SIGKILL)
-            while process.poll() is None and _results(run) < before + 2 and time.monotonic() < end:
-                time.sleep(POLL_S)
-            if process.poll() not in (None, 0):
-                raise SystemExit(f"the batch ended with {process.returncode} when a worker was killed")
-        with suppress(ProcessLookupError):
+    if how in ("process", "clock", "worker"):
+        with suppress(ProcessLookupError):  # without the worker that was killed it may have come to its end
             os.killpg(process.pid, signal.SIGKILL)
     elif how == "terminate":
         process.terminate()
@@ -180,6 +170,24 @@ def _end(how: str, process: subprocess.Popen[bytes], run: Path) -> None:
         raise SystemExit(f"the batch did not end by itself ({how})") from None
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # workers of one that ended at once
+
+
+def _kill_worker(process: subprocess.Popen[bytes], run: Path) -> bool:
+    """Kill one as soon as there is one, and see the batch go on without it. False where it ended before."""
+    while not (workers := _workers_of(process.pid)):
+        if process.poll() is not None:
+            return False
+        time.sleep(POLL_S)
+    before, end = _results(run), time.monotonic() + GOES_ON_S
+    try:
+        os.kill(random.choice(workers), signal.SIGKILL)
+    except ProcessLookupError:  # it has ended with the batch
+        return False
+    while process.poll() is None and _results(run) < before + 2 and time.monotonic() < end:
+        time.sleep(POLL_S)
+    if process.poll() not in (None, 0):
+        raise SystemExit(f"the batch ended with {process.returncode} when a worker was killed")
+    return True
 
 
 def _fill(run: Path, process: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,20 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREA
 ABORTED = 130
 
 
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Whatever takes the signals for itself meanwhile, they are answered as before when it is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Stop:
     """The first signal raises KeyboardInterrupt at the next breakable place, the second ends the process at once."""
 
@@ -28,12 +42,10 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
-        try:
+        with handlers_kept():
+            for number in SIGNALS:
+                signal.signal(number, self._handle)
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     @contextmanager
     def breakable(self) -> Iterator[None]:

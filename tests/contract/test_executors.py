@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crowdmask.errors import WeightsError
+from crowdmask.cli.main import EXIT_INTERRUPTED
+from crowdmask.errors import CrowdmaskError, WeightsError
 from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.executors import InProcess, Processes
+from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.units import Broken, Done, Executor, Plan, Step, Unit
 from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.jobs.networks import Pair
@@ -205,6 +210,39 @@ def test_killed_actors_cost_only_the_deadly_file(ray_cluster: Any, tmp_path: Pat
     assert (outcome.totals.done, outcome.totals.failed) == (9, 1)
     assert "died" in outcome.failures[0][1] and len(rows(tmp_path / "run" / "frames.csv")) == 9
     assert batch(folder, tmp_path / "run", networks=fakes, cluster="auto", workers=2).totals.done == 10
+
+
+@NEEDS_RAY
+def test_a_driver_that_is_asked_to_end_keeps_what_is_done_and_goes_on_later(ray_cluster: Any, tmp_path: Path) -> None:
+    folder, run = night(tmp_path / "in", stills=60, frames=0), tmp_path / "run"
+    address = ray_cluster.get_runtime_context().gcs_address
+    options = ("--cluster", address, "--threads", "1", "--workers", "2", "--window", "2", "--timezone", "UTC")
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.fake_networks",
+        "analyze",
+        str(folder),
+        "--out-dir",
+        str(run),
+        *options,
+    ]
+    slowly = {**os.environ, "PYTHONPATH": str(ROOT), "FAKE_MS": "200"}
+    with subprocess.Popen(command, cwd=ROOT, env=slowly, stderr=subprocess.DEVNULL) as driver:
+        while driver.poll() is None and not done_in(run):
+            time.sleep(0.05)
+        driver.terminate()
+        assert driver.wait(120) == EXIT_INTERRUPTED
+    assert 0 < done_in(run) < 60 and len(rows(run / "frames.csv")) == done_in(run)
+    assert all(node["Alive"] for node in ray_cluster.nodes())
+    assert subprocess.run(command, cwd=ROOT, env={**slowly, "FAKE_MS": "0"}, check=False).returncode == 0
+    assert len(rows(run / "frames.csv")) == 60
+
+
+def done_in(run: Path) -> int:
+    with suppress(CrowdmaskError), Manifest.reading(run / "manifest.sqlite") as manifest:
+        return manifest.totals().done
+    return 0
 
 
 def test_a_folder_that_is_not_shared_is_refused(tmp_path: Path) -> None:

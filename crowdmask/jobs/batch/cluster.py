@@ -27,7 +27,7 @@ from crowdmask.jobs.batch.units import Broken, Done, Plan, Unit
 from crowdmask.jobs.batch.worker import Worker
 from crowdmask.jobs.forecast import Beat
 from crowdmask.jobs.networks import Networks
-from crowdmask.jobs.stopping import Stop
+from crowdmask.jobs.stopping import Stop, handlers_kept
 from crowdmask.media.parts import writing
 from crowdmask.results.run_folder import RunFolder
 
@@ -100,7 +100,9 @@ class Cluster:
         if not self._was_connected:
             address = self._plan.batch.cluster
             try:
-                self._ray.init(address=address, log_to_driver=False, configure_logging=False)
+                # Ray would take SIGTERM for itself, and answer it by draining the machine's node for all who use it
+                with handlers_kept():
+                    self._ray.init(address=address, log_to_driver=False, configure_logging=False)
             except Exception as error:  # Ray has many ways to say that there is none
                 raise SettingsError(
                     f"no Ray cluster answers at {address} ({str(error).splitlines()[0]}): start one with "

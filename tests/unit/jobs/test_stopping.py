@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from crowdmask.jobs.stopping import Stop
+from crowdmask.jobs.stopping import Stop, handlers_kept
 
 
 def test_nothing_asked_nothing_broken_off() -> None:
@@ -35,6 +35,15 @@ def test_a_signal_elsewhere_waits_for_the_next_such_place() -> None:
         with pytest.raises(KeyboardInterrupt), stop.breakable():
             done.append("not begun")
     assert done == ["a row, written to its end"]
+
+
+def test_a_library_that_takes_the_signals_does_not_keep_them() -> None:
+    stop = Stop()
+    with stop.on_signals():
+        with handlers_kept():
+            signal.signal(signal.SIGTERM, lambda number, frame: pytest.fail("the library answered"))
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.asked
 
 
 def test_the_handlers_before_are_put_back() -> None:
