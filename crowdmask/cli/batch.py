@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crowdmask.cli.analyze import quiet_networks
-from crowdmask.cli.closing import JSON_VERSION
+from crowdmask.cli.closing import JSON_VERSION, compliance_lines
 from crowdmask.cli.config import build
 from crowdmask.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
 from crowdmask.cli.progress import BatchProgress, Display, logging_to_stderr, say, say_at_once
@@ -34,7 +34,7 @@ from crowdmask.settings import (
     RuntimeSettings,
     TimeAndPlaceSettings,
 )
-from crowdmask.words import interval_words, moment_words, percent, plural
+from crowdmask.words import moment_words, percent, plural
 
 if TYPE_CHECKING:
     from crowdmask.jobs.networks import Networks
@@ -177,23 +177,17 @@ def _print_headline(outcome: BatchOutcome) -> None:
     if not stats.judged:
         _line("compliance", "no face could be judged")
         return
-    if not outcome.run.frames.is_file():
-        _line("so far", f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask")
+    found = outcome.headline
+    if found is None:
+        judged = plural(stats.judged, "judged face")
+        _line("so far", f"{percent(stats.compliance)} of {judged} wore a mask, frame by frame")
         return
-    from crowdmask.results.headline import headline
-
     zone = zone_named(str(outcome.summary.get("timezone") or machine_zone_name()))
-    found = headline(outcome.run.frames, zone)
-    total = found.total
-    if total.people is not None:
-        people = total.people
-        _line("people", f"{people.faces:,}, at most {total.most_at_once:,} at once: {people.in_words}")
-        rate, interval = percent(people.compliance), interval_words(total.people_interval)
-        judged = plural(people.judged, "judged person", "judged people")
-        _line("compliance", f"{rate} of {judged} wore a mask (95 % interval {interval})")
-    if total.weighted_by != "people":
-        rate, interval = percent(total.compliance), interval_words(total.interval)
-        _line("compliance", f"{rate} wore a mask, by time in view (95 % interval {interval})")
+    people = found.total.people
+    if people is not None:
+        _line("people", f"{people.faces:,}, at most {found.total.most_at_once:,} at once: {people.in_words}")
+    for said in compliance_lines(outcome.summary):
+        _line("compliance", said)
     worst = found.worst
     if worst is not None:
         when = f" at {moment_words(worst.at.astimezone(zone))}" if worst.at is not None else ""

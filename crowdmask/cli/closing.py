@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from pathlib import PurePath
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ LABEL_WIDTH = 12
 STAGE_WIDTH = 16
 
 
-JSON_VERSION = 3  # of what --json prints; docs/schemas/analyze.schema.json describes it
+JSON_VERSION = 4  # of what --json prints; docs/schemas/analyze.schema.json describes it
 
 
 def print_json(outcomes: Sequence[Outcome], *, detections: str | None, not_begun: int, code: int) -> None:
@@ -145,6 +146,28 @@ def _compliance(stats: ComplianceStats, people: PeopleStats | None) -> str:
         return "no face could be judged"
     how = ", frame by frame" if stats.frames > 1 else ""
     return f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask{how}"
+
+
+def compliance_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The headline of a run as its summary has it: of people where some were followed, and of all its faces.
+
+    `status`, `merge` and the closing lines of a batch print these same lines.
+    """
+    said = []
+    people, found = summary.get("people") or {}, summary.get("compliance") or {}
+    of_people = people.get("compliance") or {}
+    if of_people.get("rate") is not None:
+        judged = plural(people["judged"], "judged person", "judged people")
+        said.append(f"{percent(of_people['rate'])} of {judged} wore a mask{_interval(of_people)}")
+    if found.get("rate") is not None and found["weighted_by"] != "people":
+        how = "by time in view" if found["weighted_by"] == "time" else "frame by frame"
+        said.append(f"{percent(found['rate'])} wore a mask, {how}{_interval(found)}")
+    return said or ["no face could be judged"]
+
+
+def _interval(rates: Mapping[str, Any]) -> str:
+    low, high = rates.get("low"), rates.get("high")
+    return "" if low is None or high is None else f" (95 % interval {interval_words((low, high))})"
 
 
 def print_zones(found: ZoneStats | None) -> None:

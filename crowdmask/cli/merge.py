@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crowdmask.words import percent, plural
+from crowdmask.words import plural
 
 EPILOG = """\b
 Examples:
@@ -33,6 +33,7 @@ def command(*, runs: tuple[Path, ...], out: Path, annotated: bool, quiet: bool, 
     inputs. An input that several runs have done is taken once where it is the same file, and refused where it is not.
     The runs themselves stay as they are.
     """
+    from crowdmask.cli.closing import compliance_lines
     from crowdmask.jobs.batch.merging import merge
 
     merged = merge(runs, out, annotated=annotated)
@@ -44,5 +45,7 @@ def command(*, runs: tuple[Path, ...], out: Path, annotated: bool, quiet: bool, 
     failed = f", {totals.failed:,} failed" if totals.failed else ""
     click.secho(str(merged.run.path), bold=True)
     click.echo(f"  {plural(len(runs), 'run')} joined: {plural(totals.done, 'input')} done{failed}")
-    compliance = f", compliance {percent(totals.counts.compliance)}" if totals.counts.faces else ""
-    click.echo(f"  {plural(totals.frames, 'frame')}{compliance}")
+    click.echo(f"  {plural(totals.frames, 'frame')}")
+    summary = merged.run.read_summary()
+    for said in compliance_lines(summary) if "compliance" in summary else ():
+        click.echo(f"  {said}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crowdmask.errors import SourceError
 from crowdmask.words import percent, plural
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ def print_status(status: Status, *, every_failure: bool) -> None:
         _line("frames", f"{totals.frames:,}; faces are counted by period only, when the run is finished")
     else:
         counts = totals.counts
-        words = f"{counts.masked:,} masked, {counts.unmasked:,} unmasked, {counts.unknown:,} unknown"
-        _line("frames", f"{totals.frames:,}, {counts.faces:,} faces: {words}; compliance {percent(counts.compliance)}")
+        _line("frames", f"{totals.frames:,}, {plural(counts.faces, 'face')} in them: {counts.in_words}")
+        for said in _compliance(status):
+            _line("compliance", said)
     _line("disk", f"{status.free_bytes / 1e9:,.1f} GB free of {status.disk_bytes / 1e9:,.1f} GB")
     shown = status.failures if every_failure else status.failures[:MOST_FAILURES]
     for failure in shown:
@@ -90,6 +92,25 @@ def print_status(status: Status, *, every_failure: bool) -> None:
     folders = status.inputs(Kind.FOLDER, State.FAILED)
     if folders:
         click.echo(f"  {plural(folders, 'folder')} could not be read: what is in them is not among the inputs")
+
+
+def _compliance(status: Status) -> list[str]:
+    """As the summary has it, where that is of these very counts; a batch under way has sums over frames alone."""
+    from crowdmask.cli.closing import compliance_lines
+    from crowdmask.results.run_folder import RunFolder
+
+    counts = status.totals.counts
+    of_these = {"frames": status.totals.frames, "faces": counts.faces, **counts.by_word}
+    try:
+        summary = RunFolder(status.run).read_summary()
+    except SourceError:  # it is being written, or damaged: the manifest says enough
+        summary = {}
+    if of_these.items() <= (summary.get("counts") or {}).items():
+        return compliance_lines(summary)
+    if not counts.judged:
+        return ["no face was judged so far"]
+    judged = plural(counts.judged, "judged face")
+    return [f"{percent(counts.compliance)} of {judged} wore a mask so far, frame by frame"]
 
 
 def _phase(status: Status) -> str:

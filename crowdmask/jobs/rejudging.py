@@ -24,6 +24,7 @@ from crowdmask.engine.following import OUTCOMES, rules_of
 from crowdmask.engine.verdicts import against, decide, not_asked, sureness
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.geometry import face_sizes
+from crowdmask.media.time_zones import zone_named
 from crowdmask.records import Faces, Frame, FrameResult, SourceKind, Stream
 from crowdmask.results.columns import no_formula, unguarded
 from crowdmask.results.csv_part import CsvPart, decimals
@@ -407,12 +408,19 @@ def _write_summary(
 ) -> None:
     told = {key: value for key, value in given.summary.items() if key not in ("zones", "lines", "compliance")}
     stats = found.stats
-    of_people = (given.summary.get("compliance") or {}).get("weighted_by") == "people"
+    if given.source is None and stats.judged:
+        from crowdmask.results.headline import headline
+
+        zone = zone_named(str(told.get("timezone") or "UTC"))
+        compliance = headline(outputs["frames_csv"], zone, separate=settings.sets_apart).compliance
+    else:
+        of_people = (given.summary.get("compliance") or {}).get("weighted_by") == "people"
+        compliance = compliance_of(stats, found.people.counts if of_people else None)
     notes = [*(told.get("notes") or []), f"judged anew from {given.detections.name}, no network having run"]
     written = {
         **told,
         "counts": counts_of(stats),
-        "compliance": compliance_of(stats, found.people.counts if of_people else None),
+        "compliance": compliance,
         "worst_moments": [moment.as_dict() for moment in stats.worst_moments],
         "settings": {**told["settings"], "analysis": settings.as_dict()},
         "notes": list(dict.fromkeys(notes)),

@@ -18,10 +18,21 @@ class Headline:
     total: StatisticsRow
     worst: Moment | None
 
+    @property
+    def compliance(self) -> dict[str, float | str | None]:
+        """As the run's summary has it."""
+        total = self.total
+        low, high = total.interval or (None, None)
+        rates = {"rate": total.compliance, "low": low, "high": high}
+        return {
+            **{name: None if value is None else round(value, 6) for name, value in rates.items()},
+            "weighted_by": total.weighted_by,
+        }
 
-def headline(frames: Path, zone: ZoneInfo, threads: int = 0) -> Headline:
-    """The same figures as the report's and the statistics' rows of totals."""
-    with FramesTable([frames], threads=threads) as table:
+
+def headline(frames: Path, zone: ZoneInfo, *, separate: bool | None = None, threads: int = 0) -> Headline:
+    """The same figures as the report's and the statistics' rows of totals; `separate` as in FramesTable."""
+    with FramesTable([frames], threads=threads, separate=separate) as table:
         precision = precision_of(table)
         total = Total(TOTAL)
         for row in statistics_rows(table, Width.parse("1d"), zone, empty=False, precision=precision):

@@ -47,7 +47,16 @@ def rows(path: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def rates(masked: int, unmasked: int, incorrect: int) -> dict[str, float]:
+IN_STATISTICS = {
+    "rate": "compliance",
+    "low": "compliance_low",
+    "high": "compliance_high",
+    "weighted_by": "weighted_by",
+}
+OUTCOMES = ("masked", "unmasked", "incorrect")
+
+
+def rates(masked: float, unmasked: float, incorrect: float) -> dict[str, float]:
     return {"unmasked": masked / (masked + unmasked + incorrect), "separate": masked / (masked + unmasked)}
 
 
@@ -102,9 +111,23 @@ def test_a_batch_of_followed_people_and_stills(how: str, crowdmask: Crowdmask, m
         counts = [int(row[word]) for word in ("masked", "unmasked", "incorrect")]
         assert row["compliance"] == f"{rates(*counts)[how]:.4f}", row
     counts = [told["counts"][word] for word in ("masked", "unmasked", "incorrect")]
-    of_frames = {"rate": pytest.approx(rates(*counts)[how], abs=1e-6), "low": None, "high": None}
-    assert told["compliance"] == {**of_frames, "weighted_by": "frames"}  # as of a still nobody can say people
-    status = crowdmask("status", "run").out
-    assert f"{100 * rates(*counts)[how]:.1f} %" in status
+    total = json.loads(crowdmask("stats", "run", "--every", "1d", "--by", "none", "--format", "json", "--total").out)[
+        "rows"
+    ][-1]
+    of_stats = {key: total[name] for key, name in IN_STATISTICS.items()}
+    assert told["compliance"] == of_stats and of_stats["weighted_by"] == "time"  # as of a still nobody can say people
+    weighed = [0.0, 0.0, 0.0]  # the lone still stands for a minute, each frame of the videos for 0.04 s
+    for row in rows("run/frames.csv"):
+        stands_s = 60 if row["source"] == "room.png" else 0.04
+        weighed = [sum_s + stands_s * int(row[word]) for sum_s, word in zip(weighed, OUTCOMES, strict=True)]
+    assert of_stats["rate"] == pytest.approx(rates(*weighed)[how], abs=2e-3)
+    assert of_stats["rate"] != pytest.approx(rates(*counts)[how], abs=2e-2)
+    closing, status = (
+        [line.strip() for line in said.splitlines()] for said in (ran.out, crowdmask("status", "run").out)
+    )
+    rate = f"{100 * of_stats['rate']:.1f} % wore a mask, by time in view (95 % interval "
+    headlines = [line for line in closing if line.startswith("compliance")]
+    assert len(headlines) == 2 and "judged people wore a mask (95 % interval" in headlines[0] and rate in headlines[1]
+    assert [line for line in status if line.startswith("compliance")] == headlines
     again = crowdmask("analyze", "in", "--out-dir", "run", "--incorrect", how, "--no-video", networks=networks)
     assert again.code == 0 and "analysed with other settings" not in again.err

@@ -17,6 +17,9 @@ def test_shards_join_into_the_run_of_one_machine(crowdmask: Crowdmask, here: Pat
     ran = crowdmask("merge", "part1", "part2", "--out", "joined")
     assert ran.code == 0 and ran.err == ""
     assert "2 runs joined: 6 inputs done" in ran.out
+    (headline,) = (line for line in ran.out.splitlines() if "wore a mask, by time in view (95 % interval " in line)
+    for run in ("whole", "joined"):
+        assert headline.strip() in crowdmask("status", run).out
     assert (here / "joined/frames.csv").read_bytes() == (here / "whole/frames.csv").read_bytes()
     again = crowdmask("merge", "part1", "part2", "--out", "joined")
     assert again.code == 1 and len(again.lines) == 1 and "it is there already" in again.err

@@ -43,7 +43,8 @@ def test_in_words(crowdmask: Crowdmask, run: Path) -> None:
     assert "1 (3.3 %): 1 picture" in lines["done"]
     assert "4: 4 pictures" in lines["left"]
     assert "about 6 min" in lines["time"]
-    assert "3 masked, 1 unmasked, 0 unknown; compliance 75.0 %" in lines["frames"]
+    assert "4 faces in them: 3 masked, 1 unmasked, 0 unknown" in lines["frames"]
+    assert "75.0 % of 4 judged faces wore a mask so far, frame by frame" in lines["compliance"]
     assert ran.out.count("torn: save it anew (tried 3 times)") == 20 and "and 5 more: -v lists them all" in ran.out
     assert crowdmask("status", run, "-v").out.count("torn: save it anew") == 25
 

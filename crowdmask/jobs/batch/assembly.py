@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from crowdmask.errors import CrowdmaskError, SettingsError
@@ -46,6 +46,9 @@ from crowdmask.runs.energy import measured
 from crowdmask.tracking.zones import ZoneNames
 from crowdmask.tracking.zones_file import read_zones
 from crowdmask.words import MONTHS, plural
+
+if TYPE_CHECKING:
+    from crowdmask.results.headline import Headline
 
 
 class DamagedResultError(CrowdmaskError):
@@ -291,15 +294,16 @@ def run_summary(
     weights: Sequence[WeightsUsed],
     ending: str,
     finished_at: str,
+    found: Headline | None = None,
 ) -> dict[str, Any]:
+    """The summary as plain values; `found` is what the frames say of all time, None where no face was judged."""
     totals = manifest.totals()
-    only_videos = totals.done == totals.videos_done
     failures = [
         {"source": entry.source, "reason": entry.error, "attempts": entry.attempts}
         for entry, _ in zip(manifest.in_order(State.FAILED), range(MOST_LISTED), strict=False)
     ]
     return {
-        "schema_version": 2,
+        "schema_version": 3,
         "schemas": {"frames_csv": FRAMES.version},
         "input_root": str(plan.root),
         "timezone": manifest.meta(META_ZONE) or "",
@@ -316,7 +320,7 @@ def run_summary(
         **(seen.zones.as_dict() if plan.analysis.zones is not None else {}),
         "counts": counts_of(stats),
         "no_faces": seen.no_faces,
-        "compliance": compliance_of(stats, seen.people.counts if only_videos and plan.analysis.follow else None),
+        "compliance": compliance_of(stats) if found is None else found.compliance,
         "peak": None if stats.peak is None else stats.peak.as_dict(),
         "worst_moments": [moment.as_dict() for moment in stats.worst_moments],
         "captured_from": dict(sorted(seen.timed_by.items())),

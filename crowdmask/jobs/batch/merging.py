@@ -43,6 +43,7 @@ from crowdmask.jobs.batch.manifest import (
     Manifest,
 )
 from crowdmask.jobs.batch.periods import PeriodSums
+from crowdmask.jobs.batch.stores import headline_of
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.media.parts import link_or_copy, part_of, writing
 from crowdmask.media.time_zones import zone_named
@@ -373,7 +374,10 @@ class _Joining:
             if plan.analysis.follow and name.lower().endswith(".parquet"):
                 write_persons_parquet(run.persons, of_run=True)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return run_summary(plan, manifest, stats, seen, weights=weights, ending="finished", finished_at=now)
+        found = headline_of(plan, stats, zone_named(manifest.meta(META_ZONE) or "UTC"))
+        return run_summary(
+            plan, manifest, stats, seen, weights=weights, ending="finished", finished_at=now, found=found
+        )
 
 
 def plan_of(manifest: Manifest, run: Path) -> Plan:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crowdmask.engine.watching import zone_names
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
@@ -39,7 +39,7 @@ from crowdmask.jobs.batch.manifest import (
 from crowdmask.jobs.batch.planner import Measures, Planner, drop_unselected
 from crowdmask.jobs.batch.queue import Queue
 from crowdmask.jobs.batch.salvage import open_manifest
-from crowdmask.jobs.batch.stores import open_store
+from crowdmask.jobs.batch.stores import Closed, open_store
 from crowdmask.jobs.batch.units import (
     RESULTS_REVISION,
     Broken,
@@ -58,6 +58,9 @@ from crowdmask.jobs.stopping import Stop
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed
+
+if TYPE_CHECKING:
+    from crowdmask.results.headline import Headline
 
 FINISHED, INTERRUPTED, DISK_FULL = "finished", "interrupted", "disk almost full"
 PAGE, LOOK_S = 256, 0.2
@@ -83,6 +86,7 @@ class BatchOutcome:
     stats: ComplianceStats
     failures: tuple[tuple[str, str], ...]  # the first of them: source and reason
     summary: dict[str, Any]
+    headline: Headline | None = None  # as in Closed
 
 
 def run_batch(
@@ -474,19 +478,18 @@ class _Batch:
     def _close(self, ending: str) -> BatchOutcome:
         """Put the run's files together out of what is done, however the work ended."""
         manifest, run = self.manifest, self.run_folder
-        stats = ComplianceStats()
-        summary: dict[str, Any] = {}
+        closed = Closed(ComplianceStats(), {})
         self.phase = Phase.FINISHING
         self._moved()
         self._put_session(ending)
         try:
-            stats, summary = self.store.close(self.weights, ending, finished=ending == FINISHED)
-            manifest.put_meta(META_NOTES, json.dumps(summary["notes"]))
+            closed = self.store.close(self.weights, ending, finished=ending == FINISHED)
+            manifest.put_meta(META_NOTES, json.dumps(closed.summary["notes"]))
         except OutputError as error:
             if ending != DISK_FULL:
                 raise
             self.journal.tell(f"{error}; what is done is kept in the manifest")
-        for note in summary.get("notes", ()) if self.says_notes else ():
+        for note in closed.summary.get("notes", ()) if self.says_notes else ():
             self.journal.tell(note)
         if ending == FINISHED:
             remove_empty(run.parts)
@@ -494,7 +497,7 @@ class _Batch:
         self.journal.note("ends", how=ending, done=totals.done, failed=totals.failed, left=totals.left)
         failures = tuple((e.source, e.error) for e in islice(manifest.in_order(State.FAILED), PAGE))
         wall_s = time.monotonic() - self.begun
-        return BatchOutcome(run, ending, totals, tally, wall_s, stats, failures, summary)
+        return BatchOutcome(run, ending, totals, tally, wall_s, closed.stats, failures, closed.summary, closed.headline)
 
 
 def _now() -> str:

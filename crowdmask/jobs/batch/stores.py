@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from crowdmask.jobs.batch import periods
@@ -30,6 +31,18 @@ from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import WeightsUsed, write_summary
 
+if TYPE_CHECKING:
+    from crowdmask.results.headline import Headline
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What a run's files say."""
+
+    stats: ComplianceStats
+    summary: dict[str, Any]
+    headline: Headline | None = None  # None where no face was judged, or only counts by period are kept
+
 
 class Store(Protocol):
     """Takes what comes of units, each in one transaction, and makes the run's files of it."""
@@ -48,8 +61,8 @@ class Store(Protocol):
         """All is done: write down what was held back."""
         ...
 
-    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
-        """Write the run's files out of what is done, however the work ended; the statistics and the summary."""
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> Closed:
+        """Write the run's files out of what is done, however the work ended."""
         ...
 
 
@@ -77,13 +90,14 @@ class FrameStore:
     def finish(self) -> None:
         """Nothing is held back."""
 
-    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> Closed:
         plan, manifest, run = self._plan, self._manifest, RunFolder(self._plan.run)
         stats, seen = self._write_tables()
+        found = headline_of(plan, stats, self._zone)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        summary = run_summary(plan, manifest, stats, seen, weights=weights, ending=ending, finished_at=now)
+        summary = run_summary(plan, manifest, stats, seen, weights=weights, ending=ending, finished_at=now, found=found)
         write_summary(run.summary, summary)
-        return stats, summary
+        return Closed(stats, summary, found)
 
     def _write_tables(self) -> tuple[ComplianceStats, WhatWasSeen]:
         """frames.csv and the detections; what cannot be trusted any more is left out, and waits for the next start."""
@@ -103,6 +117,16 @@ class FrameStore:
             except DamagedResultError as error:
                 self._journal.tell(f"{error}: start the same command again, which does it anew")
                 manifest.put([back_to_waiting(error.entry)])
+
+
+def headline_of(plan: Plan, stats: ComplianceStats, zone: ZoneInfo) -> Headline | None:
+    """Of the run's frames.csv, which was just written and whose summary is not there yet."""
+    if not stats.judged:
+        return None
+    from crowdmask.results.headline import headline
+
+    frames, separate = RunFolder(plan.run).frames, plan.analysis.sets_apart
+    return headline(frames, zone, separate=separate, threads=plan.runtime.threads)
 
 
 class PeriodStore:
@@ -139,8 +163,8 @@ class PeriodStore:
         self._sums.finish()
         self._memory.clear()
 
-    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> tuple[ComplianceStats, Any]:
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> Closed:
         summary = periods.close(
             self._plan, self._manifest, self._sums, list(weights), ending, finished=finished, seen=self._seen
         )
-        return ComplianceStats(), summary
+        return Closed(ComplianceStats(), summary)

@@ -36,6 +36,7 @@ from crowdmask.results.timeline.damage import find_damage, read_header
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS, ROUNDED_US, damaged, people_sql, persons_beside
 from crowdmask.results.timeline.sql import first_line, sql_path, sql_text, sql_unguarded
 from crowdmask.results.timeline.zone_columns import NO_ZONES, ZoneColumns, zone_names
+from crowdmask.settings import RuntimeSettings
 from crowdmask.verdicts import WORDS, Counts, Share, verdicts_that_are
 
 MEMORY = "1GB"
@@ -92,6 +93,7 @@ class FramesTable:
     words after `people_`):
 
     - `separate` says whether masks wrongly worn are in no rate, as the analysis had it; then `against` lacks them.
+      It stands in the summaries beside the files, unless it is given, as by whoever is about to write them.
     - `source` is kept only with `by_source` and for frames without a time, whose `minute` is NULL. With several files
       it is prefixed by the run it belongs to. Outside of `begin` to `end` nothing is counted.
     - `recorded_us` is the time that the frames stand for; `masked_us` that time multiplied by the faces that count for
@@ -116,15 +118,16 @@ class FramesTable:
         end: datetime | None = None,
         threads: int = 0,
         memory: str = MEMORY,
+        separate: bool | None = None,
     ) -> None:
         self.paths = list(paths)
         self.by_source, self.begin, self.end = by_source, begin, end
-        self.separate = sets_apart(self.paths)
+        self.separate = sets_apart(self.paths) if separate is None else separate
         self.zones = NO_ZONES  # those of the files are known when it is entered
         self.against = " + ".join(verdict.word for verdict in verdicts_that_are(Share.AGAINST, separate=self.separate))
         self._keep_seconds = keep_seconds
         self._stand_us = round(stand_s * SECOND_US)
-        self._threads, self._memory = threads or len(os.sched_getaffinity(0)), memory
+        self._threads, self._memory = RuntimeSettings(threads=threads).cores, memory
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
