@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -22,6 +23,13 @@ def checked_picture(image: object) -> NDArray[np.uint8]:
         shape = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise SourceError(f"a frame must be an array (height, width, 3) of uint8 in BGR, it is {shape}: convert it")
     return image
+
+
+def _no_source(given: object) -> SourceError:
+    return SourceError(
+        f"{reprlib.repr(given)} is no source: give a path, a camera's number, a stream's address, "
+        "a picture as an array, or an iterable of paths or arrays"
+    )
 
 
 class Analyzer:
@@ -59,13 +67,17 @@ class Analyzer:
             yield from self._frames(iter([source]), Stream("array", SourceKind.PICTURE), fps)
         elif isinstance(source, (str, os.PathLike, int)):
             yield from self._file(source)
+        elif isinstance(source, bytes) or not isinstance(source, Iterable):
+            raise _no_source(source)
         else:
             coming = iter(source)
             for first in coming:
                 if isinstance(first, np.ndarray):
                     yield from self._frames(chain([first], coming), Stream("arrays"), fps)
-                else:
+                elif isinstance(first, (str, os.PathLike, int)):
                     yield from self._file(first)
+                else:
+                    raise _no_source(first)
 
     def _frames(self, images: Iterator[Given], stream: Stream, fps: float) -> Iterator[FrameResult]:
         """Following waits for what comes after a frame, so the pictures of what it holds back are kept until then."""

@@ -131,6 +131,13 @@ def test_followed_arrays_have_their_pictures() -> None:
     assert all(np.array_equal(result.frame.image, image) for result, image in zip(results, images, strict=True))
 
 
+@pytest.mark.parametrize("given", [5.5, None, b"a.mp4", [2.5], object], ids=str)
+def test_what_is_no_source_is_named_with_what_would_be(given: Any) -> None:
+    with pytest.raises(SourceError, match=r"is no source: give a path, a camera's number, .* arrays$") as said:
+        next(fake().stream(given))
+    assert repr(given[0] if isinstance(given, list) else given) in str(said.value) and "\n" not in str(said.value)
+
+
 def test_what_is_no_picture_is_named() -> None:
     with pytest.raises(SourceError, match=r"uint8 in BGR, it is float64 \(4, 4\)"):
         next(fake().stream(np.zeros((4, 4))))  # type: ignore[arg-type]
