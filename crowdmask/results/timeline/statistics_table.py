@@ -13,7 +13,7 @@ from crowdmask.results.timeline.statistics_columns import STATISTICS
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, TotalRow
 from crowdmask.results.timeline.zone_columns import WAYS
 from crowdmask.results.zone_stats import ZoneStats, ZoneSums
-from crowdmask.verdicts import WORDS
+from crowdmask.verdicts import WORDS, Counts
 from crowdmask.words import duration, natural, percent
 
 HEADS = ("from", "camera", "counts", "masked", "unmasked", "unknown", "rate", "95 %", "cover")
@@ -22,6 +22,7 @@ ZONE_HEADS = ("zone", "camera", *WORDS, "rate", "95 %", "stay")
 FACES_HEADS = ("zone, faces", "camera", *WORDS, "rate")  # where nobody was followed
 LINE_HEADS = ("line", "camera", "way", *WORDS, "rate")
 _LEFT_HEADS = ("from", "zone", "zone, faces", "line", "camera", "counts", "way")  # words; the others are numbers
+NOTE = "unmasked 7+2: 7 unmasked and 2 whose mask is worn incorrectly"  # a column more would be wider than WIDTH
 _ROWS_AHEAD = 200  # columns are aligned on the first rows, so that a long table begins at once
 _LEAST_CAMERA = 8
 _SHOWN = dict.fromkeys((*range(32), 127), "�")  # a file name must not drive the terminal
@@ -35,6 +36,8 @@ def write_table(rows: Iterable[StatisticsRow], file: TextIO, table: Table[Statis
     with_year = len({row.start.year for row in ahead if row.start is not None}) > 1
     first = [_cells(row, with_year=with_year) for row in ahead]
     _write_aligned(HEADS, first, (_cells(row, with_year=with_year) for row in source), file)
+    if places.are_incorrect:
+        file.write(f"\n{NOTE}\n")
     for heads, cells in places.tables():
         file.write("\n")
         _write_aligned(heads, cells, (), file)
@@ -63,6 +66,8 @@ def _line(heads: Sequence[str], cells: Sequence[str], widths: Sequence[int]) -> 
 def write_markdown(rows: Iterable[StatisticsRow], file: TextIO, table: Table[StatisticsRow] = STATISTICS) -> None:
     places = _Places()
     _write_markdown(HEADS, (_cells(row, with_year=True) for row in places.watch(rows)), file)
+    if places.are_incorrect:
+        file.write(f"\n{NOTE}\n")
     for heads, cells in places.tables():
         file.write("\n")
         _write_markdown(heads, cells, file)
@@ -85,6 +90,7 @@ class _Places:
     def __init__(self) -> None:
         self._by_camera: dict[str, ZoneStats] = {}
         self._followed: set[str] = set()
+        self.are_incorrect = False  # some of those in the rows
 
     def watch(self, rows: Iterable[StatisticsRow]) -> Iterator[StatisticsRow]:
         for row in rows:
@@ -93,6 +99,7 @@ class _Places:
                 self._by_camera[camera] = self._by_camera.get(camera, ZoneStats()) + row.places
                 if row.followed_frames:
                     self._followed.add(camera)
+            self.are_incorrect |= _shown_counts(row).incorrect > 0
             yield row
 
     def tables(self) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
@@ -140,14 +147,19 @@ def _ends(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else "-".join(f"{100 * end:.0f}" for end in interval)
 
 
+def _shown_counts(row: StatisticsRow) -> Counts:
+    return row.appearances if row.weighted_by == "people" else row.counts
+
+
 def _cells(row: StatisticsRow, *, with_year: bool) -> tuple[str, ...]:
-    of_people = row.weighted_by == "people"
-    counts = row.appearances if of_people else row.counts
+    counts = _shown_counts(row)
     return (
         "" if row.start is None else _time(row.start, with_year=with_year),
         " ".join((row.camera, row.source)).strip().translate(_SHOWN),
-        "people" if of_people else "faces",
-        *_numbers((counts.masked, counts.unmasked, counts.unknown)),
+        "people" if row.weighted_by == "people" else "faces",
+        f"{counts.masked:,}",
+        f"{counts.unmasked:,}" + (f"+{counts.incorrect:,}" if counts.incorrect else ""),
+        f"{counts.unknown:,}",
         _percent(row.compliance),
         _ends(row.interval),
         _percent(row.coverage, 0),

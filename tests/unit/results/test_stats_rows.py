@@ -8,6 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -26,7 +27,7 @@ from crowdmask.results.timeline.statistics_columns import PEOPLE_SHARES, STATIST
 from crowdmask.results.timeline.statistics_files import write_csv, write_json
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, statistics_rows
 from crowdmask.results.timeline.statistics_table import write_markdown, write_table
-from crowdmask.verdicts import WORDS
+from crowdmask.verdicts import WORDS, Verdict
 from tests.unit.results.frames_csvs import Row, write_frames, write_run
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -388,6 +389,22 @@ def test_the_files_of_the_statistics(tmp_path: Path) -> None:
     text = io.StringIO()
     write_table(rows, text)
     assert "66.7%" not in text.getvalue() and "33.3%" in text.getvalue() and "\x1b" not in text.getvalue()
+
+
+@pytest.mark.parametrize("write", [write_table, write_markdown])
+def test_masks_wrongly_worn_stand_beside_the_unmasked_so_that_the_words_add_up(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
+    plain = count([write_frames(tmp_path / "f.csv", [Row("2026-11-20T20:00:00+01:00", 1, 7, 3)])])
+    text = io.StringIO()
+    write(plain, text)
+    assert "+" not in text.getvalue() and "incorrect" not in text.getvalue()
+    wrong = [replace(row, counts=row.counts + Counts.of([(Verdict.INCORRECT, 2)])) for row in plain]
+    text = io.StringIO()
+    write(wrong, text)
+    assert "faces 1 7+2 3" in " ".join(text.getvalue().replace("|", " ").split())
+    assert text.getvalue().endswith("2 whose mask is worn incorrectly\n")
+    assert max(map(len, text.getvalue().splitlines())) <= 80
 
 
 @pytest.mark.parametrize("write", [write_csv, write_json, write_table, write_markdown])
