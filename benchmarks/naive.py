@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 from crowdmask.nets.anchors import AnchorGrid
 from crowdmask.nets.facts import Calibration
 from crowdmask.nets.shipped import shipped
+from crowdmask.verdicts import Outcome
 
 CONFIDENCE, OVERLAP, MARGIN, THRESHOLD = 0.5, 0.4, 0.2, 0.5
 
@@ -38,6 +38,7 @@ def find_faces(frame: Any, detector: Any, anchors: AnchorGrid) -> Any:
 
 
 def unmasked_probability(frame: Any, box: Any, classifier: Any, size: int, calibration: Calibration) -> float | None:
+    """Of a face: whether no mask is worn, or one wrongly. None where the box holds no picture."""
     x1, y1, x2, y2 = box
     dx, dy = MARGIN / 2 * (x2 - x1), MARGIN / 2 * (y2 - y1)
     left, top = max(0, int(x1 - dx)), max(0, int(y1 - dy))
@@ -46,8 +47,9 @@ def unmasked_probability(frame: Any, box: Any, classifier: Any, size: int, calib
         return None
     crop = cv2.cvtColor(frame[top:bottom, left:right], cv2.COLOR_BGR2RGB)
     crop = cv2.resize(crop, (size, size)).astype(np.float32)
-    logit = float(classifier.predict(crop[np.newaxis], verbose=0).reshape(-1)[0])
-    return 1 / (1 + math.exp(-(calibration.slope * logit + calibration.offset)))
+    logits = calibration.of_logits(classifier.predict(crop[np.newaxis], verbose=0))[0]
+    powers = np.exp(logits - logits.max())[[Outcome.MASKED, Outcome.UNMASKED, Outcome.INCORRECT]]
+    return float(powers[1:].sum() / powers.sum())
 
 
 def run(video: str, out: str, limit: int | None) -> dict[str, float]:

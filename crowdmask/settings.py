@@ -143,7 +143,8 @@ class FollowSettings(Checked):
     """How faces are followed from frame to frame; these decide what the results are, too."""
 
     follow: bool = setting(True, "Follow each face, judge it steadily and count people, not boxes.")
-    # measured: up to 4 the sample clips and a street camera's heads lose no person and half a point of recall at most
+    # 4, not 3, measured: the sample clips lose no person and 0.4 and 0.6 points of recall (pan 0.9686 to 0.9645,
+    # crossing 0.9898 to 0.9838); of the 55 people among a street camera's heads 53 are counted
     detect_every: int = setting(
         4, "Look for faces in every Nth frame and fill in between where that is safe.", low=1, high=25
     )
