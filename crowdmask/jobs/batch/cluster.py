@@ -100,13 +100,13 @@ class Cluster:
         if not self._was_connected:
             address = self._plan.batch.cluster
             try:
-                # Ray would take SIGTERM for itself, and answer it by draining the machine's node for all who use it
+                # Ray takes SIGTERM for itself, and would end the batch in the midst of its work
                 with handlers_kept():
                     self._ray.init(address=address, log_to_driver=False, configure_logging=False)
             except Exception as error:  # Ray has many ways to say that there is none
                 raise SettingsError(
                     f"no Ray cluster answers at {address} ({str(error).splitlines()[0]}): start one with "
-                    "`ray start --head`, see docs/cluster.md"
+                    "`ray start --head`, or set RAY_AUTH_MODE=token where it asks for one, see docs/cluster.md"
                 ) from error
         self._cores = min(self._cores, max(1, int(self._ray.cluster_resources().get("CPU", 1))))
         with writing(self._proof):
