@@ -483,7 +483,7 @@ class _Batch:
         self._moved()
         self._put_session(ending)
         try:
-            closed = self.store.close(self.weights, ending, finished=ending == FINISHED)
+            closed = self.store.close(self.weights, ending, finished=ending == FINISHED, leads=self.says_notes)
             manifest.put_meta(META_NOTES, json.dumps(closed.summary["notes"]))
         except OutputError as error:
             if ending != DISK_FULL:

@@ -61,8 +61,8 @@ class Store(Protocol):
         """All is done: write down what was held back."""
         ...
 
-    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> Closed:
-        """Write the run's files out of what is done, however the work ended."""
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool, leads: bool = True) -> Closed:
+        """Write the run's files out of what is done, however the work ended; with `leads` its headline is counted."""
         ...
 
 
@@ -90,10 +90,10 @@ class FrameStore:
     def finish(self) -> None:
         """Nothing is held back."""
 
-    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> Closed:
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool, leads: bool = True) -> Closed:
         plan, manifest, run = self._plan, self._manifest, RunFolder(self._plan.run)
         stats, seen = self._write_tables()
-        found = headline_of(plan, stats, self._zone)
+        found = headline_of(plan, stats, self._zone) if leads else None
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         summary = run_summary(plan, manifest, stats, seen, weights=weights, ending=ending, finished_at=now, found=found)
         write_summary(run.summary, summary)
@@ -163,7 +163,7 @@ class PeriodStore:
         self._sums.finish()
         self._memory.clear()
 
-    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool) -> Closed:
+    def close(self, weights: Sequence[WeightsUsed], ending: str, *, finished: bool, leads: bool = True) -> Closed:
         summary = periods.close(
             self._plan, self._manifest, self._sums, list(weights), ending, finished=finished, seen=self._seen
         )
