@@ -110,7 +110,8 @@ class Videos:
         if unit.step is Step.LOOK:
             return [self._look(entry, unit.spans[0])]
         if unit.step is Step.CONCLUDE:
-            return [self._conclude(entry, unit.spans, unit.kept)]
+            concluded = self._conclude(entry, unit.spans, unit.kept)
+            return [concluded if self._is_drawn(concluded) else finished(concluded)]
         if unit.step is Step.DRAW:
             return [self._draw(entry, unit.spans[0], unit.kept[0])]
         return [self._join(entry, unit.spans, unit.kept)]
@@ -151,7 +152,7 @@ class Videos:
             return Worked(entry, spans=cut.spans)
         seen = self._look(entry, WHOLE)
         concluded = self._conclude(entry, [WHOLE], [seen])
-        if self._plan.output.video and self._is_drawn(concluded):
+        if self._is_drawn(concluded):
             return self._join(entry, [WHOLE], [concluded, self._draw(entry, WHOLE, concluded)])
         return finished(concluded)
 
@@ -319,7 +320,9 @@ class Videos:
         return None if file is None else file.of(entry.camera)
 
     def _is_drawn(self, concluded: Entry) -> bool:
-        return any(output.path.endswith(".results") for output in concluded.outputs)
+        """Whether what it takes to draw on the video was kept."""
+        before = self._file(concluded, WHOLE, own_files.BEFORE).relative_to(self._plan.run).as_posix()
+        return any(output.path == before for output in concluded.outputs)
 
     def _go_on(self) -> None:
         if self._stop.asked:
