@@ -10,6 +10,8 @@ import av
 import duckdb
 import pytest
 
+from crowdmask.jobs import long_videos
+from crowdmask.results.persons import write_persons_parquet
 from tests.cli.conftest import Crowdmask
 from tests.factories import write_clip
 from tests.people import LENGTH, PEOPLE, SCENE, picture
@@ -110,3 +112,42 @@ def test_people_are_parquet_too_where_the_detections_are(crowdmask: Crowdmask) -
         assert ("persons",) in told
     assert not list(Path().rglob("*.part"))
     assert not Path("in/walk.crowdmask.persons.parquet.part").exists()
+
+
+def in_parquet(path: str) -> list[tuple[str, str, str]]:
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT source, person, first_s, verdict FROM '{path}'").fetchall()
+    return [(f"{source} {person}", f"{first:.3f}", verdict) for source, person, first, verdict in found]
+
+
+def in_csv(path: str) -> list[tuple[str, str, str]]:
+    return [(f"{row['source']} {row['person']}", row["first_s"], row["verdict"]) for row in rows(path)]
+
+
+def test_people_of_a_video_in_segments_are_parquet_too(crowdmask: Crowdmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also without an annotated video, where nothing is to be drawn once the counts are made."""
+    cut: list[object] = []
+    monkeypatch.setattr(long_videos, "write_persons_parquet", lambda path: cut.append(write_persons_parquet(path)))
+    write_clip("walk.mp4", size_wh=(256, 160), frames=[picture(SCENE, i) for i in range(LENGTH)], gop=12)
+    options = ("--no-video", "--detections", "f.parquet")
+    assert crowdmask("analyze", "walk.mp4", *options, "--segment", 1).code == 0
+    assert len(cut) == 1, "it went in segments"
+    people = in_csv("walk.crowdmask.persons.csv")
+    assert in_parquet("walk.crowdmask.persons.parquet") == people and len(people) == PEOPLE
+    assert crowdmask("analyze", "walk.mp4", *options, "--segment", 60, "--overwrite").code == 0
+    assert in_parquet("walk.crowdmask.persons.parquet") == in_csv("walk.crowdmask.persons.csv") == people
+
+
+def test_people_of_merged_runs_are_parquet_too(crowdmask: Crowdmask) -> None:
+    Path("in").mkdir()
+    for name in ("hall", "door"):
+        Path(f"in/{name}.mp4").write_bytes(Path("walk.mp4").read_bytes())
+    options = ("--no-video", "--detections", "d.parquet")
+    assert crowdmask("analyze", "in", "--out-dir", "whole", *options).code == 0
+    for n in (1, 2):
+        assert crowdmask("analyze", "in", "--out-dir", f"part{n}", *options, "--shard", f"{n}/2").code == 0
+    ran = crowdmask("merge", "part1", "part2", "--out", "joined")
+    assert ran.code == 0, ran.err
+    people = in_csv("joined/persons.csv")
+    assert in_parquet("joined/persons.parquet") == people == in_csv("whole/persons.csv") and len(people) == 2 * PEOPLE
+    assert in_parquet("whole/persons.parquet") == people
