@@ -75,7 +75,7 @@ def test_the_installed_command_finds_its_weights_from_another_folder(environment
     assert (verified.returncode, verified.stderr) == (0, "")
     listed = run(environment, tmp_path, "crowdmask", "weights", "list", "--json")
     (inside,) = (environment / "lib").glob("python*/site-packages/crowdmask/_weights")
-    for row in json.loads(listed.stdout):
+    for row in json.loads(listed.stdout)["weights"]:
         assert f"{row['name']}: " in verified.stdout
         assert not row["ships"] or Path(row["path"]).parent == inside
 
