@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import av.logging
@@ -25,3 +26,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip(clips: Path) -> Path:
     """25 frames of 96x64 at 25 fps with sound; B-frames, a keyframe every 12."""
     return Path(write_clip(clips / "plain.mp4", audio="aac"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def old_objects_apart() -> None:
+    """A video's end collects all garbage: milliseconds in a process of its own, a second beside TensorFlow here."""
+    gc.collect()
+    gc.freeze()
