@@ -43,11 +43,12 @@ class CameraMotion:
 
 
 def _grey(picture: NDArray[np.uint8] | Undeveloped, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    grey = None if isinstance(picture, np.ndarray) else picture.grey(size_wh)
-    if grey is not None:
-        return grey
-    image = picture if isinstance(picture, np.ndarray) else picture.bgr()
-    small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    if not isinstance(picture, np.ndarray):
+        grey = picture.grey(size_wh)
+        if grey is not None:
+            return grey
+        picture = picture.bgr()
+    small = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
 
 

@@ -47,8 +47,8 @@ class RetinaFaceDetector:
 
     def _views_at(self, image: Image, boxes_xyxy: FloatArray) -> list[View]:
         size_wh = _size_wh(image)
-        views = [view_at(box, size_wh, self._settings) for box in boxes_xyxy.tolist()]
         whole = views_of(size_wh, self._settings)
+        views = [view_at(box, size_wh, whole) for box in boxes_xyxy.tolist()]
         return whole if _pixels(views) > _pixels(whole) / 2 else views
 
     def _detect(self, images: Sequence[Image], views: Sequence[Sequence[View]]) -> list[Faces]:
@@ -110,8 +110,7 @@ def _pixels(views: Sequence[View]) -> int:
 
 def canvases(image: Image, settings: AnalysisSettings) -> list[Image]:
     """All that the network is given to find the faces of one picture."""
-    views = views_of((image.shape[1], image.shape[0]), settings)
-    return [canvas for _, canvas in _shown(image, views)]
+    return [canvas for _, canvas in _shown(image, views_of(_size_wh(image), settings))]
 
 
 def _shown(image: Image, views: Sequence[View]) -> Iterator[tuple[View, Image]]:

@@ -65,8 +65,10 @@ LEAST_SIDE = 192  # pixels of such a view
 CUT = 3.0  # pixels of it: a face so near to its side goes on beyond it
 
 
-def view_at(box_xyxy: Sequence[float], picture_wh: tuple[int, int], settings: AnalysisSettings) -> View:
+def view_at(box_xyxy: Sequence[float], picture_wh: tuple[int, int], whole: Sequence[View]) -> View:
     """A part of the picture about a face that is expected at a place, at the largest scale at which it is small enough.
+
+    `whole` are the views that the picture would be looked at in.
 
     It is as large as the smallest view of the whole, so that the network is compiled for no further size. One such
     view finds there what a whole look finds, measured on the sample clips; a second one of half the scale changed as
@@ -74,7 +76,6 @@ def view_at(box_xyxy: Sequence[float], picture_wh: tuple[int, int], settings: An
     """
     x1, y1, x2, y2 = box_xyxy
     size = math.sqrt(max(0.0, x2 - x1) * max(0.0, y2 - y1))
-    whole = views_of(picture_wh, settings)
     side_w, side_h = (max(LEAST_SIDE, side) for side in whole[-1].canvas_wh)
     scale = max((view.scale for view in whole if size * view.scale * PLACE <= min(side_w, side_h)), default=None)
     if scale is None:  # it fills the picture
