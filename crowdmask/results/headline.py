@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from crowdmask.results.report.moments import Moment, worst_moments
+from crowdmask.results.statistics import rate_with_interval
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.precision import precision_of
@@ -22,12 +23,7 @@ class Headline:
     def compliance(self) -> dict[str, float | str | None]:
         """As the run's summary has it."""
         total = self.total
-        low, high = total.interval or (None, None)
-        rates = {"rate": total.compliance, "low": low, "high": high}
-        return {
-            **{name: None if value is None else round(value, 6) for name, value in rates.items()},
-            "weighted_by": total.weighted_by,
-        }
+        return {**rate_with_interval(total.compliance, total.interval), "weighted_by": total.weighted_by}
 
 
 def headline(frames: Path, zone: ZoneInfo, *, separate: bool | None = None, threads: int = 0) -> Headline:

@@ -8,7 +8,7 @@ from typing import Any
 
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.records import FrameResult
-from crowdmask.results.statistics import wilson_interval
+from crowdmask.results.statistics import rate_with_interval, wilson_interval
 from crowdmask.verdicts import WORDS, Counts
 
 
@@ -55,16 +55,11 @@ class PeopleStats:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        low, high = self.interval or (None, None)
-        rate = self.counts.compliance
         return {
             "appearances": self.appearances,
             "at_least": self.most_at_once,
             **self.counts.by_word,
             "judged": self.counts.judged,
-            "compliance": {
-                name: None if value is None else round(value, 6)
-                for name, value in (("rate", rate), ("low", low), ("high", high))
-            },
+            "compliance": rate_with_interval(self.counts.compliance, self.interval),
             "flashes": self.flashes,
         }

@@ -37,6 +37,17 @@ def score_interval(rate: float, trials: float, z: float = Z_95) -> tuple[float, 
     return low, high
 
 
+def rounded(value: float | None, places: int = 6) -> float | None:
+    """As it is written; None where there is nothing to say."""
+    return None if value is None else round(value, places)
+
+
+def rate_with_interval(rate: float | None, interval: tuple[float, float] | None) -> dict[str, float | None]:
+    """As every JSON has a rate: `rate`, and `low` to `high` where there is an interval."""
+    low, high = interval or (None, None)
+    return {"rate": rounded(rate), "low": rounded(low), "high": rounded(high)}
+
+
 @dataclass(frozen=True)
 class Moment:
     """A frame worth a look: where it is, and what was seen in it."""

@@ -60,7 +60,7 @@ from crowdmask.results.detections import DETECTIONS
 from crowdmask.results.frames_csv import FRAMES
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.persons import PERSONS
-from crowdmask.results.statistics import ComplianceStats, wilson_interval
+from crowdmask.results.statistics import ComplianceStats, rate_with_interval, rounded, wilson_interval
 from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings, content_of
 from crowdmask.verdicts import Counts
@@ -133,7 +133,7 @@ def summarise(
         "schemas": {"frames_csv": FRAMES.version, "detections": DETECTIONS.version, "persons": PERSONS.version},
         "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "state": "interrupted" if work.interrupted else "ended early" if work.ended_early else "whole",
-        "until_s": _rounded(work.until_s, 6),
+        "until_s": rounded(work.until_s, 6),
         "source": _source(info),
         "people": None if people is None else people.as_dict(),
         **({} if zones is None else zones.as_dict()),
@@ -141,13 +141,13 @@ def summarise(
         "no_faces": stats.no_faces,
         "compliance": compliance_of(stats, None if people is None else people.counts),
         "per_frame": {
-            "faces": _rounded(stats.faces_per_frame, 4),
-            "unmasked": _rounded(stats.unmasked_per_frame, 4),
+            "faces": rounded(stats.faces_per_frame, 4),
+            "unmasked": rounded(stats.unmasked_per_frame, 4),
             "peak_unmasked": None if stats.peak is None else stats.peak.as_dict(),
         },
         "worst_moments": [moment.as_dict() for moment in stats.worst_moments],
         "not_analysed": {
-            "gaps": [{**dataclasses.asdict(gap), "seconds": _rounded(gap.seconds, 6)} for gap in work.gaps],
+            "gaps": [{**dataclasses.asdict(gap), "seconds": rounded(gap.seconds, 6)} for gap in work.gaps],
             "by_request": {name: getattr(analysis, name) for name in CHOOSING},
         },
         "settings": {
@@ -190,13 +190,9 @@ def compliance_of(stats: ComplianceStats, people: Counts | None = None) -> dict[
     """
     counts = people if people is not None and people.faces else stats.counts
     told = counts is people or stats.frames == 1
-    low, high = (wilson_interval(counts.supporting, counts.judged) if told else None) or (None, None)
-    return {
-        "rate": _rounded(counts.compliance, 6),
-        "low": _rounded(low, 6),
-        "high": _rounded(high, 6),
-        "weighted_by": "people" if counts is people else "frames",
-    }
+    interval = wilson_interval(counts.supporting, counts.judged) if told else None
+    weighted_by = "people" if counts is people else "frames"
+    return {**rate_with_interval(counts.compliance, interval), "weighted_by": weighted_by}
 
 
 @lru_cache(maxsize=1)
@@ -222,8 +218,8 @@ def _source(info: VideoInfo) -> dict[str, Any]:
         "kind": info.kind.value,
         "width": info.width,
         "height": info.height,
-        "fps": None if info.rate is None else _rounded(float(info.rate), 6),
-        "duration_s": _rounded(info.duration_s, 6),
+        "fps": None if info.rate is None else rounded(float(info.rate), 6),
+        "duration_s": rounded(info.duration_s, 6),
         "frames_expected": info.frames_expected,
         "rotation": info.rotation,
         "codec": info.codec,
@@ -236,9 +232,9 @@ def _speed(stats: ComplianceStats, work: Work) -> dict[str, Any]:
     return {
         "frames": stats.frames,
         "faces": stats.faces,
-        "wall_s": _rounded(work.wall_s, 3),
-        "fps": _rounded(per_second, 3),
-        "busy_s": {stage: _rounded(seconds, 3) for stage, seconds in work.busy_s.items()},
+        "wall_s": rounded(work.wall_s, 3),
+        "fps": rounded(per_second, 3),
+        "busy_s": {stage: rounded(seconds, 3) for stage, seconds in work.busy_s.items()},
         "cpus": os.cpu_count(),
     }
 
@@ -255,10 +251,6 @@ def energy_for(used: Mapping[str, Any], video_hours: float, faces: int) -> dict[
     watt_hours = float(used["watt_hours"])
     return {
         **used,
-        "watt_hours_per_video_hour": _rounded(watt_hours / video_hours, 4) if video_hours else None,
-        "watt_hours_per_1000_faces": _rounded(1000 * watt_hours / faces, 4) if faces else None,
+        "watt_hours_per_video_hour": rounded(watt_hours / video_hours, 4) if video_hours else None,
+        "watt_hours_per_1000_faces": rounded(1000 * watt_hours / faces, 4) if faces else None,
     }
-
-
-def _rounded(value: float | None, places: int) -> float | None:
-    return None if value is None else round(value, places)

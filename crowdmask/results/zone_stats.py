@@ -8,7 +8,7 @@ from typing import Any
 
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.records import FrameResult
-from crowdmask.results.statistics import wilson_interval
+from crowdmask.results.statistics import rate_with_interval, rounded, wilson_interval
 from crowdmask.tracking.zones import IN, OUT
 from crowdmask.verdicts import WORDS, Counts
 
@@ -39,15 +39,14 @@ class ZoneSums:
 
     def as_dict(self) -> dict[str, Any]:
         people = self.people
-        low, high = wilson_interval(people.supporting, people.judged) or (None, None)
         return {
             "people": people.faces,
             **people.by_word,
-            "compliance": {"rate": _rounded(people.compliance), "low": _rounded(low), "high": _rounded(high)},
+            "compliance": rate_with_interval(people.compliance, wilson_interval(people.supporting, people.judged)),
             "visits": self.visits,
             "dwell_s": {
                 "total": round(self.dwell_s, 3),
-                "mean": _rounded(self.mean_s),
+                "mean": rounded(self.mean_s),
                 "longest": round(self.longest_s, 3),
             },
             "faces": {"faces": self.faces.faces, **self.faces.by_word},
@@ -126,7 +125,3 @@ class ZoneStats:
 
 def _counts(told: Mapping[str, Any], separate: bool) -> Counts:
     return Counts.shown((int(told[word]) for word in WORDS), separate=separate)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from crowdmask.results.columns import Column, Kind, Table
-from crowdmask.results.statistics import wilson_interval
+from crowdmask.results.statistics import rounded, wilson_interval
 from crowdmask.results.timeline.statistics_rows import StatisticsRow
 from crowdmask.results.timeline.zone_columns import WAYS
 from crowdmask.results.zone_stats import ZoneStats, ZoneSums
@@ -31,12 +31,8 @@ def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="seconds")
 
 
-def _rounded(value: float | None, places: int = 6) -> float | None:
-    return None if value is None else round(value, places)
-
-
 def _end_of(interval: tuple[float, float] | None, which: int) -> float | None:
-    return None if interval is None else _rounded(interval[which])
+    return None if interval is None else rounded(interval[which])
 
 
 def _count(row: VerdictRow) -> Column[StatisticsRow]:
@@ -74,7 +70,7 @@ STATISTICS: Table[StatisticsRow] = Table(
             "compliance",
             Kind.NUMBER,
             "share of those judged who wore a mask, counted as `weighted_by` says; empty where nobody was judged",
-            lambda row: _rounded(row.compliance),
+            lambda row: rounded(row.compliance),
         ),
         Column("compliance_low", Kind.NUMBER, "lower end of its 95 % interval", lambda row: _end_of(row.interval, 0)),
         Column("compliance_high", Kind.NUMBER, "upper end of its 95 % interval", lambda row: _end_of(row.interval, 1)),
@@ -82,7 +78,7 @@ STATISTICS: Table[StatisticsRow] = Table(
             "mean_unmasked_per_frame",
             Kind.NUMBER,
             f"({_AGAINST}) / frames",
-            lambda row: _rounded(row.mean_unmasked_per_frame),
+            lambda row: rounded(row.mean_unmasked_per_frame),
         ),
         Column("peak_unmasked", Kind.COUNT, f"most faces of {_AGAINST} in one frame", lambda row: row.peak_unmasked),
         Column(
@@ -90,7 +86,7 @@ STATISTICS: Table[StatisticsRow] = Table(
             Kind.NUMBER,
             "seconds of the bucket that lie in gaps: pauses between two frames of the camera, longer than a minute and "
             "than three times its usual pause, or than --gap",
-            lambda row: _rounded(row.gap_s, 3),
+            lambda row: rounded(row.gap_s, 3),
         ),
         Column(
             "weighted_by",
@@ -103,40 +99,40 @@ STATISTICS: Table[StatisticsRow] = Table(
             "frame_compliance",
             Kind.NUMBER,
             "masked / (masked + unmasked), every frame counting alike",
-            lambda row: _rounded(row.counts.compliance),
+            lambda row: rounded(row.counts.compliance),
         ),
         Column(
             "unmasked_in_view",
             Kind.NUMBER,
             f"faces of {_AGAINST} in view at a time, on average over the time recorded",
-            lambda row: _rounded(row.unmasked_in_view),
+            lambda row: rounded(row.unmasked_in_view),
         ),
         Column(
             "recorded_s",
             Kind.NUMBER,
             "seconds that the frames stand for: that of a video until its next, a still until the camera's next",
-            lambda row: None if row.time is None else _rounded(row.time.recorded_s, 3),
+            lambda row: None if row.time is None else rounded(row.time.recorded_s, 3),
         ),
         Column(
             "coverage",
             Kind.NUMBER,
             "share of the bucket that was recorded: without gaps, and without the time before the camera's first "
             "frame and after its last",
-            lambda row: _rounded(row.coverage),
+            lambda row: rounded(row.coverage),
         ),
         Column(
             "effective_judged",
             Kind.NUMBER,
             "how many independent observations the judged faces are worth, or how many people were judged: what the "
             "interval rests on",
-            lambda row: _rounded(row.effective_judged, 3),
+            lambda row: rounded(row.effective_judged, 3),
         ),
         *(_count(row) for row in VERDICTS if row.word not in FIRST_WORDS),
         Column(
             "time_compliance",
             Kind.NUMBER,
             "the compliance with every face weighed by the time for which it is in view",
-            lambda row: None if row.time is None else _rounded(row.time_compliance),
+            lambda row: None if row.time is None else rounded(row.time_compliance),
         ),
         Column(
             "people",
@@ -150,7 +146,7 @@ STATISTICS: Table[StatisticsRow] = Table(
             "people_compliance",
             Kind.NUMBER,
             "share of the judged people who wore a mask",
-            lambda row: None if row.people is None else _rounded(row.people.compliance),
+            lambda row: None if row.people is None else rounded(row.people.compliance),
         ),
         Column(
             "people_compliance_low",
@@ -227,7 +223,7 @@ ZONE: tuple[_Of[ZoneSums], ...] = (
         "_compliance",
         Kind.NUMBER,
         "share of the judged ones of them who wore a mask",
-        lambda sums: _rounded(sums.people.compliance),
+        lambda sums: rounded(sums.people.compliance),
     ),
     _Of("_compliance_low", Kind.NUMBER, "lower end of its 95 % interval (Wilson)", lambda s: _end_of_zone(s, 0)),
     _Of("_compliance_high", Kind.NUMBER, "upper end of its 95 % interval (Wilson)", lambda s: _end_of_zone(s, 1)),
@@ -236,13 +232,13 @@ ZONE: tuple[_Of[ZoneSums], ...] = (
         "_dwell_s",
         Kind.NUMBER,
         "for how long they stayed, on average, all visits of one person together",
-        lambda sums: _rounded(sums.mean_s, 3),
+        lambda sums: rounded(sums.mean_s, 3),
     ),
     _Of(
         "_longest_s",
         Kind.NUMBER,
         "for how long the one of them stayed who stayed longest",
-        lambda sums: _rounded(sums.longest_s, 3) if sums.people.faces else None,
+        lambda sums: rounded(sums.longest_s, 3) if sums.people.faces else None,
     ),
     _Of("_faces", Kind.COUNT, "faces in the zone, summed over the frames", lambda s: s.faces.faces, followed=False),
     *(_of_word("_", row, lambda sums: sums.faces, people=False) for row in VERDICTS),
@@ -268,8 +264,3 @@ def zone_meanings() -> dict[str, str]:
     """What the columns of a zone and of a line mean, by their names."""
     zones = {f"zone_NAME{one.name}": one.meaning for one in ZONE}
     return zones | {f"line_NAME_{way}{one.name}": one.meaning for way in WAYS for one in LINE}
-
-
-def record(row: StatisticsRow) -> dict[str, Any]:
-    """The row by column name; rates are rounded to six places, None where there is nothing to say."""
-    return STATISTICS.values(row)

@@ -28,7 +28,7 @@ from crowdmask.results.timeline.frames_table import BLOCK_MINUTES, MINUTE_US, Fr
 from crowdmask.results.timeline.gaps import pauses_sql
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
 from crowdmask.results.timeline.precision import MICRO, Precision, precision_of
-from crowdmask.results.timeline.zone_columns import NO_ZONES, ZoneColumns
+from crowdmask.results.timeline.zone_columns import ZoneColumns
 from crowdmask.results.zone_stats import ZoneStats
 from crowdmask.verdicts import WORDS, Counts
 from crowdmask.words import natural
@@ -253,9 +253,9 @@ def statistics_rows(
     `precision` is that of the table, for whoever has measured it already.
     """
     measured = precision or precision_of(table)
-    asked = put_buckets(table, width, zone)
+    asked = _put_buckets(table, width, zone)
     if asked is not None:
-        query = buckets_query(by, gap_s, asked, empty=empty, zones=table.zones)
+        query = _buckets_query(by, gap_s, asked, empty=empty, zones=table.zones)
         found = table.execute(f"{query} ORDER BY start, camera, source")
         while rows := found.fetchmany(5_000):
             for start, stop, camera, source, *numbers in rows:
@@ -265,7 +265,7 @@ def statistics_rows(
     yield from _untimed(table, measured)
 
 
-def put_buckets(table: FramesTable, width: Width, zone: ZoneInfo) -> tuple[int, int] | None:
+def _put_buckets(table: FramesTable, width: Width, zone: ZoneInfo) -> tuple[int, int] | None:
     """Give the table its buckets as `spans`; from when to when they are asked for, None where no frame has a time."""
     starts, ends = bucket_spans(width, zone, table.stretches(LONGEST_EMPTY_DAYS))
     if not len(starts):
@@ -286,7 +286,7 @@ def row_of(
     camera: str | None,
     *,
     separate: bool,
-    zones: ZoneColumns = NO_ZONES,
+    zones: ZoneColumns,
 ) -> StatisticsRow:
     """From what the queries give, in the order of SUMS, OF_TIME and the columns of these zones."""
     found = dict(zip((*SUMS, *OF_TIME, *zones.names_of_all), numbers, strict=True))
@@ -316,9 +316,7 @@ SUMS = ("blocks", "peak", "most_at_once", *_ADDED)
 OF_TIME = ("gap_us", "covered_us")  # None where no time is known
 
 
-def buckets_query(
-    by: str, gap_s: float | None, asked: tuple[int, int], *, empty: bool, zones: ZoneColumns = NO_ZONES
-) -> str:
+def _buckets_query(by: str, gap_s: float | None, asked: tuple[int, int], *, empty: bool, zones: ZoneColumns) -> str:
     """SQL of start, stop, camera, source, SUMS, OF_TIME and the zones' columns of every bucket of `spans`."""
     camera = "''" if by == "none" else "camera"
     source = "source" if by == "source" else "''"

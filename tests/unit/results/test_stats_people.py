@@ -17,7 +17,7 @@ from crowdmask.results.statistics import wilson_interval
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.precision import precision_of
-from crowdmask.results.timeline.statistics_columns import record
+from crowdmask.results.timeline.statistics_columns import STATISTICS
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, statistics_rows, with_totals
 from crowdmask.results.timeline.widths import fitting_width
 from crowdmask.verdicts import Counts, Verdict
@@ -54,7 +54,7 @@ def test_each_person_counts_once_in_the_bucket_in_which_it_begins(tmp_path: Path
     assert total.compliance == 0.5 and total.interval == wilson_interval(2, 4)
     assert total.time_compliance == 1.0  # in every frame there is one masked face and nobody else
     assert third.compliance is None and third.interval is None
-    shown = record(total)
+    shown = STATISTICS.values(total)
     assert [shown[f"people_{word}"] for word in ("masked", "unmasked", "incorrect", "unknown")] == [2, 1, 1, 1]
     assert shown["people"] == 5 and shown["effective_judged"] == 4 and shown["most_at_once"] == 1
 
@@ -66,9 +66,10 @@ def test_stills_beside_a_video_have_no_people_and_their_rate_is_by_time(tmp_path
     gate, hall, *_, total = rows_of(frames, "1d")
     assert gate.weighted_by == "people" and gate.compliance == 0.0 and gate.people == Counts(0, 2)
     assert hall.weighted_by == "time" and hall.compliance == 0.5 and hall.people is None
-    assert record(hall)["people"] is None and record(hall)["people_compliance"] is None
+    assert STATISTICS.values(hall)["people"] is None and STATISTICS.values(hall)["people_compliance"] is None
     assert total.weighted_by == "time" and total.people == Counts(0, 2)  # people are those of the video
-    assert record(total)["people_compliance"] == 0.0 and record(total)["compliance"] == round(2 / 3, 6)
+    shown = STATISTICS.values(total)
+    assert shown["people_compliance"] == 0.0 and shown["compliance"] == round(2 / 3, 6)
 
 
 def test_without_a_table_of_people_nothing_changes(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_a_followed_video_without_people_has_none_of_them(tmp_path: Path) -> Non
     frames = write_frames(tmp_path / "frames.csv", video("gate/a.mp4", 60, masked=0))
     write_persons(tmp_path / "persons.csv", [])
     (row,) = rows_of(frames)
-    assert row.people == Counts() and row.compliance is None and record(row)["people"] == 0
+    assert row.people == Counts() and row.compliance is None and STATISTICS.values(row)["people"] == 0
 
 
 def test_single_videos_are_matched_with_their_own_people(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_masks_wrongly_worn_are_in_the_rate_as_the_analysis_had_them(tmp_path: P
     said = {"settings": {"analysis": {"incorrect": "separate" if apart else "unmasked"}}}
     (tmp_path / "summary.json").write_text(json.dumps(said))
     (row,) = rows_of(frames)
-    assert row.people == Counts(1, 1, 0, 2) and record(row)["people_incorrect"] == 2
+    assert row.people == Counts(1, 1, 0, 2) and STATISTICS.values(row)["people_incorrect"] == 2
     assert row.compliance == (0.5 if apart else 0.25) and row.interval == wilson_interval(1, 2 if apart else 4)
     data = gather([tmp_path]).data.as_dict()
     assert data["shares"] == ["for", "against", "neither" if apart else "against", "neither"]

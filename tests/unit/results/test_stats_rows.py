@@ -23,7 +23,7 @@ from crowdmask.results.run_folder import frames_file, frames_files
 from crowdmask.results.timeline.buckets import Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.periods import period, run_zone
-from crowdmask.results.timeline.statistics_columns import PEOPLE_SHARES, STATISTICS, record
+from crowdmask.results.timeline.statistics_columns import PEOPLE_SHARES, STATISTICS
 from crowdmask.results.timeline.statistics_files import write_csv, write_json
 from crowdmask.results.timeline.statistics_rows import StatisticsRow, statistics_rows
 from crowdmask.results.timeline.statistics_table import write_markdown, write_table
@@ -73,7 +73,7 @@ def test_the_numbers_of_a_bucket(tmp_path: Path) -> None:
     )
     first, second = count([path])
     assert (clock(first), clock(second)) == ("23:00+0100-23:20+0100", "23:20+0100-23:40+0100")
-    assert record(first) == {
+    assert STATISTICS.values(first) == {
         "bucket_start": "2026-11-20T23:00:00+01:00",
         "bucket_end": "2026-11-20T23:20:00+01:00",
         "camera": "north",
@@ -110,7 +110,7 @@ def test_the_numbers_of_a_bucket(tmp_path: Path) -> None:
 
 def test_a_bucket_without_judged_faces_has_no_rate(tmp_path: Path) -> None:
     (row,) = count([write_frames(tmp_path / "f.csv", [Row("2026-11-20T23:00:00+01:00", 0, 0, 2)])])
-    found = record(row)
+    found = STATISTICS.values(row)
     assert (found["compliance"], found["compliance_low"], found["compliance_high"]) == (None, None, None)
     assert (found["faces"], found["mean_unmasked_per_frame"]) == (2, 0.0)
 
@@ -384,7 +384,7 @@ def test_the_files_of_the_statistics(tmp_path: Path) -> None:
     write_json(rows, text)
     assert json.loads(text.getvalue()) == {
         "schema_version": STATISTICS.version,
-        "rows": [record(row) for row in rows],
+        "rows": [STATISTICS.values(row) for row in rows],
     }
     text = io.StringIO()
     write_table(rows, text)
