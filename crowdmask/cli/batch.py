@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crowdmask.cli.analyze import quiet_networks
-from crowdmask.cli.closing import JSON_VERSION, compliance_lines
+from crowdmask.cli.closing import JSON_VERSION, NOTHING_JUDGED, compliance_lines, compliance_words
 from crowdmask.cli.config import build
 from crowdmask.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SOME_FAILED, one_line
 from crowdmask.cli.progress import BatchProgress, Display, logging_to_stderr, say, say_at_once
@@ -34,7 +34,7 @@ from crowdmask.settings import (
     RuntimeSettings,
     TimeAndPlaceSettings,
 )
-from crowdmask.words import moment_words, percent, plural
+from crowdmask.words import moment_words, plural
 
 if TYPE_CHECKING:
     from crowdmask.jobs.networks import Networks
@@ -175,12 +175,11 @@ def _print_headline(outcome: BatchOutcome) -> None:
 
     stats = outcome.stats
     if not stats.judged:
-        _line("compliance", "no face could be judged")
+        _line("compliance", NOTHING_JUDGED)
         return
     found = outcome.headline
     if found is None:
-        judged = plural(stats.judged, "judged face")
-        _line("so far", f"{percent(stats.compliance)} of {judged} wore a mask, frame by frame")
+        _line("so far", compliance_words(stats))
         return
     zone = zone_named(str(outcome.summary.get("timezone") or machine_zone_name()))
     people = found.total.people

@@ -22,7 +22,7 @@ from crowdmask.words import interval_words, percent, plural
 
 LABEL_WIDTH = 12
 STAGE_WIDTH = 16
-
+NOTHING_JUDGED = "no face could be judged"
 
 JSON_VERSION = 4  # of what --json prints; docs/schemas/analyze.schema.json describes it
 
@@ -105,7 +105,7 @@ def _print_several(outcomes: Sequence[Outcome], good: Sequence[Outcome], not_beg
             )
             continue
         stats = outcome.stats
-        found = f"{plural(stats.frames, 'frame')}, {_counts(stats)}; {_compliance(stats, outcome.people)}"
+        found = f"{plural(stats.frames, 'frame')}, {_counts(stats)}; {compliance_words(stats, outcome.people)}"
         if outcome.gaps:
             found += f"; not read: {_first_of(outcome.gaps)}"
         found += "".join(f"; {note}" for note in outcome.notes)
@@ -134,16 +134,15 @@ def _print_counts(stats: ComplianceStats, wall_s: float, people: PeopleStats | N
         if people.flashes:
             _line("left out", f"{plural(people.flashes, 'find')} seen too shortly to be a person")
     _line("faces", f"{stats.faces:,}: {_counts(stats)}")
-    _line("compliance", _compliance(stats, people))
+    _line("compliance", compliance_words(stats, people))
 
 
-def _compliance(stats: ComplianceStats, people: PeopleStats | None) -> str:
+def compliance_words(stats: ComplianceStats, people: PeopleStats | None = None) -> str:
+    """The rate of an input, or of what is done of a run: of people where some were judged, else of the faces."""
     if people is not None and people.counts.judged:
-        judged = plural(people.counts.judged, "judged person", "judged people")
-        interval = interval_words(people.interval)
-        return f"{percent(people.counts.compliance)} of {judged} wore a mask (95 % interval {interval})"
+        return _of_people(people.as_dict())
     if not stats.judged:
-        return "no face could be judged"
+        return NOTHING_JUDGED
     how = ", frame by frame" if stats.frames > 1 else ""
     return f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask{how}"
 
@@ -154,15 +153,19 @@ def compliance_lines(summary: Mapping[str, Any]) -> list[str]:
     `status`, `merge` and the closing lines of a batch print these same lines.
     """
     said = []
-    people, found = summary.get("people") or {}, summary.get("compliance") or {}
-    of_people = people.get("compliance") or {}
-    if of_people.get("rate") is not None:
-        judged = plural(people["judged"], "judged person", "judged people")
-        said.append(f"{percent(of_people['rate'])} of {judged} wore a mask{_interval(of_people)}")
+    people, found = summary.get("people"), summary.get("compliance") or {}
+    if people and people["compliance"]["rate"] is not None:
+        said.append(_of_people(people))
     if found.get("rate") is not None and found["weighted_by"] != "people":
         how = "by time in view" if found["weighted_by"] == "time" else "frame by frame"
         said.append(f"{percent(found['rate'])} wore a mask, {how}{_interval(found)}")
-    return said or ["no face could be judged"]
+    return said or [NOTHING_JUDGED]
+
+
+def _of_people(people: Mapping[str, Any]) -> str:
+    rates = people["compliance"]
+    judged = plural(people["judged"], "judged person", "judged people")
+    return f"{percent(rates['rate'])} of {judged} wore a mask{_interval(rates)}"
 
 
 def _interval(rates: Mapping[str, Any]) -> str:

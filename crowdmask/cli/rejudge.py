@@ -11,7 +11,7 @@ import click
 
 from crowdmask.cli.options import METAVARS, SettingType
 from crowdmask.settings import AnalysisSettings, kind_of
-from crowdmask.words import percent, plural
+from crowdmask.words import plural
 
 CHANGEABLE = ("mask_threshold", "unsure_band", "incorrect", "judge_confidence", "smallest_face")
 EPILOG = """\b
@@ -67,6 +67,7 @@ def command(
     RESULT is a run folder, or the summary of one input (NAME.crowdmask.json), made with --detections. The tables go
     into a folder of their own, which stats and report read; RESULT stays as it is.
     """
+    from crowdmask.cli.closing import compliance_words
     from crowdmask.jobs.rejudging import Judged, changed, place, rejudge
 
     judged = Judged.of(result, detections)
@@ -75,11 +76,6 @@ def command(
     found = rejudge(judged, settings, out)
     if quiet:
         return
-    stats, people = found.stats, found.people
-    faces = plural(found.changed_faces, "face")
-    click.echo(f"crowdmask: wrote {out}: {plural(stats.frames, 'frame')}, {faces} judged otherwise", err=True)
-    rate = f"{percent(stats.compliance)} of {plural(stats.judged, 'judged face')} wore a mask, frame by frame"
-    if people.counts.faces:
-        judged_people = plural(people.counts.judged, "judged person", "judged people")
-        rate = f"{percent(people.counts.compliance)} of {judged_people} wore a mask"
-    click.echo(f"crowdmask: {rate}", err=True)
+    frames, faces = plural(found.stats.frames, "frame"), plural(found.changed_faces, "face")
+    click.echo(f"crowdmask: wrote {out}: {frames}, {faces} judged otherwise", err=True)
+    click.echo(f"crowdmask: {compliance_words(found.stats, found.people)}", err=True)

@@ -70,6 +70,28 @@ FACES, PEOPLE = "", "people"  # what is counted; what follows are those of a zon
 _ZONE_FACES, _ZONE, _LINE = "faces ", "zone ", "line "
 
 
+@dataclass(frozen=True)
+class Place:
+    """The zone or line, with its way, that the `of` of a cell names; no place where it is that of the whole picture."""
+
+    kind: str = ""  # _ZONE_FACES, _ZONE, _LINE or none
+    name: str = ""
+    way: str = ""
+
+    @classmethod
+    def of(cls, counted: str) -> Place:
+        for kind in (_ZONE_FACES, _ZONE):
+            if counted.startswith(kind):
+                return cls(kind, counted[len(kind) :])
+        if not counted.startswith(_LINE):
+            return cls()
+        line, _, way = counted[len(_LINE) :].rpartition(" ")
+        return cls(_LINE, line, way)
+
+
+_WHOLE_OF = {_ZONE_FACES: FACES, _ZONE: PEOPLE}  # of what those in a zone are a part
+
+
 @dataclass(frozen=True, order=True)
 class Cell:
     """What is counted in a period of a camera: from minute `start` to `stop`, since 1970 in UTC."""
@@ -142,7 +164,8 @@ def told_together(found: Mapping[str, Sums], min_count: int, cut: Collection[str
     if FACES in shown and people_cut:
         shown[FACES] = replace(shown[FACES], parts=None)
     for of, sums in found.items():
-        whole = FACES if of.startswith(_ZONE_FACES) else PEOPLE if of.startswith(_ZONE) else None
+        kind = Place.of(of).kind
+        whole = _WHOLE_OF.get(kind)
         if whole is None or whole not in found:
             continue
         rest = [all_of - part for all_of, part in zip(found[whole].parts, sums.parts, strict=True)]
@@ -150,7 +173,7 @@ def told_together(found: Mapping[str, Sums], min_count: int, cut: Collection[str
             shown[of] = replace(shown[of], parts=None)
         if shown[whole].faces is not None and is_small(sum(rest), min_count):
             shown[of] = replace(shown[of], faces=None, parts=None)
-        if of.startswith(_ZONE_FACES) and people_cut:
+        if kind == _ZONE_FACES and people_cut:
             shown[of] = replace(shown[of], parts=None)
     return shown
 
@@ -182,10 +205,12 @@ def write_aggregate(path: Path, cells: Iterable[tuple[Cell, Told]], zone: ZoneIn
     periods: dict[tuple[bool, int, int, str], dict[str, Told]] = defaultdict(dict)
     for cell, shown in cells:
         periods[cell.start == UNTIMED, cell.start, cell.stop, cell.camera][cell.of] = shown
-    kinds = sorted({of for found in periods.values() for of in found}, key=natural)
-    zones = dict.fromkeys(of[len(kind) :] for kind in (_ZONE, _ZONE_FACES) for of in kinds if of.startswith(kind))
-    lines = dict.fromkeys(of[len(_LINE) :].rpartition(" ")[0] for of in kinds if of.startswith(_LINE))
-    table = statistics_table(ZoneNames(tuple(zones), tuple(lines)))
+    counted = sorted({of for found in periods.values() for of in found}, key=natural)
+    zones, lines = (
+        tuple(dict.fromkeys(place.name for kind in kinds for place in map(Place.of, counted) if place.kind == kind))
+        for kinds in ((_ZONE, _ZONE_FACES), (_LINE,))
+    )
+    table = statistics_table(ZoneNames(zones, lines))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.names)
@@ -241,33 +266,29 @@ def _places(found: Mapping[str, Told]) -> ZoneStats:
     """What is counted by zone and line, as far as it is told."""
     places = ZoneStats()
     for of, shown in found.items():
-        if of.startswith(_ZONE):
-            name = of[len(_ZONE) :]
-            places.zones[name] = places.zones.get(name, ZoneSums()) + ZoneSums(people=shown.counts)
-        elif of.startswith(_ZONE_FACES):
-            name = of[len(_ZONE_FACES) :]
-            places.zones[name] = places.zones.get(name, ZoneSums()) + ZoneSums(faces=shown.counts)
-        elif of.startswith(_LINE):
-            line, _, way = of[len(_LINE) :].rpartition(" ")
-            places.lines.setdefault(line, {IN: Counts(), OUT: Counts()})[way] = shown.counts
+        place = Place.of(of)
+        if place.kind == _LINE:
+            places.lines.setdefault(place.name, {IN: Counts(), OUT: Counts()})[place.way] = shown.counts
+        elif place.kind:
+            sums = ZoneSums(people=shown.counts) if place.kind == _ZONE else ZoneSums(faces=shown.counts)
+            places.zones[place.name] = places.zones.get(place.name, ZoneSums()) + sums
     return places
 
 
 def _left_out_of(of: str, shown: Told) -> dict[str, Any]:
     """What of the columns of a zone or a line is not told, or was never kept."""
-    before = total = ""
+    place = Place.of(of)
+    zone = f"zone_{place.name}"
     rates: tuple[str, ...] = ()
-    if of.startswith(_ZONE):
-        zone = f"zone_{of[len(_ZONE) :]}"
+    if place.kind == _ZONE:
         before, total = f"{zone}_people_", f"{zone}_people"
         rates = tuple(f"{zone}_{name}" for name in ("compliance", "compliance_low", "compliance_high"))
         empty = {f"{zone}_{name}": None for name in ("visits", "dwell_s", "longest_s")}
-    elif of.startswith(_ZONE_FACES):
-        zone = f"zone_{of[len(_ZONE_FACES) :]}"
+    elif place.kind == _ZONE_FACES:
         before, total, empty = f"{zone}_", f"{zone}_faces", {}
-    elif of.startswith(_LINE):
-        line, _, way = of[len(_LINE) :].rpartition(" ")
-        before, total, empty = f"line_{line}_{way}_", f"line_{line}_{way}", {}
+    elif place.kind == _LINE:
+        total = f"line_{place.name}_{place.way}"
+        before, empty = f"{total}_", {}
     else:
         return {}
     if shown.parts is None:
