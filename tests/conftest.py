@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
-import av.logging
 import pytest
 from hypothesis import settings
 
@@ -13,7 +12,6 @@ from tests.factories import write_clip
 
 settings.register_profile("shared machines", deadline=None)  # how long an example takes is no property of the code
 settings.load_profile("shared machines")
-av.logging.set_level(av.logging.FATAL)  # FFmpeg's own complaints about the broken clips that tests make
 
 
 @pytest.fixture(scope="session")
