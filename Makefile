@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 	$(BIN)/crowdmask analyze samples/crowd.mp4 --out-dir outputs --overwrite
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
