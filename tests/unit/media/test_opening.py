@@ -42,6 +42,11 @@ def test_a_file_named_like_a_camera_is_a_file(tmp_path: Path, monkeypatch: pytes
     assert not is_camera("7")
 
 
+def test_nobody_hears_ffmpegs_messages_in_python() -> None:
+    """With a level set, a decoder's thread waits for the interpreter, and whoever frees the decoder for that thread."""
+    assert av.logging.get_level() is None
+
+
 def test_file_addresses_are_paths() -> None:
     assert local_path("file:///a%20b/%C3%BC.mp4") == Path("/a b/ü.mp4")
 
