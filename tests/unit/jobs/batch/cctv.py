@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from crowdmask.jobs.batch.inputs import Inputs
 from crowdmask.jobs.batch.running import BatchOutcome, run_batch
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.jobs.networks import Networks, Pair
 from crowdmask.jobs.stopping import Stop
+from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings, TimeAndPlaceSettings
-from tests.factories import FakeClassifier, FakeDetector, make_image, write_clip
+from tests.factories import FakeClassifier, FakeDetector, make_image, read_index, write_clip
 
 LONG_AGO = 1_700_000_000.0
 PLACE = TimeAndPlaceSettings(timezone="Europe/Paris")
@@ -48,6 +51,22 @@ def night(folder: Path, stills: int = 12, frames: int = 6) -> Path:
     if frames:
         clip(folder / "cam10" / "v.mp4", frames)
     return folder
+
+
+class Seeing(FakeDetector):
+    """Notes the frames that it is shown, and asks for the stop at one of them."""
+
+    def __init__(self, stop: Stop | None = None, at: int = -1) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+        self.stop, self.at = stop, at
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        for index in map(read_index, images):
+            self.seen.append(index)
+            if index == self.at and self.stop is not None:
+                self.stop.ask()
+        return super().detect(images)
 
 
 def fakes(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:

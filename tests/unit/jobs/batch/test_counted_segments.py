@@ -23,7 +23,7 @@ from crowdmask.jobs.stopping import Stop
 from crowdmask.records import Faces
 from crowdmask.settings import AggregateSettings, AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings
 from tests.factories import FakeClassifier, FakeDetector, read_index, write_clip
-from tests.unit.jobs.batch.cctv import PLACE, aged, fakes, rows
+from tests.unit.jobs.batch.cctv import PLACE, Seeing, aged, fakes, rows
 
 FRAMES = 100
 BEGINS = (0, 36, 60, 84)  # of segments of a second or more, with a key frame every 12 frames
@@ -69,21 +69,6 @@ def counted(
         aggregate=AggregateSettings(every, 10),
     )
     return run_batch(inputs, plan, networks=networks, stop=stop)
-
-
-class Seeing(FakeDetector):
-    """Notes the frames that it is shown, and asks for the stop at one of them."""
-
-    def __init__(self, stop: Stop | None = None, at: int = -1) -> None:
-        super().__init__()
-        self.seen: list[int] = []
-        self.stop, self.at = stop, at
-
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        self.seen += [read_index(image) for image in images]
-        if self.stop is not None and self.at in self.seen:
-            self.stop.ask()
-        return super().detect(images)
 
 
 def pair(detector: FakeDetector) -> Networks:

@@ -22,7 +22,7 @@ from crowdmask.media.video_source import VideoSource
 from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
 from tests.factories import FakeClassifier, FakeDetector, read_index, write_clip
-from tests.unit.jobs.batch.cctv import aged, batch, rows, still
+from tests.unit.jobs.batch.cctv import Seeing, aged, batch, rows, still
 from tests.unit.jobs.batch.test_damage import HARMS, files_of
 
 FRAMES, SEGMENT_S = 100, 1.0  # 25 frames a second and a key frame every 12: segments begin at 0, 36, 60 and 84
@@ -84,23 +84,6 @@ def test_pieces_are_drawn_as_if_they_had_seen_what_came_before(film: Path, tmp_p
             pictures.append([frame.to_ndarray(format="bgr24").astype(int) for frame in made.decode(video=0)])
     for ours, theirs in zip(*pictures, strict=True):
         assert np.abs(ours - theirs).mean() < 3.0
-
-
-class Seeing(FakeDetector):
-    """Notes the frames it was shown; asks for the stop, or ends its process, at one of them."""
-
-    def __init__(self, stop: Stop | None = None, at: int = -1) -> None:
-        super().__init__()
-        self.seen: list[int] = []
-        self.stop, self.at = stop, at
-
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        for image in images:
-            index = read_index(image)
-            self.seen.append(index)
-            if index == self.at and self.stop is not None:
-                self.stop.ask()
-        return super().detect(images)
 
 
 @pytest.mark.parametrize("at", [10, 37, 70, 99])
