@@ -25,8 +25,8 @@ from pathlib import Path
 
 from benchmarks.clips import machine, repeat, table
 from crowdmask.errors import CrowdmaskError
-from crowdmask.jobs.batch.entries import CONCLUSION, PIECES, State
-from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.manifest.database import Manifest
+from crowdmask.jobs.manifest.entries import CONCLUSION, PIECES, State
 
 ROOT = Path(__file__).parents[1]
 POLL_S = 0.1

@@ -35,7 +35,7 @@ import cv2
 
 from benchmarks.clips import machine, table
 from crowdmask.errors import CrowdmaskError
-from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.manifest.database import Manifest
 from crowdmask.media.pictures import SUFFIXES
 from tests.factories import make_image, write_clip
 

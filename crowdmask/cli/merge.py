@@ -34,7 +34,7 @@ def command(*, runs: tuple[Path, ...], out: Path, annotated: bool, quiet: bool, 
     The runs themselves stay as they are.
     """
     from crowdmask.cli.closing import compliance_lines
-    from crowdmask.jobs.batch.merging import merge
+    from crowdmask.jobs.merging import merge
 
     merged = merge(runs, out, annotated=annotated)
     for note in merged.notes:

@@ -14,7 +14,7 @@ from crowdmask.errors import SourceError
 from crowdmask.words import percent, plural
 
 if TYPE_CHECKING:
-    from crowdmask.jobs.batch.status import Rate, Status
+    from crowdmask.jobs.status import Rate, Status
 
 MOST_FAILURES = 20  # on the terminal; --json has them all
 EPILOG = """\b
@@ -36,7 +36,7 @@ def command(*, run: Path, as_json: bool, watch: float | None, verbose: bool) -> 
 
     It only reads, while the batch works or after it has ended, and holds nothing up.
     """
-    from crowdmask.jobs.batch.status import Phase, Watcher
+    from crowdmask.jobs.status import Phase, Watcher
 
     watcher = Watcher(run)
     while True:
@@ -55,7 +55,7 @@ def command(*, run: Path, as_json: bool, watch: float | None, verbose: bool) -> 
 
 def print_status(status: Status, *, every_failure: bool) -> None:
     from crowdmask.cli.closing import clock
-    from crowdmask.jobs.batch.entries import Kind, State
+    from crowdmask.jobs.manifest.entries import Kind, State
     from crowdmask.words import duration
 
     totals = status.totals
@@ -114,7 +114,7 @@ def _compliance(status: Status) -> list[str]:
 
 
 def _phase(status: Status) -> str:
-    from crowdmask.jobs.batch.status import Phase
+    from crowdmask.jobs.status import Phase
 
     if status.holder is not None:
         return f"running: {status.holder}"
@@ -128,7 +128,7 @@ def _phase(status: Status) -> str:
 
 
 def _by_kind(status: Status, *states: object) -> str:
-    from crowdmask.jobs.batch.entries import Kind, State
+    from crowdmask.jobs.manifest.entries import Kind, State
 
     wanted = [state for state in states if isinstance(state, State)]
     numbers = {kind: status.inputs(kind, *wanted) for kind in Kind}

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from crowdmask.errors import CrowdmaskError
-from crowdmask.jobs.batch import own_files
-from crowdmask.jobs.batch.claims import discard, remove_empty
-from crowdmask.jobs.batch.entries import Kind
+from crowdmask.jobs import naming
 from crowdmask.jobs.batch.inputs import Inputs
-from crowdmask.jobs.batch.own_files import unpack
 from crowdmask.jobs.batch.running import FINISHED, BatchOutcome, BatchWatch, run_batch
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.jobs.forecast import Progress
+from crowdmask.jobs.manifest.claims import discard, remove_empty
+from crowdmask.jobs.manifest.entries import Kind
+from crowdmask.jobs.manifest.packing import unpack
 from crowdmask.jobs.networks import Networks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.jobs.tasks import Outcome, State, Task
@@ -123,7 +123,7 @@ def analyse_in_segments(
     source = inputs.source_of(path)
     summary = _summary_of(task, plan, source)
     if also:
-        with open(own_files.faces_file_of(plan.run, source), "rb") as file:
+        with open(naming.faces_file_of(plan.run, source), "rb") as file:
             for result in unpack(file, task.stream):
                 for sink in also:
                     sink.write(result)
@@ -139,7 +139,7 @@ def _in_the_task_s_words(outcome: BatchOutcome, task: Task, path: str) -> str:
 
 def _summary_of(task: Task, plan: Plan, source: str) -> dict[str, Any]:
     """The video's summary with the names that this call gives to everything."""
-    told: dict[str, Any] = json.loads(own_files.summary_file_of(plan.run, source).read_text(encoding="utf-8"))
+    told: dict[str, Any] = json.loads(naming.summary_file_of(plan.run, source).read_text(encoding="utf-8"))
     told["source"]["path"] = task.name
     for moment in (*told["worst_moments"], told["per_frame"]["peak_unmasked"]):
         if moment is not None:
@@ -164,14 +164,14 @@ def _publish(task: Task, plan: Plan, source: str, summary: dict[str, Any]) -> No
     write_whole(run.log / PUBLISHING, b"")
     overlay = plan.output.video_overlay
     made = {
-        outputs.annotated: own_files.annotated_file(run.path, source, Kind.VIDEO, overlay=overlay),
-        outputs.frames_csv: own_files.frames_file_of(run.path, source),
+        outputs.annotated: naming.annotated_file(run.path, source, Kind.VIDEO, overlay=overlay),
+        outputs.frames_csv: naming.frames_file_of(run.path, source),
     }
     for target, path in made.items():
         if target is not None:
             link_or_copy(path, target)
     if outputs.persons is not None:
-        write_whole(outputs.persons, _renamed(own_files.persons_file_of(run.path, source), task.name))
+        write_whole(outputs.persons, _renamed(naming.persons_file_of(run.path, source), task.name))
         if outputs.persons_parquet is not None:
             write_persons_parquet(outputs.persons)
     write_summary(outputs.summary, summary)

@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from crowdmask.errors import SourceError
-from crowdmask.jobs.batch.claims import RunLock
-from crowdmask.jobs.batch.entries import State
-from crowdmask.jobs.batch.manifest import META_STARTED, DamagedManifestError, Manifest
-from crowdmask.jobs.batch.salvage import PUT_ASIDE
+from crowdmask.jobs.manifest.claims import RunLock
+from crowdmask.jobs.manifest.database import META_STARTED, DamagedManifestError, Manifest
+from crowdmask.jobs.manifest.entries import State
+from crowdmask.jobs.manifest.salvage import PUT_ASIDE
 from crowdmask.results.purge import carry_out
 from crowdmask.results.purge_plan import Deletion, Plan, plan, runs_in
 from crowdmask.results.run_folder import RunFolder

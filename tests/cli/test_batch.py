@@ -220,7 +220,7 @@ def test_kills_at_any_moment_leave_no_trace(crowdmask: Crowdmask, folder: Path, 
 
 
 def test_status_says_the_same_while_it_works(crowdmask: Crowdmask, folder: Path) -> None:
-    from crowdmask.jobs.batch.status import Watcher
+    from crowdmask.jobs.status import Watcher
 
     assert crowdmask("analyze", "in", "--out-dir", "run", "--timezone", "UTC").code == 0
     assert Watcher(Path("run")).look().left_s == 0.0

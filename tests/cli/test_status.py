@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
-from crowdmask.jobs.batch.manifest import META_PROGRESS, Manifest
 from crowdmask.jobs.forecast import Progress
+from crowdmask.jobs.manifest.database import META_PROGRESS, Manifest
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State
 from crowdmask.records import Counts
 from tests.cli.conftest import Crowdmask
 
@@ -56,7 +56,7 @@ def test_as_json(crowdmask: Crowdmask, run: Path) -> None:
 
 
 def test_watching_ends_with_the_run(crowdmask: Crowdmask, run: Path) -> None:
-    holding = "from pathlib import Path; from crowdmask.jobs.batch.claims import RunLock\n"
+    holding = "from pathlib import Path; from crowdmask.jobs.manifest.claims import RunLock\n"
     holding += f"with RunLock(Path({str(run)!r})):\n    print('held', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from crowdmask.cli.main import EXIT_INTERRUPTED
 from crowdmask.errors import CrowdmaskError, WeightsError
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.executors import InProcess, Processes
-from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.units import Broken, Done, Executor, Plan, Step, Unit
 from crowdmask.jobs.forecast import Beat, Work
+from crowdmask.jobs.manifest.database import Manifest
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.networks import Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.records import Faces

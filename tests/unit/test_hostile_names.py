@@ -14,9 +14,9 @@ import pytest
 
 from crowdmask.cli.main import main, printable
 from crowdmask.errors import OutputError, SettingsError
-from crowdmask.jobs.batch.own_files import PackedFile
 from crowdmask.jobs.batch.running import FINISHED
 from crowdmask.jobs.destinations import Destinations
+from crowdmask.jobs.manifest.packing import PackedFile
 from crowdmask.jobs.naming import name_outputs
 from crowdmask.media.capture_time import CaptureClock
 from crowdmask.media.parts import ensure_writable, open_alone, part_of, write_whole

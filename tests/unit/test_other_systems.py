@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from crowdmask.errors import OutputError
-from crowdmask.jobs.batch import inputs, own_files
-from crowdmask.jobs.batch.claims import RunLock, holder_of
-from crowdmask.jobs.batch.entries import Kind
+from crowdmask.jobs import naming
+from crowdmask.jobs.batch import inputs
 from crowdmask.jobs.batch.inputs import Inputs
+from crowdmask.jobs.manifest.claims import RunLock, holder_of
+from crowdmask.jobs.manifest.entries import Kind
 from crowdmask.media import locking, parts
 from crowdmask.media.parts import commit, open_alone, part_of
 from tests.unit.jobs.batch.cctv import batch, night, rows
@@ -108,6 +109,6 @@ def test_sources_have_slashes_whatever_the_system_writes(monkeypatch: pytest.Mon
 
 def test_no_colon_gets_into_a_name() -> None:
     run = Path("run")
-    assert own_files.frames_file_of(run, "D:/other/a.mp4") == run / "videos" / "@" / "D" / "other" / "a.mp4.csv"
-    assert own_files.annotated_file(run, "D:/a.png", Kind.PICTURE) == run / "annotated" / "@" / "D" / "a.png"
-    assert own_files.frames_file_of(run, "cam1/a.mp4") == run / "videos" / "cam1" / "a.mp4.csv"
+    assert naming.frames_file_of(run, "D:/other/a.mp4") == run / "videos" / "@" / "D" / "other" / "a.mp4.csv"
+    assert naming.annotated_file(run, "D:/a.png", Kind.PICTURE) == run / "annotated" / "@" / "D" / "a.png"
+    assert naming.frames_file_of(run, "cam1/a.mp4") == run / "videos" / "cam1" / "a.mp4.csv"

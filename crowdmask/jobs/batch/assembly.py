@@ -19,17 +19,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from crowdmask.errors import CrowdmaskError, SettingsError
-from crowdmask.jobs.batch.entries import IN_ONE_PIECE, Entry, Kind, OutputFile, State, readable, stream_of
-from crowdmask.jobs.batch.manifest import META_ENERGY, META_STARTED, META_WATCHED, META_ZONE, Manifest
-from crowdmask.jobs.batch.own_files import (
-    DamagedPartError,
-    faces_file_of,
-    frames_file_of,
-    persons_file_of,
-    summary_file_of,
-    unpack_bytes,
-)
 from crowdmask.jobs.batch.units import Plan
+from crowdmask.jobs.manifest.database import META_ENERGY, META_STARTED, META_WATCHED, META_ZONE, Manifest
+from crowdmask.jobs.manifest.entries import IN_ONE_PIECE, Entry, Kind, OutputFile, State, readable, stream_of
+from crowdmask.jobs.manifest.packing import DamagedPartError, unpack_bytes
+from crowdmask.jobs.naming import faces_file_of, frames_file_of, persons_file_of, summary_file_of
 from crowdmask.media.camera_names import camera_warning
 from crowdmask.records import Stream
 from crowdmask.results.csv_part import CsvPart

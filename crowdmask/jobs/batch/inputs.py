@@ -20,8 +20,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from crowdmask.errors import SettingsError
-from crowdmask.jobs.batch.entries import Kind, part_key, readable, shard_of
-from crowdmask.jobs.naming import PICTURES_READ, is_own_output, is_stream
+from crowdmask.jobs.manifest.entries import Kind, part_key, readable, shard_of
+from crowdmask.jobs.naming import PICTURES_READ, VIDEOS_READ, is_own_output, is_stream
 from crowdmask.media.opening import local_path, refuse_store, shown
 
 STDIN = "-"
@@ -124,11 +124,6 @@ def _outermost(folders: Sequence[str]) -> tuple[str, ...]:
     return tuple(folder for folder in dict.fromkeys(folders) if folder in kept)
 
 
-_VIDEO_ENDINGS = (
-    "mp4 m4v mov qt avi divx mkv webm mpg mpeg m2v ts mts m2ts mxf wmv asf flv f4v 3gp 3g2 ogv vob dav h264 264 h265 "
-    "265 hevc mjpg mjpeg dv y4m"
-)
-VIDEOS_READ = tuple(f".{ending}" for ending in _VIDEO_ENDINGS.split())
 OF_SYSTEMS = ("@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found")  # NAS, Windows, ext4
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from crowdmask.jobs.batch.entries import readable
+from crowdmask.jobs.manifest.entries import readable
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.parts import writing
 

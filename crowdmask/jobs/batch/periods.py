@@ -32,10 +32,10 @@ from typing import Any
 
 from crowdmask.errors import SettingsError
 from crowdmask.jobs.batch.assembly import WhatWasSeen, run_summary
-from crowdmask.jobs.batch.entries import Entry, State
 from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.manifest import META_PERIODS, Manifest
 from crowdmask.jobs.batch.units import Plan, Worked
+from crowdmask.jobs.manifest.database import META_PERIODS, Manifest
+from crowdmask.jobs.manifest.entries import Entry, State
 from crowdmask.media.time_zones import zone_named
 from crowdmask.records import Counts
 from crowdmask.results.aggregate import FACES, Cell, Sums, Told, is_small, told_together, write_aggregate

@@ -17,13 +17,13 @@ from types import TracebackType
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError
-from crowdmask.jobs.batch.claims import Claims
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.inputs import Found, Lost, Walk
 from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.manifest import Manifest
-from crowdmask.jobs.batch.own_files import is_packed_whole
 from crowdmask.jobs.batch.units import Placing, Plan
+from crowdmask.jobs.manifest.claims import Claims
+from crowdmask.jobs.manifest.database import Manifest
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.manifest.packing import is_packed_whole
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.describing import frames_announced
 from crowdmask.results.run_folder import RunFolder

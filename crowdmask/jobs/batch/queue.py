@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from crowdmask.jobs.batch.claims import Claims
-from crowdmask.jobs.batch.entries import CONCLUSION, PIECES, Entry, Kind
-from crowdmask.jobs.batch.manifest import Manifest
-from crowdmask.jobs.batch.own_files import BEFORE, files_of, segment_file_of, segment_files_of
 from crowdmask.jobs.batch.planner import Planner
-from crowdmask.jobs.batch.units import UNIT_PICTURES, Plan, Step, Unit, Worked
+from crowdmask.jobs.batch.units import UNIT_PICTURES, Plan, Step, Unit, Worked, files_of
 from crowdmask.jobs.forecast import Forecast, Work
+from crowdmask.jobs.manifest.claims import Claims
+from crowdmask.jobs.manifest.database import Manifest
+from crowdmask.jobs.manifest.entries import CONCLUSION, PIECES, Entry, Kind
+from crowdmask.jobs.naming import BEFORE, segment_file_of, segment_files_of
 from crowdmask.media.segments import Span
 
 Task = tuple[Step, tuple[Span, ...], tuple[Entry, ...]]  # what, of which segments, and out of what

@@ -18,27 +18,11 @@ from crowdmask.engine.watching import zone_names
 from crowdmask.errors import CrowdmaskError, OutputError, SettingsError, SourceError
 from crowdmask.jobs.batch import periods
 from crowdmask.jobs.batch.assembly import estimated, settings_of
-from crowdmask.jobs.batch.claims import Claims, RunLock, put_aside, remove_empty
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State, Tally, Totals, readable
 from crowdmask.jobs.batch.executors import InProcess, Processes
 from crowdmask.jobs.batch.inputs import Inputs, Selection, Walk
 from crowdmask.jobs.batch.journal import Disk, Journal, Pulse
-from crowdmask.jobs.batch.manifest import (
-    META_DETECTIONS,
-    META_NOTES,
-    META_PROGRESS,
-    META_REVISION,
-    META_ROOT,
-    META_SELECTION,
-    META_SETTINGS,
-    META_STARTED,
-    META_WATCHED,
-    META_ZONE,
-    Manifest,
-)
 from crowdmask.jobs.batch.planner import Measures, Planner, drop_unselected
 from crowdmask.jobs.batch.queue import Queue
-from crowdmask.jobs.batch.salvage import open_manifest
 from crowdmask.jobs.batch.stores import Closed, open_store
 from crowdmask.jobs.batch.units import (
     RESULTS_REVISION,
@@ -53,6 +37,22 @@ from crowdmask.jobs.batch.units import (
     with_digests,
 )
 from crowdmask.jobs.forecast import Beat, Forecast, Phase, Progress
+from crowdmask.jobs.manifest.claims import Claims, RunLock, put_aside, remove_empty
+from crowdmask.jobs.manifest.database import (
+    META_DETECTIONS,
+    META_NOTES,
+    META_PROGRESS,
+    META_REVISION,
+    META_ROOT,
+    META_SELECTION,
+    META_SETTINGS,
+    META_STARTED,
+    META_WATCHED,
+    META_ZONE,
+    Manifest,
+)
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State, Tally, Totals, readable
+from crowdmask.jobs.manifest.salvage import open_manifest
 from crowdmask.jobs.networks import Networks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.results.run_folder import RunFolder
@@ -109,7 +109,7 @@ def run_batch(
             put_aside(run)
         with (
             Journal(run.log, as_json=plan.batch.log_json) as journal,
-            open_manifest(run, journal, with_faces=plan.detections is not None) as manifest,
+            open_manifest(run, journal.tell, with_faces=plan.detections is not None) as manifest,
         ):
             claims = Claims(run, manifest, overwrite=plan.output.overwrite)
             claims.claim(_own_files(plan))

@@ -20,12 +20,12 @@ from crowdmask.jobs.batch.assembly import (
     write_persons,
 )
 from crowdmask.jobs.batch.counting import LooksInMemory
-from crowdmask.jobs.batch.entries import Entry, State
 from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.periods import PeriodSums
 from crowdmask.jobs.batch.planner import back_to_waiting
 from crowdmask.jobs.batch.units import Plan, Worked
+from crowdmask.jobs.manifest.database import Manifest
+from crowdmask.jobs.manifest.entries import Entry, State
 from crowdmask.results.persons import write_persons_parquet
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.statistics import ComplianceStats

@@ -18,7 +18,15 @@ from zoneinfo import ZoneInfo
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError
-from crowdmask.jobs.batch.entries import Entry, State
+from crowdmask.jobs.manifest.entries import Entry, Kind, State
+from crowdmask.jobs.naming import (
+    annotated_file,
+    faces_file_of,
+    frames_file_of,
+    persons_file_of,
+    segment_files_of,
+    summary_file_of,
+)
 from crowdmask.media.camera_names import camera_reader
 from crowdmask.media.capture_time import CaptureClock
 from crowdmask.media.segments import WHOLE, Span
@@ -115,6 +123,22 @@ class Broken:
     """Whoever did a unit died of it, or with it."""
 
     unit: Unit
+
+
+def files_of(plan: Plan, entry: Entry) -> list[str]:
+    """Every file that an input may get, below the run folder with `/`."""
+    run, source = plan.run, entry.source
+    if plan.aggregate.aggregate is not None:
+        return []
+    found = []
+    if plan.output.video and plan.batch.annotate != "none":
+        found.append(annotated_file(run, source, entry.kind, overlay=plan.output.video_overlay))
+    if entry.kind is Kind.VIDEO:
+        found += [frames_file_of(run, source), summary_file_of(run, source)]
+        found += [persons_file_of(run, source)] if plan.analysis.follow else []
+        found += [faces_file_of(run, source)] if plan.detections is not None else []
+    own = segment_files_of(run, source, [1]) if entry.kind is Kind.VIDEO else []
+    return [*(path.relative_to(run).as_posix() for path in found), *own]
 
 
 class Executor(Protocol):

@@ -21,9 +21,10 @@ from crowdmask.engine.protocols import PersonTaker, ResultTaker
 from crowdmask.engine.spine import conclude, is_followed, look, stages_of
 from crowdmask.engine.watching import zone_names, zones_file
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
-from crowdmask.jobs import forecast
-from crowdmask.jobs.batch import own_files
-from crowdmask.jobs.batch.entries import (
+from crowdmask.jobs import forecast, naming
+from crowdmask.jobs.batch.units import Placing, Plan, Step, Unit, Worked, failed, files_of, told
+from crowdmask.jobs.forecast import Beat, Work
+from crowdmask.jobs.manifest.entries import (
     CONCLUSION,
     IN_ONE_PIECE,
     PIECES,
@@ -34,9 +35,7 @@ from crowdmask.jobs.batch.entries import (
     State,
     stream_of,
 )
-from crowdmask.jobs.batch.own_files import PackedFile, pack, pack_look, unpack, unpack_looks
-from crowdmask.jobs.batch.units import Placing, Plan, Step, Unit, Worked, failed, told
-from crowdmask.jobs.forecast import Beat, Work
+from crowdmask.jobs.manifest.packing import PackedFile, pack, pack_look, unpack, unpack_looks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
 from crowdmask.media.joining import PieceJoiner
@@ -98,8 +97,8 @@ class Videos:
 
     def _remove_parts(self, entry: Entry, spans: Sequence[Span]) -> None:
         run = self._plan.run
-        own = own_files.segment_files_of(run, entry.source, [span.number for span in spans])
-        for path in (*own_files.files_of(self._plan, replace(entry, kind=Kind.VIDEO)), *own):
+        own = naming.segment_files_of(run, entry.source, [span.number for span in spans])
+        for path in (*files_of(self._plan, replace(entry, kind=Kind.VIDEO)), *own):
             part_of(run / path).unlink(missing_ok=True)
 
     def _step(self, unit: Unit, entry: Entry) -> Sequence[Entry | Worked]:
@@ -212,9 +211,9 @@ class Videos:
             if stats.frames == 0:
                 raise SourceError(_nothing_there(entry, seen))
         drawn = drawn and (plan.batch.annotate != "unmasked" or stats.counts.against > 0)
-        kept = [*tables.paths, own_files.summary_file_of(plan.run, entry.source)]
+        kept = [*tables.paths, naming.summary_file_of(plan.run, entry.source)]
         if drawn:
-            before_path = self._file(entry, WHOLE, own_files.BEFORE)
+            before_path = self._file(entry, WHOLE, naming.BEFORE)
             write_whole(before_path, json.dumps(segments.before).encode())
             kept += [before_path, *segments.paths]
         if overlay is not None:
@@ -248,7 +247,7 @@ class Videos:
     def _draw(self, entry: Entry, span: Span, concluded: Entry) -> Entry:
         """A segment's piece of the annotated video; none where it has no frame."""
         path, begun = self._file(entry, span, "mp4"), time.monotonic()
-        before = json.loads(self._file(entry, WHOLE, own_files.BEFORE).read_text())
+        before = json.loads(self._file(entry, WHOLE, naming.BEFORE).read_text())
         done = replace(entry, segment=PIECES + span.number, state=State.DONE, settings=self._plan.settings_digest)
         if str(span.number) not in before:
             return done
@@ -294,7 +293,7 @@ class Videos:
         if joined.notes:
             self._add_notes(entry, joined.notes)
         wall_s = concluded.wall_s + sum(one.wall_s for one in drawn)
-        summary_path = own_files.summary_file_of(self._plan.run, entry.source)
+        summary_path = naming.summary_file_of(self._plan.run, entry.source)
         renewed = {path: self._output(path) for path in (summary_path, *([path] if pieces else []))}
         outputs = {self._plan.run / output.path: output for output in concluded.outputs} | renewed
         return finished(replace(concluded, outputs=tuple(outputs.values()), wall_s=round(wall_s, 3)))
@@ -303,7 +302,7 @@ class Videos:
 
     def _annotated(self, entry: Entry) -> Path:
         plan = self._plan
-        return own_files.annotated_file(plan.run, entry.source, Kind.VIDEO, overlay=plan.output.video_overlay)
+        return naming.annotated_file(plan.run, entry.source, Kind.VIDEO, overlay=plan.output.video_overlay)
 
     def _overlay(self, entry: Entry) -> OverlayVideo | None:
         """The sink of a video whose pictures are left as they are; it needs no picture, so no segment is drawn."""
@@ -321,7 +320,7 @@ class Videos:
 
     def _is_drawn(self, concluded: Entry) -> bool:
         """Whether what it takes to draw on the video was kept."""
-        before = self._file(concluded, WHOLE, own_files.BEFORE).relative_to(self._plan.run).as_posix()
+        before = self._file(concluded, WHOLE, naming.BEFORE).relative_to(self._plan.run).as_posix()
         return any(output.path == before for output in concluded.outputs)
 
     def _go_on(self) -> None:
@@ -329,7 +328,7 @@ class Videos:
             raise KeyboardInterrupt
 
     def _file(self, entry: Entry, span: Span, ending: str) -> Path:
-        return own_files.segment_file_of(self._plan.run, entry.source, span.number, ending)
+        return naming.segment_file_of(self._plan.run, entry.source, span.number, ending)
 
     def _output(self, path: Path) -> OutputFile:
         return OutputFile.of(self._plan.run, path.relative_to(self._plan.run).as_posix())
@@ -365,14 +364,14 @@ class Videos:
         drawn: bool,
     ) -> None:
         plan, source = self._plan, entry.source
-        named = {"frames_csv": own_files.frames_file_of(plan.run, source)}
+        named = {"frames_csv": naming.frames_file_of(plan.run, source)}
         if drawn:
             named["annotated"] = self._annotated(entry)
         if seen[1] is not None:
-            named["persons_csv"] = own_files.persons_file_of(plan.run, source)
+            named["persons_csv"] = naming.persons_file_of(plan.run, source)
         judge = self._judge()
         summary.write_summary(
-            own_files.summary_file_of(plan.run, source),
+            naming.summary_file_of(plan.run, source),
             summary.summarise(
                 replace(info, source=entry.path),
                 seen[0],
@@ -388,7 +387,7 @@ class Videos:
         )
 
     def _add_notes(self, entry: Entry, notes: Sequence[str]) -> None:
-        path = own_files.summary_file_of(self._plan.run, entry.source)
+        path = naming.summary_file_of(self._plan.run, entry.source)
         found = json.loads(path.read_text(encoding="utf-8"))
         summary.write_summary(path, found | {"notes": [*found["notes"], *notes]})
 
@@ -399,16 +398,16 @@ class _Tables:
     def __init__(self, plan: Plan, source: str, followed: bool) -> None:
         self._stack = ExitStack()
         run = plan.run
-        frames = own_files.frames_file_of(run, source)
+        frames = naming.frames_file_of(run, source)
         frames.parent.mkdir(parents=True, exist_ok=True)
         self._rows, self.paths = FramesCsv(frames, zones=zone_names(plan.analysis)), [frames]
         self._persons: PersonsFile | None = None
         self._faces: PackedFile | None = None
         if followed:
-            self.paths.append(own_files.persons_file_of(run, source))
+            self.paths.append(naming.persons_file_of(run, source))
             self._persons = PersonsFile(self.paths[-1])
         if plan.detections is not None:
-            self.paths.append(own_files.faces_file_of(run, source))
+            self.paths.append(naming.faces_file_of(run, source))
             self._faces = PackedFile(self.paths[-1])
 
     def __enter__(self) -> _Tables:
@@ -493,7 +492,7 @@ class Beating:
 
 def finished(concluded: Entry) -> Entry:
     """The input's own entry, when nothing of it is left to do."""
-    kept = tuple(output for output in concluded.outputs if not own_files.is_segment_file(output.path))
+    kept = tuple(output for output in concluded.outputs if not naming.is_segment_file(output.path))
     return replace(concluded, segment=0, outputs=kept, attempts=concluded.attempts + 1, error="")
 
 

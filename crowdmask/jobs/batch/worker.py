@@ -26,13 +26,13 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import analyse
 from crowdmask.engine.watching import zones_file
 from crowdmask.errors import OutputError, SettingsError, WeightsError
-from crowdmask.jobs.batch import own_files
+from crowdmask.jobs import naming
 from crowdmask.jobs.batch.counting import Counting
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State, stream_of
-from crowdmask.jobs.batch.own_files import pack
 from crowdmask.jobs.batch.units import Done, Placing, Plan, Step, Unit, Worked, failed, told
 from crowdmask.jobs.batch.videos import Beating, Videos
 from crowdmask.jobs.forecast import Beat, Work
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, OutputFile, State, stream_of
+from crowdmask.jobs.manifest.packing import pack
 from crowdmask.jobs.networks import Networks, Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.opening import check_file
@@ -311,7 +311,7 @@ class Worker:
         mode = plan.batch.annotate or "unmasked"
         outputs: tuple[OutputFile, ...] = ()
         if plan.output.video and (mode == "all" or (mode == "unmasked" and counts.against)):
-            path = own_files.annotated_file(plan.run, still.entry.source, Kind.PICTURE)
+            path = naming.annotated_file(plan.run, still.entry.source, Kind.PICTURE)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 AnnotatedPicture(path, plan.output, zones=self._zones_of(still.entry)).write(result)

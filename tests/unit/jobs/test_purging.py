@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import OutputError
-from crowdmask.jobs.batch.claims import RunLock
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
-from crowdmask.jobs.batch.manifest import META_STARTED, Manifest
+from crowdmask.jobs.manifest.claims import RunLock
+from crowdmask.jobs.manifest.database import META_STARTED, Manifest
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.purging import plan_all, purge_all
 from crowdmask.records import Counts
 from tests.unit.results.frames_csvs import Row, write_run

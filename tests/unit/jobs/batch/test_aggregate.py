@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import SettingsError
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.batch.inputs import Inputs
-from crowdmask.jobs.batch.manifest import Manifest
-from crowdmask.jobs.batch.merging import merge
 from crowdmask.jobs.batch.periods import PeriodSums
 from crowdmask.jobs.batch.running import BatchOutcome, run_batch
-from crowdmask.jobs.batch.status import Watcher
 from crowdmask.jobs.batch.units import Plan, Worked
+from crowdmask.jobs.manifest.database import Manifest
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.merging import merge
+from crowdmask.jobs.status import Watcher
 from crowdmask.records import Counts
 from crowdmask.results.aggregate import Cell, Sums
 from crowdmask.settings import AggregateSettings, AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from crowdmask.jobs.batch import counting
 from crowdmask.jobs.batch.counting import LooksInMemory, is_memory
 from crowdmask.jobs.batch.inputs import Inputs
-from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.running import FINISHED, INTERRUPTED, BatchOutcome, run_batch
 from crowdmask.jobs.batch.units import Plan
+from crowdmask.jobs.manifest.database import Manifest
 from crowdmask.jobs.networks import Networks, Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.records import Faces

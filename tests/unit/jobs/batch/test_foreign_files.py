@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import OutputError
-from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.manifest.database import Manifest
 from crowdmask.jobs.purging import plan_all, purge_all
 from crowdmask.results.run_folder import RunFolder
 from tests.unit.jobs.batch.cctv import aged, batch, clip, night, rows, still

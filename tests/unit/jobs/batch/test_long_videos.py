@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.running import FINISHED, INTERRUPTED
+from crowdmask.jobs.manifest.database import Manifest
 from crowdmask.jobs.networks import Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.video_source import VideoSource

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crowdmask.jobs.batch.entries import Kind, readable
-from crowdmask.jobs.batch.own_files import annotated_file, faces_file_of, frames_file_of, summary_file_of
+from crowdmask.jobs.manifest.entries import Kind, readable
+from crowdmask.jobs.naming import annotated_file, faces_file_of, frames_file_of, summary_file_of
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.settings import OutputSettings

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from crowdmask.jobs.batch import worker
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind
 from crowdmask.jobs.batch.worker import Reading, Still
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind
 from crowdmask.media.picture_kinds import decoded_bytes
 from tests.unit.jobs.batch.cctv import batch, night, rows, still
 

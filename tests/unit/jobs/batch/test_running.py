@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from crowdmask.errors import OutputError, SettingsError, SourceError, WeightsError
 from crowdmask.jobs.batch import running
-from crowdmask.jobs.batch.claims import RunLock, holder_of
-from crowdmask.jobs.batch.entries import State
-from crowdmask.jobs.batch.manifest import Manifest
 from crowdmask.jobs.batch.running import DISK_FULL, FINISHED, INTERRUPTED, BatchOutcome
+from crowdmask.jobs.manifest.claims import RunLock, holder_of
+from crowdmask.jobs.manifest.database import Manifest
+from crowdmask.jobs.manifest.entries import State
 from crowdmask.jobs.networks import Pair
 from crowdmask.jobs.purging import plan_all, purge_all
 from crowdmask.jobs.stopping import Stop

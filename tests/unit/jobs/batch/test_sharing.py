@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from crowdmask.jobs.batch.entries import CONCLUSION, PIECES, Entry, Identity, Kind
 from crowdmask.jobs.batch.queue import Task, VideoUnderWay
 from crowdmask.jobs.batch.units import Plan, Step
+from crowdmask.jobs.manifest.entries import CONCLUSION, PIECES, Entry, Identity, Kind
 from crowdmask.media.segments import Span
 
 FRAMES = 1500  # of a segment of a minute

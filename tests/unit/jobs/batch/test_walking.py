@@ -10,8 +10,8 @@ import pytest
 
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.jobs.batch import inputs
-from crowdmask.jobs.batch.entries import Kind
 from crowdmask.jobs.batch.inputs import Found, Inputs, Lost, Selection, Walk, asks_for_batch
+from crowdmask.jobs.manifest.entries import Kind
 from tests.unit.jobs.batch.cctv import batch, still
 
 

@@ -22,8 +22,8 @@ from urllib.parse import quote
 from typing_extensions import Self
 
 from crowdmask.errors import OutputError, SourceError
-from crowdmask.jobs.batch.entries import Entry, Kind, Session, Share, State, Totals, natural_key
-from crowdmask.jobs.batch.manifest_rows import (
+from crowdmask.jobs.manifest.entries import Entry, Kind, Session, Share, State, Totals, natural_key
+from crowdmask.jobs.manifest.rows import (
     COLUMNS,
     COUNT_COLUMNS,
     MIGRATIONS,
@@ -48,11 +48,11 @@ META_SETTINGS = "settings"  # JSON: the settings by section
 META_SELECTION = "selection"  # JSON: inputs, include, exclude and shard
 META_DETECTIONS = "detections"  # name of the detections file, empty where none is kept
 META_WATCHED = "watched"  # JSON: the names of zones and lines that tables have columns for
-META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see periods.py
+META_PERIODS = "aggregate"  # JSON: period and least count; there in aggregate-only mode, see batch/periods.py
 META_PROGRESS = "progress"  # JSON: how far the last session was when it last said so, see jobs/forecast.py
 META_NOTES = "notes"  # JSON: list of texts for the reader of the run
-META_ENERGY = "energy"  # JSON: what was estimated over the sessions with --energy, see assembly.py
-META_REVISION = "results_revision"  # of the program that made the results, see units.py
+META_ENERGY = "energy"  # JSON: what was estimated over the sessions with --energy, see batch/assembly.py
+META_REVISION = "results_revision"  # of the program that made the results, see batch/units.py
 
 _PAGE = 1000
 
@@ -414,7 +414,7 @@ class Manifest:
             key = found[-1][2]
 
     def faces_of(self, source: str) -> bytes | None:
-        """The detections of a done picture, as own_files.py packs them; empty where they were deleted for good."""
+        """The detections of a done picture, as packing.py packs them; empty where they were deleted for good."""
         with self._lock, self._as_errors():
             found = self._db.execute("SELECT data FROM faces WHERE source = ?", (source,)).fetchone()
         return None if found is None else bytes(found[0])

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing_extensions import Self
 
 from crowdmask.errors import OutputError
-from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.manifest.database import Manifest
 from crowdmask.media.locking import BINARY, is_locked, lock
 from crowdmask.media.parts import part_of, write_whole, writing
 from crowdmask.results.run_folder import RunFolder

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from crowdmask.errors import SourceError
-from crowdmask.jobs.batch.claims import Holder, holder_of
-from crowdmask.jobs.batch.entries import Kind, Session, Share, State, Totals
-from crowdmask.jobs.batch.manifest import (
+from crowdmask.jobs.manifest.claims import Holder, holder_of
+from crowdmask.jobs.manifest.database import (
     META_PERIODS,
     META_PROGRESS,
     META_ROOT,
@@ -22,6 +21,7 @@ from crowdmask.jobs.batch.manifest import (
     DamagedManifestError,
     Manifest,
 )
+from crowdmask.jobs.manifest.entries import Kind, Session, Share, State, Totals
 from crowdmask.results.run_folder import RunFolder
 
 JSON_VERSION = 1  # of what status --json prints; docs/schemas/status.schema.json describes it

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crowdmask.jobs.batch.claims import RunLock, holder_of
-from crowdmask.jobs.batch.manifest import Manifest
+from crowdmask.jobs.manifest.claims import RunLock, holder_of
+from crowdmask.jobs.manifest.database import Manifest
 from tests.unit.jobs.batch.cctv import batch, night, sources, still
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import SourceError
-from crowdmask.jobs.batch.entries import (
+from crowdmask.jobs.manifest.database import DamagedManifestError, Manifest
+from crowdmask.jobs.manifest.entries import (
     Entry,
     Identity,
     Kind,
@@ -22,8 +23,7 @@ from crowdmask.jobs.batch.entries import (
     natural_key,
     shard_of,
 )
-from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest
-from crowdmask.jobs.batch.manifest_rows import PUT_META, meta_row
+from crowdmask.jobs.manifest.rows import PUT_META, meta_row
 from crowdmask.records import Counts, Gap
 
 FULL = Entry(

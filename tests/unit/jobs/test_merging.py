@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import OutputError, SettingsError
-from crowdmask.jobs.batch.claims import RunLock
-from crowdmask.jobs.batch.entries import State
-from crowdmask.jobs.batch.manifest import META_SETTINGS, Manifest
-from crowdmask.jobs.batch.merging import merge
+from crowdmask.jobs.manifest.claims import RunLock
+from crowdmask.jobs.manifest.database import META_SETTINGS, Manifest
+from crowdmask.jobs.manifest.entries import State
+from crowdmask.jobs.merging import merge
 from crowdmask.settings import AnalysisSettings
 from tests.unit.jobs.batch.cctv import batch, night, still
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from crowdmask.errors import SourceError
-from crowdmask.jobs.batch import status as status_module
-from crowdmask.jobs.batch.claims import RunLock
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, State
-from crowdmask.jobs.batch.manifest import META_PERIODS, META_PROGRESS, META_ROOT, Manifest
-from crowdmask.jobs.batch.status import Failure, Phase, Rate, Watcher
+from crowdmask.jobs import status as status_module
 from crowdmask.jobs.forecast import Progress
+from crowdmask.jobs.manifest.claims import RunLock
+from crowdmask.jobs.manifest.database import META_PERIODS, META_PROGRESS, META_ROOT, Manifest
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State
+from crowdmask.jobs.status import Failure, Phase, Rate, Watcher
 from crowdmask.records import Counts
 
 

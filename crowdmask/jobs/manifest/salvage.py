@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from crowdmask.jobs.batch.entries import Entry, Kind, State
-from crowdmask.jobs.batch.journal import Journal
-from crowdmask.jobs.batch.manifest import DamagedManifestError, Manifest
-from crowdmask.jobs.batch.manifest_rows import COLUMNS, entry_of, is_whole
-from crowdmask.jobs.batch.own_files import is_packed_whole
+from crowdmask.jobs.manifest.database import DamagedManifestError, Manifest
+from crowdmask.jobs.manifest.entries import Entry, Kind, State
+from crowdmask.jobs.manifest.packing import is_packed_whole
+from crowdmask.jobs.manifest.rows import COLUMNS, entry_of, is_whole
 from crowdmask.media.parts import writing
 from crowdmask.results.run_folder import RunFolder
 
@@ -25,8 +24,11 @@ OUTSIDE = ("-wal", "-shm", "-journal")
 PUT_ASIDE = re.compile(r"manifest\.damaged-\d+\.sqlite(-wal|-shm|-journal)?")  # what is put aside here
 
 
-def open_manifest(run: RunFolder, journal: Journal, *, with_faces: bool) -> Manifest:
-    """The manifest of a run folder, made where there is none; `with_faces` where detections are kept in it."""
+def open_manifest(run: RunFolder, tell: Callable[[str], None], *, with_faces: bool) -> Manifest:
+    """The manifest of a run folder, made where there is none; `with_faces` where detections are kept in it.
+
+    `tell` hears of damage.
+    """
     manifest: Manifest | None = None
     try:
         manifest = Manifest(run.manifest)
@@ -36,10 +38,10 @@ def open_manifest(run: RunFolder, journal: Journal, *, with_faces: bool) -> Mani
         if manifest is not None:
             with suppress(DamagedManifestError):
                 manifest.close()
-        return _rebuilt(run, journal, error, with_faces)
+        return _rebuilt(run, tell, error, with_faces)
 
 
-def _rebuilt(run: RunFolder, journal: Journal, error: DamagedManifestError, with_faces: bool) -> Manifest:
+def _rebuilt(run: RunFolder, tell: Callable[[str], None], error: DamagedManifestError, with_faces: bool) -> Manifest:
     aside = _free_name(run.manifest)
     with writing(aside):
         for ending in ("", *OUTSIDE):
@@ -62,7 +64,7 @@ def _rebuilt(run: RunFolder, journal: Journal, error: DamagedManifestError, with
             saved, page, faces = saved + len(page), [], {}
     manifest.put(page, faces)
     saved += len(page)
-    journal.tell(
+    tell(
         f"{error}; it is put aside as {aside.name}, and {saved} finished inputs could be taken over from it: "
         "the others are analysed again"
     )

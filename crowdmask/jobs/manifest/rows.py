@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
-from crowdmask.jobs.batch.entries import Entry, Identity, Kind, OutputFile, State, natural_key, readable
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, OutputFile, State, natural_key, readable
 from crowdmask.records import Gap
 from crowdmask.verdicts import Counts, Verdict
 
@@ -24,7 +24,7 @@ SCHEMA_VERSION = 3
 # orders the inputs naturally, and is the order of frames.csv. place_in_queue rises as inputs are found; within a
 # session they are worked on in its order. zones has of a done picture the counts by zone, as JSON. A seal is a checksum
 # over its row, by which the row is trusted or not. faces.data holds the detections of a done picture, see
-# own_files.py; it is empty where `purge` deleted them. purged has the paths of files that it deleted, which are not
+# packing.py; it is empty where `purge` deleted them. purged has the paths of files that it deleted, which are not
 # missed. written has the path of every file below the run folder that this run wrote or was about to write; nothing
 # else there is ever changed, moved or deleted. sessions has a row for each time the batch was started: `active_s` is
 # measured, so that rates hold when the clock is set back.

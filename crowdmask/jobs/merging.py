@@ -28,9 +28,11 @@ from crowdmask.jobs.batch.assembly import (
     write_frames,
     write_persons,
 )
-from crowdmask.jobs.batch.claims import OWN_FILES, holder_of
-from crowdmask.jobs.batch.entries import Entry, Kind, State, Totals, natural_key
-from crowdmask.jobs.batch.manifest import (
+from crowdmask.jobs.batch.periods import PeriodSums
+from crowdmask.jobs.batch.stores import headline_of
+from crowdmask.jobs.batch.units import Plan
+from crowdmask.jobs.manifest.claims import OWN_FILES, holder_of
+from crowdmask.jobs.manifest.database import (
     META_DETECTIONS,
     META_NOTES,
     META_PERIODS,
@@ -42,9 +44,7 @@ from crowdmask.jobs.batch.manifest import (
     META_ZONE,
     Manifest,
 )
-from crowdmask.jobs.batch.periods import PeriodSums
-from crowdmask.jobs.batch.stores import headline_of
-from crowdmask.jobs.batch.units import Plan
+from crowdmask.jobs.manifest.entries import Entry, Kind, State, Totals, natural_key
 from crowdmask.media.parts import link_or_copy, part_of, writing
 from crowdmask.media.time_zones import zone_named
 from crowdmask.results.persons import write_persons_parquet
