@@ -104,6 +104,7 @@ class _Pace:
     _amount: float = 0.0  # of all
     _busy_s: float = 0.0
     _marks: deque[tuple[float, float]] = field(default_factory=lambda: deque([(0.0, 0.0)]))  # both, until then
+    seen_s: float = 0.0  # how much was worked in all when some of it was last done
 
     def add(self, amount: float, busy_s: float) -> None:
         self._amount, self._busy_s = self._amount + amount, self._busy_s + busy_s
@@ -172,6 +173,7 @@ class Forecast:
             self._busy.append((at - beat.busy_s, 0.0))
         self._pace[beat.work].add(beat.amount, beat.busy_s)
         self._busy.append((at, self._busy[-1][1] + beat.busy_s))
+        self._pace[beat.work].seen_s = self._busy[-1][1]
         while len(self._busy) > 2 and at - self._busy[1][0] > WINDOW_S:
             self._busy.popleft()
         self._done[beat.work] += beat.amount
@@ -223,6 +225,21 @@ class Forecast:
         """Whether there is such work, and nothing of it was done yet."""
         with self._lock:
             return self._left[work] > 0 and self._pace[work].amount == 0
+
+    @property
+    def worked_s(self) -> float:
+        """Seconds at work, of all workers together."""
+        with self._lock:
+            return self._busy[-1][1] if self._busy else 0.0
+
+    def is_outdated(self, work: Work, since_s: float) -> bool:
+        """Whether there is such work left, and it was measured, but not in the later half of all that was worked.
+
+        `since_s` is how much was worked in all when some of it was last given out.
+        """
+        with self._lock:
+            seen_s = self._pace[work].seen_s
+            return self._left[work] > 0 and seen_s > 0 and self.worked_s >= 2 * max(since_s, seen_s)
 
     @property
     def share(self) -> float:

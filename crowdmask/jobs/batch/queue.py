@@ -115,7 +115,7 @@ class Queue:
         self.videos: dict[str, VideoUnderWay] = {}
         self._given = 0
         self._early: set[int] = set()  # places whose inputs went out before it was their turn
-        self._measured: set[Kind] = set()
+        self._measured: dict[Kind, float] = {}  # how much was worked when some was last brought forward
 
     def peek(self) -> Unit | None:
         """The next unit; None where there is none at the moment."""
@@ -149,6 +149,8 @@ class Queue:
         share = min(1.0, expected / counted) if counted and expected else 1.0  # that is analysed of all its frames
         draws = video.frames_to_draw if self._plan.draws_videos else 0
         self._forecast.expect_video(source, share * video.frames_to_look_at, share * draws)
+        if self._forecast.is_unmeasured(Work.LOOK):
+            self._bring_forward(Kind.VIDEO)  # that it is cut says nothing of how long it takes
 
     def forget(self, source: str) -> None:
         """A video that is done, or another one by now: its parts go."""
@@ -169,9 +171,7 @@ class Queue:
     def _refill(self) -> None:
         for video in self.videos.values():
             while (task := video.next_task()) is not None:
-                step, spans, kept = task
-                self._given += 1
-                self._ready.append(Unit(self._given, step, (video.entry,), spans, kept))
+                self._ready.append(self._task_of(video, task))
         if self._ready:
             return
         found = self._manifest.waiting(self._place, PAGE)
@@ -181,19 +181,41 @@ class Queue:
         self._bundle(self._claimed([entry for place, entry in found if place not in self._early]))
 
     def _measure(self) -> None:
-        """Where pictures and videos are to do, a little of both goes first: how long all takes is then soon known."""
-        kinds = {Kind.VIDEO: (Work.LOOK, 1), Kind.PICTURE: (Work.STILLS, MEASURED_PICTURES)}
-        if not all(self._forecast.knows(work) for work, _ in kinds.values()):
+        """Where pictures and videos are to do, a little of both goes first: how long all takes is then soon known.
+
+        And again whenever as much was worked since: at first all is slower than later, while the networks are compiled.
+        """
+        if not all(self._forecast.knows(work) for work in (Work.LOOK, Work.STILLS)):
             return
-        for kind, (work, most) in kinds.items():
-            if kind not in self._measured and self._forecast.is_unmeasured(work):
-                found = self._manifest.smallest_waiting(kind, self._place, most)
-                if found:
-                    self._measured.add(kind)
-                    self._early |= {place for place, _ in found}
-                    behind, self._ready = self._ready, deque()
-                    self._bundle(self._claimed([entry for _, entry in found]))
-                    self._ready += behind
+        for kind, work in ((Kind.VIDEO, Work.LOOK), (Kind.PICTURE, Work.STILLS)):
+            first = kind not in self._measured and self._forecast.is_unmeasured(work)
+            if first or self._forecast.is_outdated(work, self._measured.get(kind, 0.0)):
+                self._measured[kind] = self._forecast.worked_s
+                self._bring_forward(kind)
+
+    def _bring_forward(self, kind: Kind) -> None:
+        """Some of what is ready of a kind, else of what waits, becomes the next to do."""
+        if kind is Kind.VIDEO:
+            for video in self.videos.values():
+                if (task := video.next_task()) is not None:
+                    self._ready.appendleft(self._task_of(video, task))
+                    return
+        steps = (Step.VIDEO, Step.LOOK) if kind is Kind.VIDEO else (Step.STILLS,)
+        for at, unit in enumerate(self._ready):
+            if unit.step in steps and not unit.alone:
+                del self._ready[at]
+                first, rest = unit.entries[:MEASURED_PICTURES], unit.entries[MEASURED_PICTURES:]
+                if rest:
+                    self._ready.appendleft(self._unit(unit.step, rest))
+                self._ready.appendleft(replace(unit, entries=first))
+                return
+        most = 1 if kind is Kind.VIDEO else MEASURED_PICTURES
+        smallest = self._manifest.smallest_waiting(kind, self._place, most + len(self._early))
+        found = [(place, entry) for place, entry in smallest if place not in self._early][:most]
+        self._early |= {place for place, _ in found}
+        behind, self._ready = self._ready, deque()
+        self._bundle(self._claimed([entry for _, entry in found]))
+        self._ready += behind
 
     def _claimed(self, entries: Sequence[Entry]) -> list[Entry]:
         """Those whose files may be written; a place that something else has taken is that input's failure."""
@@ -225,6 +247,10 @@ class Queue:
                 held = []
         if held:
             self._ready.append(self._unit(Step.STILLS, tuple(held)))
+
+    def _task_of(self, video: VideoUnderWay, task: Task) -> Unit:
+        step, spans, kept = task
+        return replace(self._unit(step, (video.entry,)), spans=spans, kept=kept)
 
     def _unit(self, step: Step, entries: tuple[Entry, ...]) -> Unit:
         self._given += 1

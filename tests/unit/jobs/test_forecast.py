@@ -90,6 +90,22 @@ def test_loading_the_networks_is_in_no_pace(clock: Clock) -> None:
     assert ahead.left_s == pytest.approx(45)
 
 
+def test_what_was_measured_in_the_first_half_of_the_work_is_outdated(clock: Clock) -> None:
+    ahead = Forecast()
+    ahead.expect_stills(10)
+    ahead.expect_video("v", 100)
+    assert not any(ahead.is_outdated(work, 0.0) for work in Work)  # none is measured
+    clock.sleep(4)
+    ahead.beat(Beat(Work.STILLS, 4, 4.0))
+    ahead.beat(Beat(Work.LOOK, 10, 3.9, "v"))
+    assert ahead.worked_s == pytest.approx(7.9) and not ahead.is_outdated(Work.STILLS, 0.0)
+    ahead.beat(Beat(Work.LOOK, 1, 0.1, "v"))
+    assert ahead.is_outdated(Work.STILLS, 0.0)
+    assert not ahead.is_outdated(Work.STILLS, 4.1)  # some was given out meanwhile
+    ahead.end_unit(1, stills=6)
+    assert not ahead.is_outdated(Work.STILLS, 0.0)  # nothing is left of it
+
+
 def test_what_a_dead_worker_did_is_to_do_again(clock: Clock) -> None:
     ahead = Forecast()
     ahead.expect_stills(10)
