@@ -99,6 +99,21 @@ def test_pictures_times_and_sound_are_the_sources(name: str, tmp_path: Path) -> 
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, "out.mp4"])
 
 
+def test_a_playlist_of_segments_with_aac_keeps_its_sound(tmp_path: Path) -> None:
+    """HLS as recorders leave it: AAC with a header in each packet, which MP4 wants said once."""
+    (tmp_path / "in").mkdir()
+    cut = {"hls_time": "0.5", "hls_list_size": "0", "hls_segment_type": "mpegts"}
+    source = write_clip(tmp_path / "in" / "live.m3u8", SIZE, 50, audio="aac", options={"bf": "0"}, container=cut)
+    assert len(list((tmp_path / "in").glob("*.ts"))) > 2
+    writer, frames = copy(source, tmp_path / "out.mp4")
+    info, written = read(tmp_path / "out.mp4")
+    assert writer.notes == [] and info.has_audio
+    assert [read_index(f.image) for f in written] == list(range(50)) and same_times(written, frames)
+    before, after = sound_packets(source), sound_packets(tmp_path / "out.mp4")
+    assert [data for _, data in after] == [data[7:] for _, data in before]  # without its header
+    assert np.allclose([t for t, _ in after], [t for t, _ in before], atol=0.0011)
+
+
 def test_it_is_a_fast_start_h264_mp4_for_every_player(clip: Path, tmp_path: Path) -> None:
     copy(clip, tmp_path / "out.mp4")
     found = boxes(tmp_path / "out.mp4")

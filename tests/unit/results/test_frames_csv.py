@@ -131,6 +131,8 @@ def test_a_whole_run_says_the_origin_of_each_row(tmp_path: Path) -> None:
         sink.write(of("b.mp4", make_result(index=3, seconds=0.12)))
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
+    origin = ["source", "camera", "captured_at", "captured_from"]
+    assert list(rows[0]) == [*HEADER.strip().split(",")[:7], *origin, "incorrect"]  # what is added comes last
     assert rows[0]["source"] == 'hall "B", 2/a b.jpg'
     assert rows[0]["captured_at"] == "2026-11-20T08:00:00.040+01:00"
     assert rows[0]["captured_from"] == "exif"
