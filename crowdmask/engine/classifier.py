@@ -48,6 +48,9 @@ class XceptionClassifier:
             return np.asarray(np.clip(np.round(softmax(logits), 4), 1e-4, 1.0), np.float32)
         return of_unmasked(np.asarray(np.round(1.0 / (1.0 + np.exp(-logits)), 4), np.float32))
 
+    def rest(self) -> None:
+        self._network.rest()
+
     def _logits(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Calibrated logits of BGR crops, (n,) or (n, outcomes)."""
         if not len(crops):

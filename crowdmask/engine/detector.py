@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.engine.memory import LARGE
 from crowdmask.engine.runtimes.network import Answers, Network, at_once, finite
 from crowdmask.engine.views import View, view_at, views_of
 from crowdmask.geometry import FloatArray, averaged, clip, face_sizes, nms, sizes_wh
@@ -17,6 +19,7 @@ from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings
 
 Image = NDArray[np.uint8]
+Shape = tuple[int, ...]
 Look = tuple[int, View, Image]  # index of the picture, view of it, canvas (1, h, w, 3) with what is seen
 SAME_FACE_IOU = 0.6  # finds that overlap the best one so far are other looks at the same face
 MOST_FINDS = 5000  # before suppression, in one picture
@@ -36,6 +39,7 @@ class RetinaFaceDetector:
     ) -> None:
         self._network, self._anchors, self._settings = network, anchors, settings
         self._workers, self._origin = workers, origin
+        self._canvases = _Canvases()
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         return self._detect(images, [views_of(_size_wh(image), self._settings) for image in images])
@@ -44,6 +48,10 @@ class RetinaFaceDetector:
         """The faces at some places of each picture, each place in a view of its own; what lies at its edge is left."""
         views = [self._views_at(image, boxes) for image, boxes in zip(images, places, strict=True)]
         return self._detect(images, views)
+
+    def rest(self) -> None:
+        self._canvases = _Canvases()
+        self._network.rest()
 
     def _views_at(self, image: Image, boxes_xyxy: FloatArray) -> list[View]:
         size_wh = _size_wh(image)
@@ -54,10 +62,11 @@ class RetinaFaceDetector:
     def _detect(self, images: Sequence[Image], views: Sequence[Sequence[View]]) -> list[Faces]:
         looks: list[Look] = []
         for index, image in enumerate(images):
-            looks += [(index, view, canvas) for view, canvas in _shown(image, views[index])]
+            looks += [(index, view, canvas) for view, canvas in _shown(image, views[index], self._canvases.take)]
         found: dict[int, list[Faces]] = defaultdict(list)
         for look, faces in zip(looks, at_once(self._look, looks, self._workers), strict=True):
             found[look[0]].append(faces)
+            self._canvases.give_back(look[2])
         return [self._merge([Faces.none(), *found[i]], _size_wh(image)) for i, image in enumerate(images)]
 
     def _look(self, look: Look) -> Faces:
@@ -110,25 +119,51 @@ def _pixels(views: Sequence[View]) -> int:
 
 def canvases(image: Image, settings: AnalysisSettings) -> list[Image]:
     """All that the network is given to find the faces of one picture."""
-    return [canvas for _, canvas in _shown(image, views_of(_size_wh(image), settings))]
+    views = views_of(_size_wh(image), settings)
+    return [canvas for _, canvas in _shown(image, views, _new_canvas)]
 
 
-def _shown(image: Image, views: Sequence[View]) -> Iterator[tuple[View, Image]]:
+class _Canvases:
+    """Canvases that were looked at, to be written anew: memory that is new costs more than writing it does."""
+
+    MOST = 4  # of the two looks of each of two steps that may go on at once, the largest view
+
+    def __init__(self) -> None:
+        self._free: list[Image] = []
+        self._lock = threading.Lock()
+
+    def take(self, shape: Shape) -> Image:
+        with self._lock:
+            at = next((i for i, canvas in enumerate(self._free) if canvas.shape == shape), None)
+            return _new_canvas(shape) if at is None else self._free.pop(at)
+
+    def give_back(self, canvas: Image) -> None:
+        """Nobody looks at it any more; smaller ones are not worth the room."""
+        if canvas.nbytes >= LARGE:
+            with self._lock:
+                self._free = [*self._free, canvas][-self.MOST :]
+
+
+def _new_canvas(shape: Shape) -> Image:
+    return np.empty(shape, np.uint8)
+
+
+def _shown(image: Image, views: Sequence[View], canvas_of: Callable[[Shape], Image]) -> Iterator[tuple[View, Image]]:
     """Each view on its canvas; the smaller views of the whole are made from the larger ones, which is cheaper."""
     smallest = image
     for view in views:
         whole = (view.left, view.top, view.right, view.bottom) == (0, 0, image.shape[1], image.shape[0])
         part = smallest if whole else image[view.top : view.bottom, view.left : view.right]
-        canvas, picture = _on_canvas(part, view)
+        canvas, picture = _on_canvas(part, view, canvas_of)
         if whole and picture.size < smallest.size:
             smallest = picture
         yield view, canvas
 
 
-def _on_canvas(part: Image, view: View) -> tuple[Image, Image]:
+def _on_canvas(part: Image, view: View, canvas_of: Callable[[Shape], Image]) -> tuple[Image, Image]:
     """The view written once, straight to its place on a canvas with black below and to the right; and that place."""
     (width, height), (canvas_width, canvas_height) = view.size_wh, view.canvas_wh
-    canvas = np.empty((1, canvas_height, canvas_width, 3), np.uint8)
+    canvas = canvas_of((1, canvas_height, canvas_width, 3))
     canvas[0, height:] = 0
     canvas[0, :height, width:] = 0
     picture = canvas[0, :height, :width]

@@ -62,6 +62,15 @@ class MaskClassifier(Protocol):
         ...
 
 
+@runtime_checkable
+class Rests(Protocol):
+    """A detector or classifier that holds memory which only its work needs."""
+
+    def rest(self) -> None:
+        """Give it back for as long as nothing is asked; what is asked next takes it anew."""
+        ...
+
+
 class Conclusion(Protocol):
     """Makes results of looks: for each frame by itself, or following faces through their stream."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from crowdmask.engine.judging import Judge
-from crowdmask.engine.protocols import FaceDetector, MaskClassifier
+from crowdmask.engine.protocols import FaceDetector, MaskClassifier, Rests
 from crowdmask.results.summary import WeightsUsed
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 
@@ -22,6 +22,12 @@ class Pair:
 
     def judge(self, analysis: AnalysisSettings, runtime: RuntimeSettings) -> Judge:
         return Judge(self.detector, self.classifier, analysis, runtime)
+
+    def rest(self) -> None:
+        """Nothing is looked at for a while: what the networks compute in is free for others."""
+        for network in (self.detector, self.classifier):
+            if isinstance(network, Rests):
+                network.rest()
 
 
 Networks = Callable[[AnalysisSettings, RuntimeSettings], Pair]

@@ -122,6 +122,30 @@ def test_what_was_asked_before_changes_no_bit(compiled: Compile) -> None:
         assert all(np.array_equal(values, answers[0][name]) for name, values in later.items())
 
 
+def test_a_network_that_has_rested_answers_as_before(compiled: Compile) -> None:
+    network, picture = compiled("finder"), pictures(1, 64, 96)
+    network.rest()  # before it has done anything
+    before, *_ = [network(picture) for _ in range(OFTEN + 3)]
+    kept = {name: values.copy() for name, values in before.items()}
+    network.rest()
+    again = network(picture)
+    for name, values in kept.items():
+        assert np.array_equal(before[name], values) and np.array_equal(again[name], values)
+
+
+def test_a_network_rests_while_others_ask_it(compiled: Compile) -> None:
+    network, looks = compiled("finder"), [pictures(1, 64, 96, seed) for seed in range(4)]
+    alone = [network(look) for look in looks]
+
+    def ask(i: int) -> bool:
+        if i % 5 == 4:
+            network.rest()
+        return all(np.array_equal(values, alone[i % 4][name]) for name, values in network(looks[i % 4]).items())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(ask, range(60)))
+
+
 def test_pictures_are_not_written_to_and_may_be_read_only(compiled: Compile) -> None:
     picture = pictures(1, 64, 64)
     before = picture.copy()

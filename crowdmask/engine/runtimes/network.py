@@ -46,6 +46,10 @@ class Network(Protocol):
         """The graph's outputs by name for BGR pictures (n, h, w, 3)."""
         ...
 
+    def rest(self) -> None:
+        """Give back the memory that only passes need, for as long as none comes; the next one takes it anew."""
+        ...
+
 
 def finite(values: NDArray[np.float32], origin: str) -> NDArray[np.float32]:
     """The values themselves; WeightsError where some are none, which sound weights never give."""

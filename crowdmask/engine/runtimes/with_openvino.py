@@ -6,7 +6,6 @@ import logging
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -69,6 +68,14 @@ class OpenVinoNetwork:
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Answers:
         return self._for(pictures).result()(pictures)
+
+    def rest(self) -> None:
+        with self._lock:
+            compiled = [*self._fixed.values(), *([] if self._open is None else [self._open])]
+        for one in compiled:
+            if one.done() and one.exception() is None:
+                one.result().rest()
+        give_memory_back()
 
     def _for(self, pictures: NDArray[np.uint8]) -> Future[_Compiled]:
         shape = pictures.shape
@@ -160,20 +167,30 @@ class _Compiled:
             ) from error
         give_memory_back()
         self._outputs = outputs
-        self._free: SimpleQueue[Any] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._free: list[Any] = []
+        self._asked = 0  # passes under way
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Answers:
         given = _writeable(pictures)  # held until the end: the tensor is its memory, and does not keep it alive
-        try:
-            request = self._free.get_nowait()
-        except Empty:
-            request = self._model.create_infer_request()
+        with self._lock:
+            self._asked += 1
+            request = self._free.pop() if self._free else self._model.create_infer_request()
         try:
             request.set_input_tensor(ov.Tensor(given, shared_memory=True))
             request.infer()
             return {name: request.get_output_tensor(i).data.copy() for i, name in enumerate(self._outputs)}
         finally:
-            self._free.put(request)
+            with self._lock:
+                self._asked -= 1
+                self._free.append(request)
+
+    def rest(self) -> None:
+        """Leave the requests and what the streams compute in, unless somebody asks at this moment."""
+        with self._lock:
+            if not self._asked:
+                self._free.clear()
+                self._model.release_memory()
 
 
 def _same(some: Answers, others: Answers) -> bool:

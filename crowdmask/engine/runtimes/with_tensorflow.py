@@ -61,6 +61,9 @@ class TensorFlowNetwork:
             outputs = self._frozen(pictures=tf.constant(pictures))
         return {name: out.numpy() for name, out in zip(self.facts.outputs, outputs, strict=True)}
 
+    def rest(self) -> None:
+        """TensorFlow's memory is one pool for all that runs in the process, and stays."""
+
 
 def device_of(device: str) -> str:
     """TensorFlow's name of it; `auto` is a GPU where there is one."""

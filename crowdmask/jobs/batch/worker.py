@@ -223,6 +223,8 @@ class Worker:
             plan, runtime = self._plan, self._plan.runtime
             if unit.step is Step.DRAW and self._draws_at_once > 1:  # each decodes with its share of the threads
                 plan = replace(plan, runtime=replace(runtime, threads=max(1, runtime.cores // self._draws_at_once)))
+            if unit.step is Step.DRAW and self._pair is not None:
+                self._pair.rest()
             videos = Videos(plan, self._placing, self._loaded, self._stop, beat, weights=lambda: self._weights)
             self._drawing += unit.step is Step.DRAW
             worked = videos.do(unit)

@@ -86,6 +86,37 @@ def test_pieces_are_drawn_as_if_they_had_seen_what_came_before(film: Path, tmp_p
         assert np.abs(ours - theirs).mean() < 3.0
 
 
+class Resting(FakeDetector):
+    """Notes what is asked of it, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        self.asked.append("look")
+        return super().detect(images)
+
+    def rest(self) -> None:
+        self.asked.append("rest")
+
+
+def test_the_networks_rest_while_pieces_are_drawn(film: Path, tmp_path: Path) -> None:
+    """What they compute in is a tenth of all memory, and two pieces that are drawn at once need as much."""
+    detector, settings = Resting(), {"segment_s": SEGMENT_S, "include": "*.mp4"}
+    batch(film, tmp_path / "run", networks=lambda a, r: Pair(detector, FakeClassifier()), **settings)
+    assert detector.asked[:1] == ["look"] and detector.asked[-4:] == ["rest"] * 4, "four pieces"
+    undrawn = Resting()
+    batch(
+        film,
+        tmp_path / "undrawn",
+        networks=lambda a, r: Pair(undrawn, FakeClassifier()),
+        output=OutputSettings(video=False),
+        **settings,
+    )
+    assert "rest" not in undrawn.asked
+
+
 @pytest.mark.parametrize("at", [10, 37, 70, 99])
 def test_an_interruption_costs_at_most_one_segment(
     film: Path, undisturbed: dict[str, bytes], tmp_path: Path, at: int
