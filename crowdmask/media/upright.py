@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from crowdmask.media.colour import is_as_written, luma_of, to_bgr, writable_matrix
+from crowdmask.media.colour import BgrOf, is_as_written, luma_of, writable_matrix
 from crowdmask.media.orientation import Orientation, orientation_of
 from crowdmask.records import Frame, Gap, Stream, VideoInfo
 
@@ -50,12 +47,10 @@ class _Developer:
     def __init__(self, orientation: Orientation, size_wh: tuple[int, int]) -> None:
         self.size_wh = size_wh
         self._orientation = orientation
-        self._reformatter = VideoReformatter()
-        self._lock = threading.Lock()
+        self._bgr_of = BgrOf()
 
     def bgr(self, decoded: av.VideoFrame) -> Image:
-        with self._lock:
-            image = self._orientation.upright(to_bgr(decoded, self._reformatter))
+        image = self._orientation.upright(self._bgr_of(decoded))
         if (image.shape[1], image.shape[0]) != self.size_wh:
             image = fit(image, self.size_wh)
         image.flags.writeable = False

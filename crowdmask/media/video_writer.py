@@ -109,6 +109,7 @@ class VideoWriter:
         self._lead = 0
         self._encoded: deque[av.packet.Packet[Any]] = deque()
         self._lengths: dict[int, int] = {}
+        self._drawn: av.VideoFrame | None = None
         self.frames_written = 0
         self.notes: list[str] = []
         with self._as_output_errors():
@@ -239,16 +240,23 @@ class VideoWriter:
         """The frame as it goes to the encoder: turned back, of even size, in YUV."""
         decoded = frame.stored
         if touched is None or not isinstance(decoded, av.VideoFrame) or not self._goes_on_from(decoded):
-            picture = new_picture((self._stream.width, self._stream.height))
+            picture = self._sheet()
             self._draw(picture, frame.image, (0, 0, *frame.size_wh))
             return picture
         if not touched and not any(self._odd_by):
             return decoded
-        picture = new_picture((self._stream.width, self._stream.height))
+        picture = self._sheet()
         copy_into(picture, decoded)
         for place in touched:
             self._draw(picture, frame.image, place)
         return picture
+
+    def _sheet(self) -> av.VideoFrame:
+        """One picture for all frames: x264 has copied it when it has it, and new memory costs as much as the copy."""
+        if self._drawn is None:
+            self._drawn = new_picture((self._stream.width, self._stream.height))
+        self._drawn.make_writable()  # another one, should FFmpeg still hold it
+        return self._drawn
 
     def _goes_on_from(self, decoded: av.VideoFrame) -> bool:
         return (decoded.width, decoded.height) == self._stored_size and is_as_written(decoded, self._matrix)

@@ -82,6 +82,9 @@ class YunetNetwork:
         results = self._compiled.create_infer_request().infer({0: planes})
         return as_our_outputs({name: values for key, values in results.items() for name in key.get_names()})
 
+    def rest(self) -> None:
+        self._compiled.release_memory()
+
 
 def load_yunet(settings: AnalysisSettings, runtime: RuntimeSettings) -> RetinaFaceDetector:
     if settings.runtime == TENSORFLOW:

@@ -146,8 +146,10 @@ def test_what_lies_beside_the_picture_on_its_canvas_is_black() -> None:
             seen.append(pictures.copy())
             return super().__call__(pictures)
 
-    white = np.full((360, 650, 3), 255, np.uint8)
-    RetinaFaceDetector(Sees(), GRID, AnalysisSettings()).detect([white])
+    detector = RetinaFaceDetector(Sees(), GRID, AnalysisSettings())
+    for width in (640, 650, 640):  # canvases of one size, which are taken again
+        detector.detect([np.full((360, width, 3), 255, np.uint8)])
+    assert len({canvas.shape for canvas in seen}) == 3
     for canvas in seen:
         column, row = canvas[0, :, 0, 0], canvas[0, 0, :, 0]
         width, height = int((row == 255).sum()), int((column == 255).sum())

@@ -7,17 +7,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import VideoReformatter
 
 from crowdmask.media.colour import (
+    BgrOf,
     bgr_of,
     colour_of,
     copy_into,
     draw_into,
     is_as_written,
+    matrix_of,
     new_picture,
     planes_of,
-    to_bgr,
     usual_matrix,
     writable_matrix,
 )
@@ -69,14 +69,14 @@ RED_601, RED_709 = (81, 90, 240), (63, 102, 240)
     ],
 )
 def test_known_colours(frame: av.VideoFrame, bgr: tuple[int, int, int]) -> None:
-    image = to_bgr(frame, VideoReformatter())
+    image = BgrOf()(frame)
     assert image.shape == (frame.height, frame.width, 3)
     assert np.abs(image.astype(int) - bgr).max() <= 3
 
 
 @pytest.mark.parametrize("width", [63, 64, 65, 1, 2])
 def test_odd_widths_are_contiguous(width: int) -> None:
-    image = to_bgr(av.VideoFrame.from_ndarray(np.full((5, width, 3), 99, np.uint8), format="rgb24"), VideoReformatter())
+    image = BgrOf()(av.VideoFrame.from_ndarray(np.full((5, width, 3), 99, np.uint8), format="rgb24"))
     assert image.shape == (5, width, 3)
     assert image.flags.c_contiguous
     assert (image == 99).all()
@@ -84,14 +84,14 @@ def test_odd_widths_are_contiguous(width: int) -> None:
 
 def test_rgb_is_only_reordered() -> None:
     frame = av.VideoFrame.from_ndarray(np.full((4, 4, 3), (10, 20, 30), np.uint8), format="rgb24")
-    assert (to_bgr(frame, VideoReformatter()) == (30, 20, 10)).all()
+    assert (BgrOf()(frame) == (30, 20, 10)).all()
 
 
 @pytest.mark.skipif(int(av.__version__.split(".")[0]) < 18, reason="PyAV converts HDR from version 18 on")
 def test_hdr_white_is_white_and_not_grey() -> None:
     white = plain((593, 512, 512), "yuv420p10le", matrix=BT2020, span=LIMITED)  # 203 cd/m2, where HDR puts paper
     white.color_primaries, white.color_trc = BT2020, PQ
-    assert to_bgr(white, VideoReformatter()).min() > 245
+    assert BgrOf()(white).min() > 245
     assert colour_of(white) == (1, 1, 1)
 
 
@@ -153,7 +153,7 @@ def test_a_place_there_and_back_is_what_it_was(matrix: int, at: tuple[int, int, 
 
 def test_a_place_at_the_edge_of_an_odd_picture_is_what_swscale_makes_of_it() -> None:
     odd = plain((120, 90, 150), size=(65, 49), matrix=6)
-    whole = to_bgr(odd, VideoReformatter())
+    whole = BgrOf()(odd)
     part = bgr_of(odd, 6, (60, 44, 65, 49))
     assert part.shape == (5, 5, 3)
     assert np.abs(part.astype(int) - whole[44:, 60:]).max() <= 2
@@ -201,3 +201,36 @@ def test_encoded_red_comes_back_red(pix_fmt: str, tags: tuple[int, int, int, int
         assert source.info.colour == (tags[1], tags[2], tags[0])
         frames = list(source)
     assert np.abs(frames[1].image.astype(int) - (30, 40, 200)).max() <= 6
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (640, 360), (854, 480), (65, 47), (7, 5), (2, 2), (1281, 721)])
+@pytest.mark.parametrize("matrix", [1, 2, 4, 5, 6, 7, 9])
+def test_the_usual_kind_comes_to_the_same_pixels_by_either_way(size: tuple[int, int], matrix: int) -> None:
+    rng = np.random.default_rng(sum(size) + matrix)
+    frame = av.VideoFrame(*size, "yuv420p")
+    for plane in planes_of(frame):
+        plane[:] = rng.integers(0, 256, plane.shape)
+    frame.colorspace, frame.color_range = matrix, int(rng.choice([LIMITED, UNSAID]))
+    assert is_as_written(frame, matrix_of(frame))
+    made = BgrOf()
+    assert np.array_equal(made(frame), made._reformatted(frame).to_ndarray())
+
+
+def test_pictures_that_somebody_holds_are_not_written_over() -> None:
+    made, held = BgrOf(), []
+    for value in range(16, 216):
+        held.append(made(plain((value, 128, 128))))
+        held = held[-5:]
+        assert [int(image[0, 0, 0]) for image in held] == [int(image[-1, -1, 2]) for image in held]
+        assert len({int(image[0, 0, 0]) for image in held}) == len(held)
+    del made  # what was given outlives whoever made it
+    assert (np.diff([int(image[40, 60, 1]) for image in held]) > 0).all()
+
+
+def test_sizes_and_colours_may_change_from_frame_to_frame() -> None:
+    made = BgrOf()
+    for _ in range(3):
+        assert np.abs(made(plain(RED_601, matrix=6)).astype(int) - (0, 0, 255)).max() <= 3
+        assert np.abs(made(plain(RED_709, matrix=1)).astype(int) - (0, 0, 255)).max() <= 3
+        assert made(plain((235, 128, 128), size=(8, 8))).shape == (8, 8, 3)
+        assert np.abs(made(plain((235, 128, 128), "yuvj420p", span=FULL)).astype(int) - 235).max() <= 3
