@@ -17,7 +17,7 @@ from crowdmask.jobs.manifest.entries import Kind
 from crowdmask.media.opening import is_address, is_camera, local_path, shown
 from crowdmask.media.pictures import SUFFIXES, is_picture
 from crowdmask.records import SourceKind
-from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.run_folder import RunFolder, place_in_run
 
 OWN = re.compile(r"\.crowdmask(\.persons)?\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
 _LONGEST_BASE = 255 - len(".crowdmask.persons.parquet.part.part")  # bytes; file systems take 255 in a name
@@ -28,8 +28,6 @@ _VIDEO_ENDINGS = (
 )
 VIDEOS_READ = tuple(f".{ending}" for ending in _VIDEO_ENDINGS.split())
 SEGMENTS, ENDINGS, BEFORE = ".segments", ("looks", "results", "mp4"), "before.json"
-DRIVE = re.compile(r"([A-Za-z]):/")
-OUTSIDE = "@"  # the folder of what lies outside of the input root; an input's own folder of this name gets a second one
 
 
 @dataclass(frozen=True)
@@ -197,7 +195,7 @@ def _stream_name(source: str) -> str:
 
 def annotated_file(run: Path, source: str, kind: Kind, *, overlay: bool = False) -> Path:
     """In the tree of the inputs under its own name, with another ending where that kind is not written."""
-    return RunFolder(run).annotated / _inside(f"{source}{_ending(source, kind, '.mkv' if overlay else '.mp4')}")
+    return RunFolder(run).annotated / place_in_run(f"{source}{_ending(source, kind, '.mkv' if overlay else '.mp4')}")
 
 
 def _ending(source: str, kind: Kind, video: str) -> str:
@@ -212,27 +210,27 @@ def _ending(source: str, kind: Kind, video: str) -> str:
 
 def frames_file_of(run: Path, source: str) -> Path:
     """The per-frame CSV of one video."""
-    return RunFolder(run).videos / _inside(f"{source}.csv")
+    return RunFolder(run).videos / place_in_run(f"{source}.csv")
 
 
 def summary_file_of(run: Path, source: str) -> Path:
     """The summary of one video."""
-    return RunFolder(run).videos / _inside(f"{source}.json")
+    return RunFolder(run).videos / place_in_run(f"{source}.json")
 
 
 def persons_file_of(run: Path, source: str) -> Path:
     """The appearances in one video whose faces are followed."""
-    return RunFolder(run).videos / _inside(f"{source}.persons.csv")
+    return RunFolder(run).people_of(source)
 
 
 def faces_file_of(run: Path, source: str) -> Path:
     """The detections of one video until they are put together with all others'."""
-    return RunFolder(run).parts / _inside(f"{source}.faces")
+    return RunFolder(run).parts / place_in_run(f"{source}.faces")
 
 
 def segment_file_of(run: Path, source: str, number: int, ending: str) -> Path:
     """What is kept of a segment of a video under way: its looks, its results, its piece; see jobs/batch/videos.py."""
-    return RunFolder(run).parts / _inside(f"{source}{SEGMENTS}") / f"{number:04d}.{ending}"
+    return RunFolder(run).parts / place_in_run(f"{source}{SEGMENTS}") / f"{number:04d}.{ending}"
 
 
 def is_segment_file(path: str) -> bool:
@@ -244,16 +242,3 @@ def segment_files_of(run: Path, source: str, numbers: Iterable[int]) -> list[str
     found = [segment_file_of(run, source, number, ending) for number in numbers for ending in ENDINGS]
     found.append(segment_file_of(run, source, 1, BEFORE))
     return [path.relative_to(run).as_posix() for path in found]
-
-
-def _inside(source: str) -> PurePosixPath:
-    """Sources outside of the input root are absolute; their files lie in the run folder too, in a tree of their own."""
-    parts = [part for part in PurePosixPath(source).parts if part not in ("/", "..")]
-    drive = DRIVE.match(source)
-    if drive is not None:  # on Windows; a colon is in no name there
-        parts[0] = drive[1]
-    if drive is not None or source.startswith("/"):
-        return PurePosixPath(OUTSIDE, *parts)
-    if parts and parts[0].startswith(OUTSIDE):
-        parts[0] = OUTSIDE + parts[0]
-    return PurePosixPath(*parts)

@@ -37,15 +37,34 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from crowdmask.errors import SettingsError, SourceError
 
+DRIVE = re.compile(r"([A-Za-z]):/")
+OUTSIDE = "@"  # the folder of what lies outside of the input root; an input's own folder of this name gets a second one
 COUNT_COLUMNS = ("faces", "masked", "unmasked", "unknown")
+
+
+def place_in_run(source: str) -> PurePosixPath:
+    """Where an input's own files lie in the folders of a run: under its name, in the tree of the inputs.
+
+    Sources outside of the input root are absolute; their files lie in the run folder too, in a tree of their own.
+    """
+    parts = [part for part in PurePosixPath(source).parts if part not in ("/", "..")]
+    drive = DRIVE.match(source)
+    if drive is not None:  # on Windows; a colon is in no name there
+        parts[0] = drive[1]
+    if drive is not None or source.startswith("/"):
+        return PurePosixPath(OUTSIDE, *parts)
+    if parts and parts[0].startswith(OUTSIDE):
+        parts[0] = OUTSIDE + parts[0]
+    return PurePosixPath(*parts)
 
 
 @dataclass(frozen=True)
@@ -69,6 +88,10 @@ class RunFolder:
     @property
     def persons(self) -> Path:
         return self.path / "persons.csv"
+
+    def people_of(self, source: str) -> Path:
+        """The table of people of one video."""
+        return self.videos / place_in_run(f"{source}.persons.csv")
 
     @property
     def annotated(self) -> Path:
