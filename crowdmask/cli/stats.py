@@ -100,7 +100,7 @@ def command(
     RUN is the folder of a finished batch, or a per-frame CSV; several are counted together. The counts add up
     exactly to those of the frames. Frames whose time is not known are counted by file, in rows without a bucket.
     """
-    from crowdmask.results.run_folder import RunFolder, frames_files, time_warnings
+    from crowdmask.results.run_folder import RunFolder, frames_files, people_purged_words, time_warnings
     from crowdmask.results.timeline.buckets import Width
     from crowdmask.results.timeline.frames_table import FramesTable
     from crowdmask.results.timeline.periods import period, run_zone
@@ -129,6 +129,8 @@ def command(
         chosen = "" if asked else f", in buckets of {width.text}"
         summaries = [RunFolder(path.parent).read_summary() for path in paths if path.name == "frames.csv"]
         warnings = [text for summary in summaries for text in time_warnings(summary)]
+        if table.people_lost:
+            warnings.append(people_purged_words(table.people_lost))
         _say(totals, zone, out, chosen, dict.fromkeys(warnings))
 
 

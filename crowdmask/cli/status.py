@@ -56,6 +56,7 @@ def command(*, run: Path, as_json: bool, watch: float | None, verbose: bool) -> 
 def print_status(status: Status, *, every_failure: bool) -> None:
     from crowdmask.cli.closing import clock
     from crowdmask.jobs.manifest.entries import Kind, State
+    from crowdmask.results.run_folder import people_purged_words
     from crowdmask.words import duration
 
     totals = status.totals
@@ -82,6 +83,8 @@ def print_status(status: Status, *, every_failure: bool) -> None:
         _line("frames", f"{totals.frames:,}, {plural(counts.faces, 'face')} in them: {counts.in_words}")
         for said in _compliance(status):
             _line("compliance", said)
+    if status.people_purged:
+        _line("people", people_purged_words(status.people_purged))
     _line("disk", f"{status.free_bytes / 1e9:,.1f} GB free of {status.disk_bytes / 1e9:,.1f} GB")
     shown = status.failures if every_failure else status.failures[:MOST_FAILURES]
     for failure in shown:

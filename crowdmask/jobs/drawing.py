@@ -53,7 +53,7 @@ class Kept:
     ) -> Kept:
         """From any of the files that the analysis of an input left, of which the summary is read."""
         summary = summary_of(result)
-        told = _read(summary)
+        told = read_summary(summary)
         try:
             kind, source = SourceKind(told["source"]["kind"]), str(told["source"]["path"])
             faces, until_s = int(told["counts"]["faces"]), told.get("until_s")
@@ -65,7 +65,7 @@ class Kept:
             ) from error
         if kind is SourceKind.STREAM:
             raise SettingsError(f"{source}: a stream is gone and cannot be drawn on anew: record it and analyse that")
-        run = _run_of(summary)
+        run = run_of(summary)
         if run is not None:
             source, named = _name_in_run(run, source), _existing(run.detections)
         watched = zones or _zones_of(summary, told)
@@ -133,7 +133,7 @@ def draw(
 def beside(result: Path, kept: Kept) -> Path:
     """Where the copy goes that nobody named another place for."""
     summary = summary_of(result)
-    if _run_of(summary) is not None:
+    if run_of(summary) is not None:
         raise SettingsError(f"{result}: the copies in a run folder belong to its batch: name another file with --out")
     suffix = Path(kept.path).suffix.lower() if kept.kind is SourceKind.PICTURE else ".mp4"
     ending = suffix if suffix in (*SUFFIXES, ".mp4") else ".jpg"
@@ -150,7 +150,8 @@ def summary_of(result: Path) -> Path:
     raise SourceError(f"{result}: there is no summary beside it: give the NAME.crowdmask.json of an analysis")
 
 
-def _read(summary: Path) -> dict[str, Any]:
+def read_summary(summary: Path) -> dict[str, Any]:
+    """What it says; an empty object where it holds none."""
     try:
         told = json.loads(summary.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -187,7 +188,8 @@ def _camera_in_run(run: RunFolder, source: str) -> str:
         return next((unguarded(row["camera"]) for row in rows), "")
 
 
-def _run_of(summary: Path) -> RunFolder | None:
+def run_of(summary: Path) -> RunFolder | None:
+    """The run that the summary of an input belongs to; None of an input that was analysed by itself."""
     for folder in summary.absolute().parents:
         run = RunFolder(folder)
         if run.is_one and run.videos in summary.absolute().parents:

@@ -23,6 +23,7 @@ from crowdmask.jobs.batch import periods
 from crowdmask.jobs.batch.assembly import (
     WhatWasSeen,
     people_of,
+    purged_of,
     run_summary,
     write_detections,
     write_frames,
@@ -48,7 +49,9 @@ from crowdmask.jobs.manifest.entries import Entry, Kind, State, Totals, natural_
 from crowdmask.media.parts import link_or_copy, part_of, writing
 from crowdmask.media.time_zones import zone_named
 from crowdmask.results.persons import write_persons_parquet
-from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.purge import carry_over
+from crowdmask.results.purge_plan import kind_of as purged_kind_of
+from crowdmask.results.run_folder import RunFolder, people_purged_words
 from crowdmask.results.summary import WeightsUsed, write_summary
 from crowdmask.settings import AnalysisSettings, BatchSettings, OutputSettings, RuntimeSettings, TimeAndPlaceSettings
 
@@ -69,6 +72,7 @@ class Part:
     summary: dict[str, Any]
     settings: dict[str, Any]
     selection: dict[str, Any]
+    people_purged: set[str]  # paths of the tables of people that `purge` deleted
 
     @property
     def name(self) -> str:
@@ -104,7 +108,8 @@ def opened(path: Path, stack: ExitStack) -> Part:
         raise SourceError(
             f"{run.manifest}: its settings cannot be read ({error}): start the run's command again"
         ) from error
-    return Part(run, manifest, run.read_summary(), settings, selection)
+    people = {path for path in purged_of(run, manifest) if purged_kind_of(path) == "people"}
+    return Part(run, manifest, run.read_summary(), settings, selection, people)
 
 
 def check_alike(parts: Sequence[Part]) -> None:
@@ -241,6 +246,7 @@ class _Joining:
     annotated: bool
     twice: int = 0
     purged: int = 0
+    people_purged: int = 0
     weights: dict[str, WeightsUsed] = field(default_factory=dict)
 
     def run(self) -> Totals:
@@ -262,6 +268,11 @@ class _Joining:
                 self.notes.append(f"{self.twice} inputs were done by more than one run, and are taken once")
             if self.purged:
                 self.notes.append(f"{self.purged} annotated copies or detections were not there any more")
+            if self.people_purged:
+                self.notes.append(people_purged_words(self.people_purged))
+                for part in self.parts:
+                    manifest.put_purged(part.people_purged)
+                    carry_over(part.run.purge_log, run.purge_log)
             manifest.put_written(OWN_FILES)
             sums = self._joined_sums(manifest)
             self._put_meta(manifest)
@@ -303,6 +314,9 @@ class _Joining:
                 continue
             source, target = part.run.path / output.path, self.run_folder.path / output.path
             if not source.is_file():
+                if output.path in part.people_purged:
+                    self.people_purged += 1
+                    continue
                 if output.path.startswith(f"{self.run_folder.videos.name}/"):
                     raise SourceError(
                         f"{source}: it is gone, and without it the run is not whole: start its command again"

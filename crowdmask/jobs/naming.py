@@ -19,7 +19,7 @@ from crowdmask.media.pictures import SUFFIXES, is_picture
 from crowdmask.records import SourceKind
 from crowdmask.results.run_folder import RunFolder, place_in_run
 
-OWN = re.compile(r"\.crowdmask(\.persons)?\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
+OWN = re.compile(r"\.crowdmask(\.(persons|purge))?\.[a-z0-9]+(\.part)?$", re.IGNORECASE)
 _LONGEST_BASE = 255 - len(".crowdmask.persons.parquet.part.part")  # bytes; file systems take 255 in a name
 PICTURES_READ = (*SUFFIXES, ".jpe", ".jfif", ".dib", ".avif", ".heic", ".heif")
 _VIDEO_ENDINGS = (

@@ -1,4 +1,7 @@
-"""Purges a run folder and the runs put aside in it: what results/purge_plan.py finds, and what the manifests keep."""
+"""Purges a run folder and the runs put aside in it, or the results of one input.
+
+What goes of their files results/purge_plan.py finds; what the manifests keep is looked at here.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,25 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from crowdmask.errors import SourceError
+from crowdmask.errors import SettingsError, SourceError
+from crowdmask.jobs.drawing import read_summary, run_of, summary_of
 from crowdmask.jobs.manifest.claims import RunLock
 from crowdmask.jobs.manifest.database import META_STARTED, DamagedManifestError, Manifest
 from crowdmask.jobs.manifest.entries import State
 from crowdmask.jobs.manifest.salvage import PUT_ASIDE
 from crowdmask.results.purge import carry_out
-from crowdmask.results.purge_plan import Deletion, Plan, plan, runs_in
+from crowdmask.results.purge_plan import Deletion, Plan, plan, plan_of_one, runs_in
 from crowdmask.results.run_folder import RunFolder
 
 
-def plan_all(path: Path, older_than: str, now: datetime | None = None) -> list[Plan]:
-    """What would be deleted of the run and of each run put aside in it; nothing is changed."""
-    plans = [plan(run, older_than, now) for run in runs_in(path)]
+def plan_all(path: Path, older_than: str, now: datetime | None = None, *, people: bool = False) -> list[Plan]:
+    """What would be deleted of the run and of each run put aside in it, or of one input's results.
+
+    With `people` the tables of people too. Nothing is changed.
+    """
+    if path.is_file():
+        return [_plan_of_one(path, older_than, now, people=people)]
+    plans = [plan(run, older_than, now, people=people) for run in runs_in(path)]
     for found in plans:
         _look_at_manifest(found)
     return plans
@@ -26,6 +35,8 @@ def plan_all(path: Path, older_than: str, now: datetime | None = None) -> list[P
 
 def purge_all(plans: Sequence[Plan]) -> list[tuple[Deletion, str]]:
     """Delete it; what could not be deleted comes back with the reason. OutputError where a batch is at work there."""
+    if plans[0].frames is not None:
+        return carry_out(plans[0])
     failed = []
     with RunLock(plans[0].run.path):
         for found in plans:
@@ -36,6 +47,20 @@ def purge_all(plans: Sequence[Plan]) -> list[tuple[Deletion, str]]:
                 with Manifest(found.run.manifest) as manifest:
                     manifest.put_purged(sorted(gone))
     return failed
+
+
+def _plan_of_one(result: Path, older_than: str, now: datetime | None, *, people: bool) -> Plan:
+    """Of an input that was analysed by itself: what its summary names as written, where it lies beside it."""
+    summary = summary_of(result)
+    if run_of(summary) is not None:
+        raise SettingsError(f"{result}: it belongs to a batch: give the run folder, whose manifest has to know")
+    told = read_summary(summary)
+    source = told.get("source")
+    path = str(source.get("path", "")) if isinstance(source, dict) else ""
+    outputs = told.get("outputs")
+    if not path or not isinstance(outputs, dict):
+        raise SourceError(f"{summary}: it does not say what was written: delete by hand what is to go")
+    return plan_of_one(summary, path, {str(k): str(v) for k, v in outputs.items()}, older_than, now, people=people)
 
 
 def _look_at_manifest(found: Plan) -> None:
@@ -78,7 +103,7 @@ def _leave_what_is_not_its_own(found: Plan, manifest: Manifest) -> None:
     """Of files that look like a run's own only those go that this run wrote, by its manifest."""
     mine = []
     for deletion in found.deletions:
-        if deletion.kind in ("annotated", "detections") and not _is_own(manifest, deletion.path):
+        if deletion.kind in ("annotated", "detections", "people") and not _is_own(manifest, deletion.path):
             found.left.append((deletion.path, "this run did not write it"))
         else:
             mine.append(deletion)

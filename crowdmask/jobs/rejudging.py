@@ -32,7 +32,8 @@ from crowdmask.results.detections import DetectionsFile
 from crowdmask.results.frames_csv import FRAMES, FrameRow
 from crowdmask.results.kept_detections import kept_faces
 from crowdmask.results.people import PeopleStats
-from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.purge import carry_over
+from crowdmask.results.run_folder import RunFolder, people_purged, people_purged_words, purge_log_of
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.summary import compliance_of, counts_of, write_summary
 from crowdmask.settings import AnalysisSettings
@@ -80,6 +81,8 @@ class Judged:
         people = Path(outputs["persons_csv"]) if outputs.get("persons_csv") else None
         if people is not None and not people.is_file():
             people = path.with_name(people.name)
+        if people is not None and not people.is_file() and people_purged(frames):
+            people = None
         return cls(frames, people, _kept(kept, path), told, _settings(path, told), source)
 
 
@@ -408,6 +411,8 @@ def _write_summary(
 ) -> None:
     told = {key: value for key, value in given.summary.items() if key not in ("zones", "lines", "compliance")}
     stats = found.stats
+    purged = people_purged(given.frames)
+    carry_over(purge_log_of(given.frames), purge_log_of(outputs["frames_csv"]))
     if given.source is None and stats.judged:
         from crowdmask.results.headline import headline
 
@@ -415,8 +420,9 @@ def _write_summary(
         compliance = headline(outputs["frames_csv"], zone, separate=settings.sets_apart).compliance
     else:
         of_people = (given.summary.get("compliance") or {}).get("weighted_by") == "people"
-        compliance = compliance_of(stats, found.people.counts if of_people else None)
+        compliance = compliance_of(stats, found.people.counts if of_people and given.persons is not None else None)
     notes = [*(told.get("notes") or []), f"judged anew from {given.detections.name}, no network having run"]
+    notes += [people_purged_words(len(purged))] if purged else []
     written = {
         **told,
         "counts": counts_of(stats),
@@ -430,6 +436,8 @@ def _write_summary(
     if given.persons is not None and isinstance(people, Mapping):
         found.people.flashes = int(people.get("flashes", 0))
         written["people"] = found.people.as_dict()
+    elif people is not None:
+        del written["people"]  # whoever was in the table that was purged may be judged otherwise now
     if given.source is not None:
         written["outputs"] = {kind: str(file) for kind, file in outputs.items()}
     if "peak" in told:

@@ -22,7 +22,7 @@ from crowdmask.jobs.manifest.database import (
     Manifest,
 )
 from crowdmask.jobs.manifest.entries import Kind, Session, Share, State, Totals
-from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.run_folder import RunFolder, people_purged
 
 JSON_VERSION = 1  # of what status --json prints; docs/schemas/status.schema.json describes it
 RECENT_S = 60.0  # of watching, over which the recent rate is told
@@ -74,6 +74,7 @@ class Status:
     failures: tuple[Failure, ...]
     free_bytes: int
     disk_bytes: int
+    people_purged: int = 0  # videos whose tables of people were deleted
 
     def inputs(self, kind: Kind, *states: State) -> int:
         return sum(share.inputs for share in self.shares if share.kind is kind and share.state in states)
@@ -113,6 +114,7 @@ class Status:
             "share": self.share,
             "left_s": None if self.left_s is None else round(self.left_s, 1),
             "failures": [vars(failure) for failure in self.failures],
+            "people_purged": self.people_purged,
             "disk": {"free_bytes": self.free_bytes, "bytes": self.disk_bytes},
         }
 
@@ -160,6 +162,7 @@ class Watcher:
             failures,
             disk.free,
             disk.total,
+            len(people_purged(run.frames)),
         )
 
     def _recent(self, sessions: list[Session], *, running: bool) -> Rate | None:

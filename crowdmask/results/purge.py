@@ -15,7 +15,7 @@ from crowdmask.errors import CrowdmaskError, SourceError
 from crowdmask.media.parts import as_output_error
 from crowdmask.results import purge_parts
 from crowdmask.results.purge_plan import Deletion, Plan
-from crowdmask.results.run_folder import RunFolder
+from crowdmask.results.run_folder import deletions
 
 Forget = Callable[[Sequence[str]], object]
 
@@ -26,7 +26,7 @@ def carry_out(found: Plan, forget: Forget | None = None) -> list[tuple[Deletion,
     `forget` deletes the detections of sources from the run's manifest, which only jobs/ can open.
     """
     failed = []
-    with _open_log(found.run) as log:
+    with _open_log(found.log) as log:
         for deletion in found.deletions:
             told = {"at": _now(), "older_than": found.older_than, **deletion.as_dict()}
             try:
@@ -38,9 +38,18 @@ def carry_out(found: Plan, forget: Forget | None = None) -> list[tuple[Deletion,
             log.flush()
         done = {"deleted": len(found.deletions) - len(failed), "failed": len(failed), "left": len(found.left)}
         log.write(json.dumps({"at": _now(), "older_than": found.older_than, "crowdmask": __version__, **done}) + "\n")
-    for folder in (found.run.annotated, found.run.parts):
-        _remove_empty(folder)
+    if found.frames is None:
+        for folder in (found.run.annotated, found.run.parts):
+            _remove_empty(folder)
     return failed
+
+
+def carry_over(purge_log: Path, to: Path) -> None:
+    """Where results become others: what says whose people were purged, so that nobody takes them for none."""
+    lines = [json.dumps(told, ensure_ascii=False) + "\n" for told in deletions(purge_log) if told.get("sources")]
+    if lines:
+        with _open_log(to) as log:
+            log.writelines(lines)
 
 
 def _delete(found: Plan, deletion: Deletion, forget: Forget | None) -> None:
@@ -70,18 +79,18 @@ def _delete(found: Plan, deletion: Deletion, forget: Forget | None) -> None:
         os.close(handle)
 
 
-def _open_log(run: RunFolder) -> TextIO:
+def _open_log(path: Path) -> TextIO:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     try:
         return open(
-            run.purge_log,
+            path,
             "a",
             encoding="utf-8",
             errors="backslashreplace",
             opener=lambda path, _: os.open(path, flags, 0o666),
         )
     except OSError as error:
-        raise as_output_error(error, run.purge_log) from error
+        raise as_output_error(error, path) from error
 
 
 def _remove_empty(folder: Path) -> None:

@@ -14,30 +14,46 @@ import duckdb
 from crowdmask.errors import SourceError
 from crowdmask.media.parts import commit, part_of, writing
 from crowdmask.results.parquet import parquet_form
+from crowdmask.results.persons import PERSONS
 from crowdmask.results.report.moments import PICTURE_MARK
-from crowdmask.results.timeline.sql import first_line, sql_path, sql_text
+from crowdmask.results.timeline.sql import first_line, sql_path, sql_text, sql_unguarded
 
 _PICTURE = re.compile(rf'<img {PICTURE_MARK}="([^"]*)" src="data:image/jpeg;base64,[A-Za-z0-9+/=]*"[^>]*>')
+_PEOPLE_BEGIN = ",".join(PERSONS.names[:2]).encode()
 _GONE = '<div class="no-picture">picture deleted</div>'
 
 
+def holds_people(file: Path) -> bool:
+    """Whether it is a table of people, and not another that its name makes look like one."""
+    if ".csv" not in file.suffixes:
+        return True
+    with file.open("rb") as opened:
+        return opened.read(len(_PEOPLE_BEGIN)) == _PEOPLE_BEGIN
+
+
 def rows_by_source(file: Path) -> dict[str, int]:
-    """How many faces the detections hold of each source."""
+    """How many rows the detections or the table of people hold of each source."""
     with _connection(file) as connection:
-        found = connection.execute(f"SELECT source, count(*) FROM {_reader(file)} GROUP BY source").fetchall()
-    return {str(source): int(rows) for source, rows in found}
+        source = _source(file)
+        found = connection.execute(f"SELECT {source}, count(*) FROM {_reader(file)} GROUP BY {source}").fetchall()
+    return {str(source or ""): int(rows) for source, rows in found}
 
 
 def drop_rows(file: Path, sources: list[str]) -> None:
-    """Rewrite the detections without those of the sources, whole at any time; its own time stays, for their age."""
+    """Rewrite the table without the rows of the sources, whole at any time; its own time stays, for their age."""
     part, times = part_of(file), file.stat()
     with _connection(file) as connection, writing(file):
         connection.execute("CREATE TABLE gone (source VARCHAR)")
         connection.executemany("INSERT INTO gone VALUES (?)", [(source,) for source in sources])
-        kept = f"SELECT * FROM {_reader(file)} WHERE source NOT IN (SELECT source FROM gone)"
+        kept = f"SELECT * FROM {_reader(file)} WHERE {_source(file)} NOT IN (SELECT source FROM gone)"
         connection.execute(f"COPY ({kept}) TO {sql_text(str(part))} ({_form(connection, file)})")
         os.utime(part, ns=(times.st_atime_ns, times.st_mtime_ns))
     commit(file)
+
+
+def _source(file: Path) -> str:
+    """SQL of the source of a row, as the frames name it."""
+    return "source" if file.suffix == ".parquet" else f"coalesce({sql_unguarded('source')}, '')"
 
 
 def _reader(file: Path) -> str:
@@ -64,7 +80,11 @@ def _connection(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         except duckdb.Error as error:
             reason = first_line(error)
-            raise SourceError(f"{file}: it cannot be read as detections ({reason}): delete it by hand") from error
+            raise SourceError(f"{file}: it cannot be read as {_what(file)} ({reason}): delete it by hand") from error
+
+
+def _what(file: Path) -> str:
+    return "a table of people" if file.stem == "persons" else "detections"
 
 
 def count_pictures(report: Path, is_old: Callable[[datetime | None], bool]) -> int:

@@ -38,13 +38,14 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from crowdmask.errors import SettingsError, SourceError
+from crowdmask.words import plural
 
 DRIVE = re.compile(r"([A-Za-z]):/")
 OUTSIDE = "@"  # the folder of what lies outside of the input root; an input's own folder of this name gets a second one
@@ -144,20 +145,45 @@ class RunFolder:
 
     def purged(self) -> set[str]:
         """Paths below the run folder that `purge` deleted: whoever misses one of them need not make it again."""
-        found = set()
-        with contextlib.suppress(OSError), self.purge_log.open(encoding="utf-8") as file:
-            for line in file:
-                with contextlib.suppress(ValueError):
-                    told = json.loads(line)
-                    if isinstance(told, dict) and "path" in told and "failed" not in told:
-                        found.add(str(told["path"]))
-        return found
+        return {str(told["path"]) for told in deletions(self.purge_log)}
 
     def note_report(self, report: Path, pictures: int) -> None:
         """Keep in mind where a report with pictures in it lies; a run folder that cannot be written to keeps none."""
         note = {"at": datetime.now(timezone.utc).isoformat(timespec="seconds"), "report": str(report.absolute())}
         with contextlib.suppress(OSError), self.reports.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(json.dumps({**note, "pictures": pictures}, ensure_ascii=False) + "\n")
+
+
+def deletions(purge_log: Path) -> Iterator[dict[str, Any]]:
+    """What a purge.log says was deleted, a file or something in one at a time; nothing where there is no log."""
+    with contextlib.suppress(OSError), purge_log.open(encoding="utf-8") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                told = json.loads(line)
+                if isinstance(told, dict) and "path" in told and "failed" not in told:
+                    yield told
+
+
+def purge_log_of(frames: Path) -> Path:
+    """Where `purge` records what it deleted of the results that a per-frame CSV belongs to."""
+    return frames.with_name("purge.log") if frames.name == "frames.csv" else frames.with_suffix(".purge.log")
+
+
+def people_purged(frames: Path) -> list[str]:
+    """Of a per-frame CSV the sources whose people `purge` deleted: there were some, and none of them is known."""
+    if _summary_beside(frames).get("people", True) is None:
+        return []  # analysed since without following
+    gone = [told for told in deletions(purge_log_of(frames)) if told.get("kind") == "people"]
+    sources = list(dict.fromkeys(str(source) for told in gone for source in told.get("sources") or ()))
+    if frames.name == "frames.csv":
+        run = RunFolder(frames.parent)
+        return [source for source in sources if not run.people_of(source).exists()]
+    return [] if frames.with_suffix(".persons.csv").exists() else sources
+
+
+def people_purged_words(recordings: int) -> str:
+    """What whoever counts people says where some are not known any more."""
+    return f"the people in {plural(recordings, 'recording')} were purged: faces are counted there, and no people"
 
 
 def time_warnings(summary: Mapping[str, Any]) -> list[str]:
@@ -181,11 +207,20 @@ def sets_apart(frames: Sequence[Path]) -> bool:
 
 
 def _sets_apart(frames: Path) -> bool:
+    try:
+        return bool(_summary_beside(frames)["settings"]["analysis"]["incorrect"] == "separate")
+    except (KeyError, TypeError):
+        return False  # without a summary, or of an older version
+
+
+def _summary_beside(frames: Path) -> dict[str, Any]:
+    """The summary of the run or of the input; an empty object where there is none that can be read."""
     path = frames.with_name("summary.json") if frames.name == "frames.csv" else frames.with_suffix(".json")
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8"))["settings"]["analysis"]["incorrect"] == "separate")
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # without a summary, or of an older version
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def frames_file(path: Path) -> Path:

@@ -106,11 +106,13 @@ def _whole(run: Path, entry: Entry, file: Path) -> bytes:
 
 
 def write_persons(run: RunFolder, manifest: Manifest, path: Path, zone: ZoneInfo) -> None:
-    """RUN/persons.csv: a row for every appearance in every video whose faces were followed."""
+    """RUN/persons.csv: a row for every appearance in every video whose faces were followed, but of those purged."""
+    purged = purged_of(run, manifest)
     with CsvPart(path, PERSONS.names) as out:
         for entry in manifest.in_order(State.DONE):
             file = persons_file_of(run.path, entry.source)
-            if not any(output.path == file.relative_to(run.path).as_posix() for output in entry.outputs):
+            place = file.relative_to(run.path).as_posix()
+            if not any(output.path == place for output in entry.outputs) or (place in purged and not file.exists()):
                 continue
             stream = _local(stream_of(entry), zone)
             lines = csv.reader(io.StringIO(_whole(run.path, entry, file).decode(), newline=""))
@@ -118,6 +120,11 @@ def write_persons(run: RunFolder, manifest: Manifest, path: Path, zone: ZoneInfo
                 raise DamagedResultError(entry, f"{file}: it has other columns than today")
             for cells in lines:
                 out.row(cells_of_run(cells, stream))
+
+
+def purged_of(run: RunFolder, manifest: Manifest) -> set[str]:
+    """Paths below the run folder that `purge` deleted; the log has those that older versions did."""
+    return manifest.purged() | run.purged()
 
 
 def people_of(run: RunFolder, manifest: Manifest) -> tuple[PeopleStats, ZoneStats]:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError
+from crowdmask.jobs.batch.assembly import purged_of
 from crowdmask.jobs.batch.inputs import Found, Lost, Walk
 from crowdmask.jobs.batch.journal import Journal
 from crowdmask.jobs.batch.units import Placing, Plan
@@ -58,7 +59,7 @@ class Planner:
         self._claims, self._journal, self._stop, self._expect = claims, journal, stop, expect
         self._other = "settings" if same_program else "version"
         self._known_done = self._found_done = self._last_row = 0
-        self._purged = manifest.purged() | RunFolder(plan.run).purged()  # the log has what older versions purged
+        self._purged = purged_of(RunFolder(plan.run), manifest)
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="crowdmask-plan", daemon=True)
         self.anew: Counter[str] = Counter()

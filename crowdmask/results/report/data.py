@@ -18,7 +18,7 @@ from crowdmask.results.report.moments import worst_moments
 from crowdmask.results.report.over_clock import of_clock
 from crowdmask.results.report.over_periods import of_periods
 from crowdmask.results.report.over_seconds import of_seconds
-from crowdmask.results.run_folder import time_warnings
+from crowdmask.results.run_folder import people_purged, people_purged_words, time_warnings
 from crowdmask.results.timeline.buckets import DAY, Width
 from crowdmask.results.timeline.frames_table import FramesTable
 from crowdmask.results.timeline.periods import run_zone
@@ -94,6 +94,8 @@ def summaries(report: Report) -> dict[str, Any]:
         return rows
 
     notes = [note for _, summary in found for note in _texts(summary.get("notes"))]
+    purged = sum(len(people_purged(one.frames)) for one in report.inputs)
+    notes += [people_purged_words(purged)] if purged else []
     first = next((summary for _, summary in found if summary), {})
     return {
         "failures": listed("failures"),

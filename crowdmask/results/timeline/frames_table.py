@@ -30,7 +30,7 @@ import duckdb
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError, OutputError, SourceError
-from crowdmask.results.run_folder import sets_apart
+from crowdmask.results.run_folder import people_purged, sets_apart
 from crowdmask.results.timeline.buckets import minute_of
 from crowdmask.results.timeline.damage import find_damage, read_header
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS, ROUNDED_US, damaged, people_sql, persons_beside
@@ -126,6 +126,7 @@ class FramesTable:
         self.zones = NO_ZONES  # those of the files are known when it is entered
         self.against = " + ".join(verdict.word for verdict in verdicts_that_are(Share.AGAINST, separate=self.separate))
         self._keep_seconds = keep_seconds
+        self.people_lost = 0  # sources whose people were purged
         self._stand_us = round(stand_s * SECOND_US)
         self._threads, self._memory = RuntimeSettings(threads=threads).cores, memory
         self._open = ExitStack()
@@ -160,6 +161,7 @@ class FramesTable:
         if not self.paths:
             raise SourceError("there is no run to count: give a run folder or a per-frame CSV")
         self.zones = ZoneColumns(zone_names(read_header(path) for path in self.paths))
+        self._read_people()
         limits = [] if self.begin is None else [f"at_us >= {microseconds(self.begin)}"]
         limits += [] if self.end is None else [f"at_us < {microseconds(self.end)}"]
         inside = f"coalesce({' AND '.join(limits)}, false)" if limits else "true"
@@ -171,7 +173,7 @@ class FramesTable:
                 max(faces) AS most_at_once,
                 bool_or(followed) AS has_people, min(clock_us) AS first_us, max(clock_us) AS last_us,
                 bool_or(damaged) AS damaged
-            FROM (SELECT *, coalesce(at_us, TRY_CAST(time_s * 1e6 AS BIGINT), 0) AS clock_us FROM ({self.rows()}))
+            FROM (SELECT *, coalesce(at_us, TRY_CAST(time_s * 1e6 AS BIGINT), 0) AS clock_us FROM ({self._followed()}))
             GROUP BY ALL
         """)
         if self.execute("SELECT count(*) FROM seconds WHERE damaged").fetchall()[0][0]:
@@ -185,28 +187,48 @@ class FramesTable:
                 self.execute(f"DROP TABLE {name}")
         self.execute("CREATE TEMP VIEW minutes AS SELECT * EXCLUDE (inside, clock_minute) FROM counted WHERE inside")
 
-    def _place_people(self) -> None:
-        """A table of the people, each with the second of its source in which it begins."""
+    def _read_people(self) -> None:
+        """A table `given_people` of all people there are, and `people_lost` of the sources whose people were purged."""
         beside = {frames: persons_beside(frames) for frames in self.paths}
         persons = {table: self._source_of(frames) for frames, table in beside.items() if table is not None}
         words = ", ".join(f"0::BIGINT AS {name}" for name in PEOPLE_WORDS)
         none = f"SELECT '' AS source, 0::BIGINT AS at_us, {words}, false AS damaged WHERE false"
         try:
             self.connection.execute(f"CREATE TEMP TABLE given_people AS {people_sql(persons) if persons else none}")
-            given, wrong = self.connection.execute(
-                "SELECT count(*), count(*) FILTER (damaged OR at_us IS NULL) FROM given_people"
-            ).fetchall()[0]
+            wrong = self.connection.execute(
+                "SELECT count(*) FILTER (damaged OR at_us IS NULL) FROM given_people"
+            ).fetchall()[0][0]
         except duckdb.Error as error:
             raise damaged(persons, first_line(error)) from error
         if wrong:
             raise damaged(persons, "a time or a verdict in it is no such")
+        lost = [self._named(frames, source) for frames in self.paths for source in people_purged(frames)]
+        self.execute("CREATE TEMP TABLE people_lost (source VARCHAR)")
+        if lost:
+            self.connection.executemany("INSERT INTO people_lost VALUES (?)", [(source,) for source in lost])
+            self.execute("DELETE FROM people_lost WHERE source IN (SELECT source FROM given_people)")
+        self.people_lost = int(self.execute("SELECT count(*) FROM people_lost").fetchall()[0][0])
+
+    def _followed(self) -> str:
+        """SQL of every row; where the people of a source are not known any more, as if nobody had followed them."""
+        if not self.people_lost:
+            return self.rows()
+        known = "followed AND source NOT IN (SELECT source FROM people_lost)"
+        return f"SELECT * REPLACE ({known} AS followed) FROM ({self.rows()})"
+
+    def _place_people(self) -> None:
+        """A table of the people, each with the second of its source in which it begins."""
+        persons = [table for table in map(persons_beside, self.paths) if table is not None]
         self.execute(f"""
             CREATE TEMP TABLE people AS
             SELECT standing.camera, standing.source, timed, clock_minute, inside, first_us, {", ".join(PEOPLE_WORDS)}
             FROM given_people ASOF JOIN (SELECT * FROM standing WHERE moving AND has_people) AS standing
                 ON given_people.source = standing.source AND given_people.at_us + {ROUNDED_US} >= standing.first_us
         """)
-        if self.execute("SELECT count(*) FROM people").fetchall()[0][0] != given:
+        given, placed = (
+            self.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in ("given_people", "people")
+        )
+        if placed != given:
             raise damaged(persons, "somebody in it is in no frame")
         self._place_visits(persons)
 
@@ -303,6 +325,14 @@ class FramesTable:
         prefix = file.removesuffix("frames.csv").rstrip("/")
         several = len(self.paths) > 1 and prefix
         return f"concat_ws('/', {sql_text(prefix)}, source)" if several else "coalesce(source, '')"
+
+    def _named(self, frames: Path, source: str) -> str:
+        """The source of a row of a per-frame CSV as this table has it; the same as `_source_of` says in SQL."""
+        file = os.path.relpath(frames.absolute(), self._folder).replace(os.sep, "/")
+        if "source" not in read_header(frames):
+            return file
+        prefix = file.removesuffix("frames.csv").rstrip("/")
+        return f"{prefix}/{source}" if len(self.paths) > 1 and prefix else source
 
     def totals(self) -> Totals:
         row = self.execute(f"""

@@ -18,8 +18,9 @@ from crowdmask.results.detections import DetectionsFile
 from crowdmask.results.purge import carry_out
 from crowdmask.results.purge_plan import kind_of, parse_age, plan, runs_in
 from crowdmask.results.report.moments import PICTURE_MARK
+from crowdmask.results.run_folder import people_purged
 from tests.factories import make_result, of
-from tests.unit.results.frames_csvs import Row, write_run
+from tests.unit.results.frames_csvs import Row, Somebody, write_frames, write_persons, write_run
 
 NOW = datetime(2026, 12, 31, tzinfo=timezone.utc)
 OLD, YOUNG = "2026-11-20T20:00:00+00:00", "2026-12-30T20:00:00+00:00"
@@ -316,10 +317,52 @@ def test_the_log_is_never_written_through_a_link(run: Path, tmp_path: Path) -> N
         ("detections.csv", "detections"),
         ("sub/detections.csv", None),
         ("report.html", "pictures"),
+        ("persons.csv", "people"),
+        ("persons.parquet.part.part", "people"),
+        ("videos/north/a.mp4.persons.csv", "people"),
+        ("videos/north/a.mp4.persons.csv.part", "people"),
+        ("sub/persons.csv", None),
     ],
 )
 def test_what_shows_a_person_goes_by_its_place(place: str, kind: str | None) -> None:
     assert kind_of(place) == kind
+
+
+def test_the_frames_of_a_video_called_persons_are_no_table_of_people(run: Path) -> None:
+    frames = write_frames(run / "videos" / "old.persons.csv", [Row(OLD, 1, source="old.persons")])
+    (run / "videos" / "north").mkdir()
+    killed = write_persons(run / "videos" / "north" / "killed.mp4.persons.csv", [Somebody(0.0)], of_run=False)
+    for path in (frames, killed):
+        put(path, OLD, path.read_bytes())
+    found = plan(run, "30d", NOW, people=True)
+    assert [deletion.path for deletion in found.deletions] == ["videos/north/killed.mp4.persons.csv"]
+    assert found.deletions[0].people_of == ("north/killed.mp4",)
+    assert plan(run, "30d", NOW).deletions == []
+
+
+def test_people_of_sources_outside_of_the_input_root_and_with_odd_names(tmp_path: Path) -> None:
+    """The time of the recording counts for them too; their files lie in a tree of their own, or have a mark before."""
+    sources = {"/far/off.mp4": "@/far/off.mp4", "=odd.mp4": "=odd.mp4", "@home/a.mp4": "@@home/a.mp4"}
+    run = write_run(tmp_path / "run", [Row(OLD, 1, source=source, frame=n) for source in sources for n in (0, 1)])
+    people = [Somebody(0.0, source=source, at=OLD) for source in sources]
+    put(run / "persons.csv", YOUNG, write_persons(run / "persons.csv", people).read_bytes())
+    for one in people:
+        own = run / "videos" / f"{sources[one.source]}.persons.csv"
+        own.parent.mkdir(parents=True, exist_ok=True)
+        put(own, YOUNG, write_persons(own, [one], of_run=False).read_bytes())
+    assert carry_out(plan(run, "30d", NOW, people=True)) == []
+    assert not list(run.rglob("*persons.csv")) and sorted(people_purged(run / "frames.csv")) == sorted(sources)
+
+
+def test_an_older_table_of_its_own_takes_a_sources_rows_with_it(run: Path) -> None:
+    """Nothing says when it was recorded; its own table is from November, the run's was written anew yesterday."""
+    people = [Somebody(0.0, source="timeless.jpg"), Somebody(0.0, source="north/young.jpg")]
+    put(run / "persons.csv", YOUNG, write_persons(run / "persons.csv", people).read_bytes())
+    own = run / "videos" / "timeless.jpg.persons.csv"
+    own.parent.mkdir()
+    put(own, OLD, write_persons(own, people[:1], of_run=False).read_bytes())
+    assert carry_out(plan(run, "30d", NOW, people=True)) == []
+    assert [row["source"] for row in read_csv(run / "persons.csv")] == ["north/young.jpg"] and not own.exists()
 
 
 def test_numbers_are_as_they_were(run: Path) -> None:
