@@ -193,20 +193,26 @@ def test_pictures_that_are_none_are_said_once_and_left_out(
     assert sum("junk.png" in line for line in caplog.text.splitlines()) == 1
 
 
-def test_detector_trains_and_ships(labelled: Path, tmp_path: Path) -> None:
-    out, weights = tmp_path / "run", tmp_path / "weights"
+@pytest.fixture(scope="module")
+def teacher(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a detector; most of its time goes into the graph, so it is trained once."""
+    out = tmp_path_factory.mktemp("teacher")
     run("detector", labelled, "--out", out, "--steps", "2", "--side", "64", "--largest", "60", *SMALL)
-    assert steps_of(out) == [2]
-    run("ship", out, "--name", "retinaface-mobilenet", "--to", weights)
+    return out
+
+
+def test_detector_trains_and_ships(teacher: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    assert steps_of(teacher) == [2]
+    run("ship", teacher, "--name", "retinaface-mobilenet", "--to", weights)
 
     from crowdmask.nets.shipped import shipped
 
     assert shipped("retinaface-mobilenet", weights).graph.anchors.strides == (8, 16, 32)
 
 
-def test_a_leaner_detector_learns_from_its_teacher(labelled: Path, tmp_path: Path) -> None:
-    teacher, out, weights = tmp_path / "teacher", tmp_path / "lean", tmp_path / "weights"
-    run("detector", labelled, "--out", teacher, "--steps", "2", "--side", "64", "--largest", "60", *SMALL)
+def test_a_leaner_detector_learns_from_its_teacher(labelled: Path, teacher: Path, tmp_path: Path) -> None:
+    out, weights = tmp_path / "lean", tmp_path / "weights"
     lean = ("--fine-channels", "16", "--stem", "dense", "--no-mean-off", "--distilled", "0.6")
     run("detector", labelled, "--out", out, "--init", teacher / "best.npz", "--steps", "2", "--side", "64",
         "--largest", "60", *lean, *SMALL)  # fmt: skip
