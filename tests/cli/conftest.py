@@ -43,6 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for the processes that tests start
     monkeypatch.setenv("CROWDMASK_FOLLOW", "false")  # but for test_follow.py these hold what each frame says by itself
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("crowdmask.cli.progress.LINE_S", 86_400.0)  # no line more on stderr because a machine is slow
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)

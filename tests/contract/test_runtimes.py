@@ -57,18 +57,28 @@ def folder(models: dict[str, keras.Model], tmp_path_factory: pytest.TempPathFact
     return made
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[tuple[object, ...], Network]:
+    """The networks that any test may ask: TensorFlow takes seconds for each."""
+    return {}
+
+
 @pytest.fixture(params=RUNTIMES)
 def compiled(
     request: pytest.FixtureRequest,
     folder: Path,
-    tmp_path_factory: pytest.TempPathFactory,
+    kept: dict[tuple[object, ...], Network],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Compile:
     monkeypatch.setenv("CROWDMASK_CACHE", str(folder / "cache"))
 
-    def compile_one(name: str, threads: int = 2, precision: str = "float32") -> Network:
-        wanted = Wanted(Manifest.load(folder), name, TASKS[name], precision, threads, "cpu")
-        return compiler(request.param)(wanted)
+    def compile_one(name: str, threads: int = 2, *, fresh: bool = False) -> Network:
+        key = (request.param, name, threads)
+        if fresh or key not in kept:
+            wanted = Wanted(Manifest.load(folder), name, TASKS[name], "float32", threads, "cpu")
+            made = compiler(request.param)(wanted)
+            return made if fresh else kept.setdefault(key, made)
+        return kept[key]
 
     return compile_one
 
@@ -104,7 +114,8 @@ def test_an_answer_depends_on_its_picture_alone(compiled: Compile) -> None:
 
 def test_threads_change_no_bit(compiled: Compile) -> None:
     looks = [pictures(1, 64, 96, seed) for seed in range(6)]
-    alone = [compiled("finder", threads=1)(look) for look in looks]
+    single = compiled("finder", threads=1)
+    alone = [single(look) for look in looks]
     network = compiled("finder", threads=3)
     with ThreadPoolExecutor(6) as pool:
         together = list(pool.map(network, looks * 5))
@@ -114,7 +125,7 @@ def test_threads_change_no_bit(compiled: Compile) -> None:
 
 def test_what_was_asked_before_changes_no_bit(compiled: Compile) -> None:
     """Of a size that keeps coming, a runtime may make a network of its own: the answers must not show it."""
-    network, fresh = compiled("finder"), compiled("finder")
+    network, fresh = compiled("finder", fresh=True), compiled("finder", fresh=True)
     answers = [network(pictures(1, 64, 96)) for _ in range(OFTEN + 3)]
     network(pictures(1, 96, 64))
     answers += [network(pictures(1, 64, 96)), fresh(pictures(1, 64, 96))]
@@ -175,7 +186,7 @@ def test_damaged_numbers_come_through_and_are_not_hidden(
     save_weights(folder / "judge.npz", arrays, half=False)
     update_entry("judge", folder / "judge.npz", folder=folder)
     try:
-        assert np.isnan(compiled("judge")(pictures(2, SIZE, SIZE))["unmasked"]).all()
+        assert np.isnan(compiled("judge", fresh=True)(pictures(2, SIZE, SIZE))["unmasked"]).all()
     finally:
         (folder / "judge.npz").write_bytes(whole)
         update_entry("judge", folder / "judge.npz", folder=folder)
