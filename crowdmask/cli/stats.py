@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from crowdmask.results.columns import Table
+    from crowdmask.results.timeline.buckets import Width
     from crowdmask.results.timeline.frames_table import Totals
     from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
@@ -99,10 +101,12 @@ def command(
 
     RUN is the folder of a finished batch, or a per-frame CSV; several are counted together. The counts add up
     exactly to those of the frames. Frames whose time is not known are counted by file, in rows without a bucket.
+    The periods of aggregate-only runs (--aggregate) can be added up, and what they left out stays left out.
     """
     from crowdmask.results.run_folder import RunFolder, frames_files, people_purged_words, time_warnings
     from crowdmask.results.timeline.buckets import Width
     from crowdmask.results.timeline.frames_table import FramesTable
+    from crowdmask.results.timeline.period_rows import aggregate_file
     from crowdmask.results.timeline.periods import period, run_zone
     from crowdmask.results.timeline.precision import precision_of
     from crowdmask.results.timeline.statistics_columns import statistics_table
@@ -111,16 +115,22 @@ def command(
     from crowdmask.results.timeline.widths import fitting_width
 
     asked, gap_s, stand_s = Width.parse(every) if every else None, _gap(gap), _stands_for(stands_for)
+    form = form or _format_of(out)
+    with_totals_too = total if total is not None else form in WITH_TOTALS
+    if any(aggregate_file(run) for run in runs):
+        when = run_zone(runs, timezone), asked, begin, end
+        shown = _Shown(form, out, overwrite, quiet)
+        _of_periods(runs, by, gap, when, shown, empty=empty, totals=with_totals_too)
+        return
     paths = frames_files(runs)
     zone = run_zone(runs, timezone)
     since, until = period(begin, end, zone)
-    form = form or _format_of(out)
     frames = FramesTable(paths, by_source=by == "source", begin=since, end=until, threads=threads, stand_s=stand_s)
     with frames as table:
         width = asked or fitting_width(table, by_camera=by != "none")
         precision = precision_of(table)
         rows = statistics_rows(table, width, zone, by, gap_s=gap_s, empty=empty, precision=precision)
-        if total if total is not None else form in WITH_TOTALS:
+        if with_totals_too:
             rows = with_totals(rows, precision)
         columns = statistics_table(table.zones.names)
         _write(rows, form, out, overwrite=overwrite, inputs=paths, columns=columns)
@@ -132,6 +142,57 @@ def command(
         if table.people_lost:
             warnings.append(people_purged_words(table.people_lost))
         _say(totals, zone, out, chosen, dict.fromkeys(warnings))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Where the rows go."""
+
+    form: str
+    out: Path | None
+    overwrite: bool
+    quiet: bool
+
+
+def _of_periods(
+    runs: Sequence[Path],
+    by: str,
+    gap: str | None,
+    when: tuple[ZoneInfo, Width | None, str | None, str | None],
+    shown: _Shown,
+    *,
+    empty: bool,
+    totals: bool,
+) -> None:
+    """The statistics of aggregate-only runs: their periods, or sums of them; `when` as the options say it."""
+    from crowdmask.results.timeline.period_rows import aggregate_files, kept_periods, left_out_of, period_statistics
+    from crowdmask.results.timeline.periods import period
+    from crowdmask.results.timeline.statistics_columns import statistics_table
+
+    if by == "source":
+        raise SettingsError("by is 'source': an aggregate-only run keeps nothing of single files: give camera or none")
+    if gap is not None:
+        raise SettingsError("gap: an aggregate-only run keeps no times within its periods, and so no gaps")
+    zone, width, begin, end = when
+    files = aggregate_files(runs)
+    kept = kept_periods(files)
+    since, until = period(begin, end, zone)
+    found = period_statistics(
+        kept, width, zone, by_camera=by != "none", begin=since, end=until, empty=empty, totals=totals
+    )
+    rows = list(found)  # some thousands: a year of a camera by 20 minutes is 26,000
+    columns = statistics_table(kept.zones)
+    _write(iter(rows), shown.form, shown.out, overwrite=shown.overwrite, inputs=files, columns=columns)
+    if not shown.quiet:
+        where = "" if shown.out is None else f"wrote {shown.out}: "
+        click.echo(f"crowdmask: {where}{plural(kept.frames, 'frame')} of aggregate-only runs", err=True)
+        missing = left_out_of(rows)
+        if missing:
+            click.echo(
+                f"crowdmask: {missing:,} of {plural(len(rows), 'row')} lack a count, which was too small to be told in "
+                "one of their periods: a longer period of --aggregate leaves out less",
+                err=True,
+            )
 
 
 def _write(

@@ -24,8 +24,8 @@ Suppression. A count from 1 to min_count - 1 is small. A count of 0 is told: nob
 - What is in a zone is left out as well where the rest of the camera, outside of it, is small.
 - `faces` of such a row is told where it is not small itself. It does not give the three away: whatever they are, the
   same numbers in another order are possible as well, and they are never forced to be equal.
-- No total includes a row in which something is left out, neither on the terminal nor in the summary: by it the row
-  could be computed. Rows are not added up over cameras or periods at all.
+- No total includes a count that is left out, neither on the terminal nor in the summary nor in what `crowdmask stats`
+  makes of the file: by it the row could be computed. The batch adds no rows up over cameras or periods at all.
 
 So the rows that are told in full are those with many people in them. Their compliance is not that of all: choose a
 longer period rather than adding up what is left.
@@ -41,7 +41,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -57,7 +57,6 @@ from crowdmask.verdicts import WORDS
 from crowdmask.words import natural
 
 if TYPE_CHECKING:
-    from crowdmask.results.columns import Table
     from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
 UNTIMED = -1  # in place of a period's minutes where nothing tells when a frame was taken
@@ -87,6 +86,16 @@ class Place:
             return cls()
         line, _, way = counted[len(_LINE) :].rpartition(" ")
         return cls(_LINE, line, way)
+
+
+def beside(counted: str, *, people: bool) -> tuple[str, ...]:
+    """What else is counted wherever this is: a zone's faces, and its people where faces are followed; both ways."""
+    place, cell = Place.of(counted), Cell(0, 0, "")
+    if place.kind == _LINE:
+        return tuple(cell.across(place.name, way).of for way in (IN, OUT))
+    if not place.kind:
+        return ()
+    return (cell.faces_in(place.name).of, *((cell.people_in(place.name).of,) if people else ()))
 
 
 _WHOLE_OF = {_ZONE_FACES: FACES, _ZONE: PEOPLE}  # of what those in a zone are a part
@@ -144,6 +153,13 @@ class Told:
     def counts(self) -> Counts:
         """Nothing where the parts are left out."""
         return Counts(*(self.parts or (0, 0, 0)))
+
+    def __add__(self, other: Told) -> Told:
+        """What is left out of one is left out of both together: the other's would be taken for that of both."""
+        faces = None if self.faces is None or other.faces is None else self.faces + other.faces
+        both = None if self.parts is None or other.parts is None else (self.parts, other.parts)
+        parts = None if both is None else tuple(mine + theirs for mine, theirs in zip(*both, strict=True))
+        return Told(self.frames + other.frames, faces, parts)  # type: ignore[arg-type]
 
 
 def is_small(count: int, min_count: int) -> bool:
@@ -217,17 +233,15 @@ def write_aggregate(path: Path, cells: Iterable[tuple[Cell, Told]], zone: ZoneIn
     left_out = 0
     for (untimed, start, stop, camera), found in sorted(periods.items(), key=lambda period: period[0]):
         ends = None if untimed else (local_at(start, zone), local_at(stop, zone))
-        values = _values(ends, camera, found, table)
+        values = table.values(row_of_period(ends, camera, found))
         left_out += any(shown.parts is None for shown in found.values())
-        writer.writerow(["" if value is None else value for value in values])
+        writer.writerow(["" if value is None else value for value in values.values()])
     write_whole(path, out.getvalue().encode("utf-8", "backslashreplace"))
     return left_out
 
 
-def _values(
-    ends: tuple[datetime, datetime] | None, camera: str, found: Mapping[str, Told], table: Table[StatisticsRow]
-) -> Iterator[Any]:
-    """A row of the file, with nothing where it is not told."""
+def row_of_period(ends: tuple[datetime, datetime] | None, camera: str, found: Mapping[str, Told]) -> StatisticsRow:
+    """A row of the file, or of the statistics made of it, with nothing where it is not told."""
     from crowdmask.results.timeline.statistics_rows import StatisticsRow
 
     faces, people = found.get(FACES, Told(0, 0, (0, 0, 0))), found.get(PEOPLE)
@@ -246,7 +260,7 @@ def _values(
         appearances=Counts() if people is None else people.counts,
         places=_places(found),
     )
-    values = table.values(row) | dict.fromkeys(_LEFT_EMPTY)
+    values: dict[str, Any] = dict.fromkeys(_LEFT_EMPTY)
     values["faces"] = faces.faces
     if faces.parts is None:
         values |= dict.fromkeys(_OF_PARTS)
@@ -259,7 +273,7 @@ def _values(
         values |= dict.fromkeys(_RATE)
     for of, shown in found.items():
         values |= _left_out_of(of, shown)
-    return (values[name] for name in table.names)
+    return replace(row, told=values)
 
 
 def _places(found: Mapping[str, Told]) -> ZoneStats:

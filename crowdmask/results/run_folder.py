@@ -234,7 +234,7 @@ def frames_file(path: Path) -> Path:
         raise SourceError(f"{path}: there is no such run folder or CSV")
     if run.aggregate.is_file():
         raise SourceError(
-            f"{path}: the run kept counts per period only, and they are already statistics: read {run.aggregate}"
+            f"{path}: the run kept counts per period only, for `crowdmask stats` and `report`: see {run.aggregate}"
         )
     if run.manifest.is_file() or run.frames.with_name("frames.csv.part").is_file():
         raise SourceError(f"{path}: the run is not finished: see `crowdmask status {path}`, or start it again to go on")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Crowdmask
+from tests.schemas import assert_fits
 from tests.unit.jobs.batch.cctv import clip, night
 
 OPTIONS = ("--timezone", "Europe/Paris", "--keep-free", 0)
@@ -29,6 +31,39 @@ def test_a_folder(crowdmask: Crowdmask, here: Path) -> None:
     }
     status = crowdmask("status", "run")
     assert "faces are counted by period only" in status.out and "finished" in status.out
+
+
+def test_its_statistics(crowdmask: Crowdmask, here: Path) -> None:
+    night(here / "in", stills=12, frames=0)
+    ran = crowdmask("analyze", "in", "--out-dir", "run", "--aggregate", "20m", "--min-count", 1, *OPTIONS)
+    assert ran.code == 0, ran.err
+    with (here / "run/aggregate.csv").open(newline="") as file:
+        kept = list(csv.DictReader(file))
+    ran = crowdmask("stats", "run", "--format", "csv", "--no-empty")
+    assert ran.code == 0 and list(csv.DictReader(ran.out.splitlines())) == kept
+    assert ran.err == "crowdmask: 12 frames of aggregate-only runs\n"
+    ran = crowdmask("stats", "run", "--every", "1d", "--by", "none", "--format", "json")
+    (day,) = json.loads(ran.out)["rows"]
+    assert_fits("stats", json.loads(ran.out))
+    assert (day["frames"], day["masked"]) == (12, sum(int(row["masked"]) for row in kept)) and day["masked"] > 0
+    assert day["weighted_by"] == "frames" and day["compliance"] == pytest.approx(day["frame_compliance"])
+    ran = crowdmask("stats", "run", "--every", "1d", "--out", "day.xlsx")
+    assert ran.code == 0 and Path("day.xlsx").stat().st_size > 0
+    for options, what in (
+        (("--every", "10m"), "of which nothing finer was kept: give 20m or a multiple of it"),
+        (("--by", "source"), "keeps nothing of single files"),
+        (("--gap", 300), "no times within its periods"),
+    ):
+        ran = crowdmask("stats", "run", *options)
+        assert ran.code == 2 and len(ran.lines) == 1 and what in ran.err, ran.err
+
+
+def test_its_statistics_say_what_was_too_small(crowdmask: Crowdmask, here: Path) -> None:
+    night(here / "in", stills=12, frames=0)
+    assert crowdmask("analyze", "in", "--out-dir", "run", "--aggregate", "20m", "--min-count", 90, *OPTIONS).code == 0
+    ran = crowdmask("stats", "run", "--every", "1d", "--format", "table")
+    assert "3 of 3 rows lack a count, which was too small to be told" in ran.err
+    assert [line.split()[-3:] for line in ran.out.splitlines()[1:]] == [["–", "–", "–"]] * 3  # two cameras and all
 
 
 def test_a_single_file(crowdmask: Crowdmask, here: Path) -> None:

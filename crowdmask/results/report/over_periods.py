@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from crowdmask.errors import SourceError
 from crowdmask.results.report.cells import UNTIMED, Cells, Data
 from crowdmask.results.report.inputs import Input
 from crowdmask.results.report.over_clock import bucket_of
@@ -16,6 +13,7 @@ from crowdmask.results.report.zone_cells import ZoneCells
 from crowdmask.results.run_folder import sets_apart
 from crowdmask.results.timeline.frames_table import Totals
 from crowdmask.results.timeline.people_rows import PEOPLE_WORDS
+from crowdmask.results.timeline.period_rows import read_rows
 from crowdmask.results.timeline.zone_columns import WAYS, zone_names
 from crowdmask.results.zone_stats import ZoneStats, ZoneSums
 from crowdmask.tracking.zones import ZoneNames
@@ -25,7 +23,7 @@ from crowdmask.words import natural
 
 def of_periods(one: Input, zone: ZoneInfo) -> Data:
     """An aggregate-only run: its rows are the cells; those of which something was left out are only counted."""
-    rows = list(_aggregate_rows(one.aggregate))
+    rows = read_rows(one.aggregate)
     names = zone_names([list(rows[0])] if rows else [])
     cameras = sorted({row["camera"] for row in rows}, key=natural)
     spans = sorted({(row["bucket_start"], row["bucket_end"]) for row in rows if row["bucket_start"]}, key=_instants)
@@ -92,18 +90,3 @@ def _places(row: Mapping[str, str], names: ZoneNames, separate: bool) -> tuple[Z
 
 def _instants(span: tuple[str, str]) -> tuple[datetime, datetime]:
     return datetime.fromisoformat(span[0]), datetime.fromisoformat(span[1])
-
-
-def _aggregate_rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        for row in rows:
-            _ = row["camera"], row["masked"], int(row["frames"])
-            if row["bucket_start"]:
-                _instants((row["bucket_start"], row["bucket_end"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(
-            f"{path}: it cannot be read as an aggregate ({error}): run the batch's command again"
-        ) from None
-    return rows

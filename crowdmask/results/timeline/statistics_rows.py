@@ -16,7 +16,7 @@ would give millions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -83,6 +83,7 @@ class StatisticsRow:
     followed_frames: int = 0
     appearances: Counts = field(default_factory=Counts)  # people who begin in it, of the frames that were followed
     places: ZoneStats | None = None  # by zone and line; None where its cameras have none
+    told: Mapping[str, Any] = field(default_factory=dict)  # what columns say instead; None is left out, or was not kept
 
     @property
     def people(self) -> Counts | None:
@@ -207,7 +208,7 @@ class Total:
             self.followed_frames,
             self.appearances,
             self.places,
-            self.expected_s,
+            of_s=self.expected_s,
         )
 
 

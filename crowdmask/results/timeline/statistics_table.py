@@ -22,6 +22,7 @@ ZONE_HEADS = ("zone", "camera", *WORDS, "rate", "95 %", "stay")
 FACES_HEADS = ("zone, faces", "camera", *WORDS, "rate")  # where nobody was followed
 LINE_HEADS = ("line", "camera", "way", *WORDS, "rate")
 _LEFT_HEADS = ("from", "zone", "zone, faces", "line", "camera", "counts", "way")  # words; the others are numbers
+LEFT_OUT = "–"  # what an aggregate-only run does not tell, so that nobody is known again
 NOTE = "unmasked 7+2: 7 unmasked and 2 whose mask is worn incorrectly"  # a column more would be wider than WIDTH
 _ROWS_AHEAD = 200  # columns are aligned on the first rows, so that a long table begins at once
 _LEAST_CAMERA = 8
@@ -90,6 +91,7 @@ class _Places:
     def __init__(self) -> None:
         self._by_camera: dict[str, ZoneStats] = {}
         self._followed: set[str] = set()
+        self._left_out: set[tuple[str, str]] = set()  # cameras and columns of which an aggregate-only run tells nothing
         self.are_incorrect = False  # some of those in the rows
 
     def watch(self, rows: Iterable[StatisticsRow]) -> Iterator[StatisticsRow]:
@@ -99,6 +101,7 @@ class _Places:
                 self._by_camera[camera] = self._by_camera.get(camera, ZoneStats()) + row.places
                 if row.followed_frames:
                     self._followed.add(camera)
+                self._left_out.update((camera, column) for column, value in row.told.items() if value is None)
             self.are_incorrect |= _shown_counts(row).incorrect > 0
             yield row
 
@@ -109,7 +112,7 @@ class _Places:
         lines = dict.fromkeys(name for camera in cameras for name in self._by_camera[camera].lines)
         for followed, heads in ((True, ZONE_HEADS), (False, FACES_HEADS)):
             if cells := [
-                (zone, camera.translate(_SHOWN), *_zone_cells(sums, followed=followed))
+                (zone, camera.translate(_SHOWN), *self._zone_cells(zone, camera, sums, followed=followed))
                 for zone in zones
                 for camera in cameras
                 if (camera in self._followed) is followed
@@ -117,7 +120,7 @@ class _Places:
             ]:
                 yield heads, cells
         if crossed := [
-            (line, camera.translate(_SHOWN), way, *_numbers(counts.in_order), _percent(counts.compliance))
+            (line, camera.translate(_SHOWN), way, *self._numbers(camera, f"line_{line}_{way}_", counts))
             for line in lines
             for camera in cameras
             if camera in self._followed and line in self._by_camera[camera].lines
@@ -125,18 +128,22 @@ class _Places:
         ]:
             yield LINE_HEADS, crossed
 
+    def _zone_cells(self, zone: str, camera: str, sums: ZoneSums, *, followed: bool) -> tuple[str, ...]:
+        if not followed:
+            return self._numbers(camera, f"zone_{zone}_", sums.faces)
+        counts, before = sums.people, f"zone_{zone}_people_"
+        ends = "" if self._misses(camera, before) else _ends(wilson_interval(counts.supporting, counts.judged))
+        known = sums.mean_s is not None and (camera, f"zone_{zone}_dwell_s") not in self._left_out
+        return (*self._numbers(camera, before, counts), ends, duration(sums.mean_s or 0.0) if known else "")
 
-def _zone_cells(sums: ZoneSums, *, followed: bool) -> tuple[str, ...]:
-    counts = sums.people if followed else sums.faces
-    cells = (*_numbers(counts.in_order), _percent(counts.compliance))
-    if not followed:
-        return cells
-    stay = "" if sums.mean_s is None else duration(sums.mean_s)
-    return (*cells, _ends(wilson_interval(counts.supporting, counts.judged)), stay)
+    def _numbers(self, camera: str, before: str, counts: Counts) -> tuple[str, ...]:
+        """How many of each verdict, and the rate; nothing where one of them was left out in some bucket."""
+        if self._misses(camera, before):
+            return (*(LEFT_OUT for _ in counts.in_order), "")
+        return (*(f"{count:,}" for count in counts.in_order), _percent(counts.compliance))
 
-
-def _numbers(counts: Iterable[int]) -> tuple[str, ...]:
-    return tuple(f"{count:,}" for count in counts)
+    def _misses(self, camera: str, before: str) -> bool:
+        return (camera, f"{before}masked") in self._left_out
 
 
 def _percent(rate: float | None, places: int = 1) -> str:
@@ -147,21 +154,30 @@ def _ends(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else "-".join(f"{100 * end:.0f}" for end in interval)
 
 
+def _is_left_out(row: StatisticsRow, before: str) -> bool:
+    """Whether an aggregate-only run does not tell the verdicts in these columns."""
+    return f"{before}masked" in row.told and row.told[f"{before}masked"] is None
+
+
 def _shown_counts(row: StatisticsRow) -> Counts:
     return row.appearances if row.weighted_by == "people" else row.counts
 
 
 def _cells(row: StatisticsRow, *, with_year: bool) -> tuple[str, ...]:
     counts = _shown_counts(row)
+    masked, unmasked, unknown = (f"{number:,}" for number in (counts.masked, counts.unmasked, counts.unknown))
+    unmasked += f"+{counts.incorrect:,}" if counts.incorrect else ""
+    if rate_left_out := _is_left_out(row, "people_" if row.weighted_by == "people" else ""):
+        masked = unmasked = unknown = LEFT_OUT
     return (
         "" if row.start is None else _time(row.start, with_year=with_year),
         " ".join((row.camera, row.source)).strip().translate(_SHOWN),
         "people" if row.weighted_by == "people" else "faces",
-        f"{counts.masked:,}",
-        f"{counts.unmasked:,}" + (f"+{counts.incorrect:,}" if counts.incorrect else ""),
-        f"{counts.unknown:,}",
-        _percent(row.compliance),
-        _ends(row.interval),
+        masked,
+        unmasked,
+        unknown,
+        _percent(None if rate_left_out else row.compliance),
+        _ends(None if rate_left_out else row.interval),
         _percent(row.coverage, 0),
     )
 
