@@ -2,8 +2,8 @@
 
 The video is repeated, without encoding it, to an hour of a camera that records five frames a second. It is analysed
 undisturbed, and then with SIGKILL at random moments and the same command after each. Of each end it is said what was
-lost: frames that the networks had looked at and pieces that were being drawn, against what the manifest kept. The files
-must be equal byte for byte; resident memory is read once a second. Options after `--` go to `crowdmask analyze`.
+lost: frames that the networks had looked at and segments that were being drawn, against what the manifest kept. The
+files must be equal byte for byte; resident memory is read once a second. Options after `--` go to `crowdmask analyze`.
 """
 
 from __future__ import annotations
@@ -140,14 +140,15 @@ def _compare(given: argparse.Namespace, folder: Path, options: Sequence[str]) ->
         if session.code == 0:
             break
         now = kept_of(work)
-        lost, pieces = session.looked - (now.looked - before.looked), len(list(work.glob("parts/**/*.mp4.part")))
+        lost = session.looked - (now.looked - before.looked)
+        drawn = {part.name.partition(".")[0] for part in work.glob("parts/**/*.mp4.part")}
         rows.append(
-            [f"{len(rows) + 1}", f"{session.seconds:.0f}", f"{now.looked}", f"{now.pieces}", f"{lost}", f"{pieces}"]
+            [f"{len(rows) + 1}", f"{session.seconds:.0f}", f"{now.looked}", f"{now.pieces}", f"{lost}", f"{len(drawn)}"]
         )
         sessions.append(session)
         print(rows[-1], flush=True)
     last = run(video, cut, options, None)
-    print(table(["end", "after s", "frames kept", "pieces kept", "frames lost", "pieces begun"], rows))
+    print(table(["end", "after s", "frames kept", "segments drawn", "frames lost", "segments being drawn"], rows))
     print(f"the last start: {last.seconds:.0f} s; all starts {last.seconds + sum(s.seconds for s in sessions):.0f} s")
     names = sorted({path.name for out in ("whole", "cut") for path in (folder / out).iterdir()})
     differing = [name for name in names if not name.endswith(".json") and not _equal(folder, name)]

@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from crowdmask.verdicts import Counts
 
+BEAT_S = 1.0
 WINDOW_S = 120.0  # over which it is measured how many workers are at work
 RECENT = 0.5  # of the time at work: what was done in it tells the pace, for a start is slower than what follows
 MARKS = 100  # at least so many moments of it are remembered
@@ -51,6 +52,26 @@ class Beat:
     busy_s: float
     source: str = ""  # of a video
     unit: int = 0
+
+
+class Beating:
+    """Says from within a unit how far it is, about once a second and at its end."""
+
+    def __init__(self, work: Work, source: str, beat: Callable[[Beat], None]) -> None:
+        self._work, self._source, self._beat = work, source, beat
+        self._at, self._beaten = now(), 0
+        self.frames = 0
+
+    def saw(self) -> None:
+        self.frames += 1
+        if now() - self._at >= BEAT_S:
+            self.end()
+
+    def end(self) -> None:
+        at = now()
+        if self.frames > self._beaten:
+            self._beat(Beat(self._work, self.frames - self._beaten, at - self._at, self._source))
+            self._at, self._beaten = at, self.frames
 
 
 class Phase(str, Enum):

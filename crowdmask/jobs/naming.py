@@ -16,6 +16,7 @@ from crowdmask.jobs.destinations import Destinations
 from crowdmask.jobs.manifest.entries import Kind
 from crowdmask.media.opening import is_address, is_camera, local_path, shown
 from crowdmask.media.pictures import SUFFIXES, is_picture
+from crowdmask.media.segments import Span
 from crowdmask.records import SourceKind
 from crowdmask.results.run_folder import RunFolder, place_in_run
 
@@ -27,7 +28,7 @@ _VIDEO_ENDINGS = (
     "265 hevc mjpg mjpeg dv y4m"
 )
 VIDEOS_READ = tuple(f".{ending}" for ending in _VIDEO_ENDINGS.split())
-SEGMENTS, ENDINGS, BEFORE = ".segments", ("looks", "results", "mp4"), "before.json"
+SEGMENTS, BEFORE = ".segments", "before.json"
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def faces_file_of(run: Path, source: str) -> Path:
 
 
 def segment_file_of(run: Path, source: str, number: int, ending: str) -> Path:
-    """What is kept of a segment of a video under way: its looks, its results, its piece; see jobs/batch/videos.py."""
+    """What is kept of a segment of a video under way: its looks, its results, its drawn pieces; see batch/videos.py."""
     return RunFolder(run).parts / place_in_run(f"{source}{SEGMENTS}") / f"{number:04d}.{ending}"
 
 
@@ -237,8 +238,16 @@ def is_segment_file(path: str) -> bool:
     return path.startswith("parts/") and PurePosixPath(path).parent.name.endswith(SEGMENTS)
 
 
-def segment_files_of(run: Path, source: str, numbers: Iterable[int]) -> list[str]:
+def piece_file_of(run: Path, source: str, number: int, piece: int) -> Path:
+    """A drawn piece of a segment, counted from 1."""
+    return segment_file_of(run, source, number, f"{piece}.mp4")
+
+
+def segment_files_of(run: Path, source: str, spans: Iterable[Span]) -> list[str]:
     """Every file that segments may get, below the run folder with `/`."""
-    found = [segment_file_of(run, source, number, ending) for number in numbers for ending in ENDINGS]
+    found = []
+    for span in spans:
+        found += [segment_file_of(run, source, span.number, ending) for ending in ("looks", "results")]
+        found += [piece_file_of(run, source, span.number, piece + 1) for piece in range(len(span.pieces))]
     found.append(segment_file_of(run, source, 1, BEFORE))
     return [path.relative_to(run).as_posix() for path in found]

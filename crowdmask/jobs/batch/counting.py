@@ -28,8 +28,7 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import conclude, is_followed, look, stages_of
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
 from crowdmask.jobs.batch.units import Plan, Step, Unit, Worked, failed, told
-from crowdmask.jobs.batch.videos import Beating
-from crowdmask.jobs.forecast import Beat, Work
+from crowdmask.jobs.forecast import Beat, Beating, Work
 from crowdmask.jobs.manifest.entries import IN_ONE_PIECE, Entry, Identity, Kind, OutputFile, State, stream_of
 from crowdmask.jobs.manifest.packing import PackedFile, pack_look, unpack_looks
 from crowdmask.jobs.stopping import Stop

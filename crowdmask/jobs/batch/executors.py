@@ -10,17 +10,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from typing_extensions import Self
 
 from crowdmask.errors import CrowdmaskError, SettingsError, WeightsError
-from crowdmask.jobs.batch.units import Broken, Done, Plan, Step, Unit
+from crowdmask.jobs.batch.units import Broken, Done, Plan, Unit
 from crowdmask.jobs.batch.worker import Worker
 from crowdmask.jobs.forecast import Beat
 from crowdmask.jobs.networks import Networks
@@ -43,8 +41,7 @@ class InProcess:
     def __init__(
         self, plan: Plan, networks: Networks, stop: Stop, beat: Callable[[Beat], None] = lambda beat: None
     ) -> None:
-        self._at_once = max(2, plan.runtime.cores // 2)
-        self._worker = Worker(plan, networks, stop, beat, draws_at_once=self._at_once)
+        self._worker = Worker(plan, networks, stop, beat)
         self._units: deque[Unit] = deque()
 
     def __enter__(self) -> Self:
@@ -55,9 +52,7 @@ class InProcess:
         self._worker.__exit__(None, None, None)
 
     def fits(self, unit: Unit) -> bool:
-        """Pieces are drawn several at once: one takes little more than a core."""
-        drawing = unit.step is Step.DRAW and all(one.step is Step.DRAW for one in self._units)
-        return len(self._units) < (self._at_once if drawing else IN_HAND)
+        return len(self._units) < IN_HAND
 
     def put(self, unit: Unit) -> None:
         self._units.append(unit)
@@ -67,15 +62,9 @@ class InProcess:
         if not self._units:
             time.sleep(wait_s)
             return ()
-        drawn = list(takewhile(lambda unit: unit.step is Step.DRAW, self._units))
-        if len(drawn) > 1:
-            with ThreadPoolExecutor(len(drawn), thread_name_prefix="crowdmask-draw") as pool:
-                done = list(pool.map(self._worker.do, drawn))
-        else:
-            done = [self._worker.do(self._units[0])]
-        for _ in done:
-            self._units.popleft()
-        return done
+        done = self._worker.do(self._units[0])
+        self._units.popleft()
+        return (done,)
 
     @property
     def in_hand(self) -> int:

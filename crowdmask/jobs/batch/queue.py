@@ -15,7 +15,7 @@ from crowdmask.jobs.manifest.claims import Claims
 from crowdmask.jobs.manifest.database import Manifest
 from crowdmask.jobs.manifest.entries import CONCLUSION, PIECES, Entry, Kind
 from crowdmask.jobs.naming import BEFORE, segment_file_of, segment_files_of
-from crowdmask.media.segments import Span
+from crowdmask.media.segments import WHOLE, Span
 
 Task = tuple[Step, tuple[Span, ...], tuple[Entry, ...]]  # what, of which segments, and out of what
 
@@ -136,7 +136,7 @@ class Queue:
     def cut(self, worked: Worked) -> None:
         """A video came back with its segments; what earlier sessions did of them is taken over."""
         source = worked.entry.source
-        refused = self._claims.refused(segment_files_of(self._plan.run, source, [span.number for span in worked.spans]))
+        refused = self._claims.refused(segment_files_of(self._plan.run, source, worked.spans))
         if refused:
             self._refuse(worked.entry, next(iter(refused.values())))
             return
@@ -155,8 +155,8 @@ class Queue:
     def forget(self, source: str) -> None:
         """A video that is done, or another one by now: its parts go."""
         video = self.videos.pop(source, None)
-        numbers = [1] if video is None else [span.number for span in video.spans]
-        self._claims.remove(segment_files_of(self._plan.run, source, numbers))
+        spans = (WHOLE,) if video is None else video.spans
+        self._claims.remove(segment_files_of(self._plan.run, source, spans))
         with suppress(OSError):  # it may be there no more, or hold what is not ours
             segment_file_of(self._plan.run, source, 1, BEFORE).parent.rmdir()
         if video is not None:

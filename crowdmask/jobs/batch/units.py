@@ -137,7 +137,7 @@ def files_of(plan: Plan, entry: Entry) -> list[str]:
         found += [frames_file_of(run, source), summary_file_of(run, source)]
         found += [persons_file_of(run, source)] if plan.analysis.follow else []
         found += [faces_file_of(run, source)] if plan.detections is not None else []
-    own = segment_files_of(run, source, [1]) if entry.kind is Kind.VIDEO else []
+    own = segment_files_of(run, source, [WHOLE]) if entry.kind is Kind.VIDEO else []
     return [*(path.relative_to(run).as_posix() for path in found), *own]
 
 
@@ -187,7 +187,7 @@ def told(error: Exception, path: str) -> str:
 
 # Raise it whenever the same settings give other results or other files than before: a run that an earlier program
 # began is then analysed anew as a whole, so that no table holds the numbers of two programs.
-RESULTS_REVISION = 4
+RESULTS_REVISION = 5
 
 
 def with_digests(plan: Plan, weights: Sequence[WeightsUsed], zone: str) -> Plan:

@@ -13,17 +13,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from crowdmask.engine.following import Flashes, Person
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import PersonTaker, ResultTaker
 from crowdmask.engine.spine import conclude, is_followed, look, stages_of
-from crowdmask.engine.watching import zone_names, zones_file
+from crowdmask.engine.watching import zone_names
 from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
-from crowdmask.jobs import forecast, naming
+from crowdmask.jobs import naming
+from crowdmask.jobs.batch.pieces import KeptForDrawing, Pieces, before_file_of, zones_of
 from crowdmask.jobs.batch.units import Placing, Plan, Step, Unit, Worked, failed, files_of, told
-from crowdmask.jobs.forecast import Beat, Work
+from crowdmask.jobs.forecast import Beat, Beating, Work
 from crowdmask.jobs.manifest.entries import (
     CONCLUSION,
     IN_ONE_PIECE,
@@ -35,7 +35,7 @@ from crowdmask.jobs.manifest.entries import (
     State,
     stream_of,
 )
-from crowdmask.jobs.manifest.packing import PackedFile, pack, pack_look, unpack, unpack_looks
+from crowdmask.jobs.manifest.packing import PackedFile, pack, pack_look, unpack_looks
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.ahead import ahead
 from crowdmask.media.joining import PieceJoiner
@@ -46,20 +46,12 @@ from crowdmask.media.sources import open_source
 from crowdmask.media.video_source import VideoSource
 from crowdmask.records import FrameResult, Look, SourceKind, VideoInfo
 from crowdmask.results import summary
-from crowdmask.results.annotate import most_people
-from crowdmask.results.annotated import AnnotatedVideo
-from crowdmask.results.anonymise import LINGER_SECONDS, looking_ahead
 from crowdmask.results.frames_csv import FramesCsv
 from crowdmask.results.overlay import OverlayVideo
 from crowdmask.results.people import PeopleStats
 from crowdmask.results.persons import PersonsFile
 from crowdmask.results.statistics import ComplianceStats
 from crowdmask.results.zone_stats import ZoneStats
-from crowdmask.tracking.zones import Zones
-from crowdmask.verdicts import Counts
-
-BEAT_S = 1.0
-PIECE_THREADS = 1  # of x264: with more, what it writes may depend on their number and, seldom, on chance
 
 
 class Videos:
@@ -77,6 +69,7 @@ class Videos:
     ) -> None:
         self._plan, self._placing, self._judge, self._stop, self._beat = plan, placing, judge, stop, beat
         self._weights = weights
+        self._pieces = Pieces(plan, self._open, self._go_on, beat)
 
     def do(self, unit: Unit) -> list[Worked]:
         entry = unit.entries[0]
@@ -97,7 +90,7 @@ class Videos:
 
     def _remove_parts(self, entry: Entry, spans: Sequence[Span]) -> None:
         run = self._plan.run
-        own = naming.segment_files_of(run, entry.source, [span.number for span in spans])
+        own = naming.segment_files_of(run, entry.source, spans)
         for path in (*files_of(self._plan, replace(entry, kind=Kind.VIDEO)), *own):
             part_of(run / path).unlink(missing_ok=True)
 
@@ -110,9 +103,9 @@ class Videos:
             return [self._look(entry, unit.spans[0])]
         if unit.step is Step.CONCLUDE:
             concluded = self._conclude(entry, unit.spans, unit.kept)
-            return [concluded if self._is_drawn(concluded) else finished(concluded)]
+            return [concluded if self._pieces.are_to_draw(concluded) else finished(concluded)]
         if unit.step is Step.DRAW:
-            return [self._draw(entry, unit.spans[0], unit.kept[0])]
+            return [self._draw(entry, unit.spans[0])]
         return [self._join(entry, unit.spans, unit.kept)]
 
     def known(self, entry: Entry) -> Entry:
@@ -122,13 +115,13 @@ class Videos:
     def _unsettled(self, entry: Entry) -> Entry:
         return replace(entry, identity=replace(Identity.of(entry.path), digest=""), state=State.UNSETTLED)
 
-    def _open(self, entry: Entry, span: Span = WHOLE) -> VideoSource:
+    def _open(self, entry: Entry, span: Span = WHOLE, threads: int = 0) -> VideoSource:
         plan = self._plan
         with self._stop.breakable():
             source = open_source(
                 entry.path,
                 plan.analysis,
-                threads=plan.runtime.decoding_threads,
+                threads=threads or plan.runtime.decoding_threads,
                 stream=stream_of(entry),
                 span=span,
             )
@@ -151,8 +144,8 @@ class Videos:
             return Worked(entry, spans=cut.spans)
         seen = self._look(entry, WHOLE)
         concluded = self._conclude(entry, [WHOLE], [seen])
-        if self._is_drawn(concluded):
-            return self._join(entry, [WHOLE], [concluded, self._draw(entry, WHOLE, concluded)])
+        if self._pieces.are_to_draw(concluded):
+            return self._join(entry, [WHOLE], [concluded, self._draw(entry, WHOLE)])
         return finished(concluded)
 
     def _look(self, entry: Entry, span: Span) -> Entry:
@@ -189,7 +182,7 @@ class Videos:
         overlay = self._overlay(entry)
         drawn = plan.output.video and plan.batch.annotate != "none" and overlay is None
         tables = _Tables(plan, entry.source, followed)
-        segments = _Segments(spans, lambda span: self._file(entry, span, "results"))
+        segments = KeptForDrawing(spans, lambda span: self._file(entry, span, "results"))
         with ExitStack() as stack:
             sinks: list[ResultTaker] = [stack.enter_context(tables), people, places]
             if drawn:
@@ -213,7 +206,7 @@ class Videos:
         drawn = drawn and (plan.batch.annotate != "unmasked" or stats.counts.against > 0)
         kept = [*tables.paths, naming.summary_file_of(plan.run, entry.source)]
         if drawn:
-            before_path = self._file(entry, WHOLE, naming.BEFORE)
+            before_path = before_file_of(plan, entry)
             write_whole(before_path, json.dumps(segments.before).encode())
             kept += [before_path, *segments.paths]
         if overlay is not None:
@@ -244,52 +237,34 @@ class Videos:
             wall_s=wall_s,
         )
 
-    def _draw(self, entry: Entry, span: Span, concluded: Entry) -> Entry:
-        """A segment's piece of the annotated video; none where it has no frame."""
-        path, begun = self._file(entry, span, "mp4"), time.monotonic()
-        before = json.loads(self._file(entry, WHOLE, naming.BEFORE).read_text())
-        done = replace(entry, segment=PIECES + span.number, state=State.DONE, settings=self._plan.settings_digest)
-        if str(span.number) not in before:
-            return done
-        beating = Beating(Work.DRAW, entry.source, self._beat)
-        with ExitStack() as stack:
-            source = stack.enter_context(self._open(entry, span))
-            video = stack.enter_context(
-                AnnotatedVideo(
-                    path,
-                    source.info,
-                    self._plan.output,
-                    threads=PIECE_THREADS,
-                    totals=Counts(*before[str(span.number)]["counts"]),
-                    people=before[str(span.number)]["people"],
-                    lately=self._lately(entry, span),
-                    zones=self._zones(entry),
-                )
-            )
-            frames = stack.enter_context(ahead(source, self._plan.runtime.decoded_ahead))
-            results = looking_ahead(self._results(entry, span), self._soon(entry, span))
-            for frame, (result, coming) in zip(frames, results, strict=True):
-                self._go_on()
-                video.write(result.with_picture(frame), coming)
-                beating.saw()
-        beating.end()
+    def _draw(self, entry: Entry, span: Span) -> Entry:
+        """A segment of the annotated video; no file where it has no frame."""
+        begun = time.monotonic()
+        paths, frames = self._pieces.draw(entry, span)
         return replace(
-            done, outputs=(self._output(path),), frames=beating.frames, wall_s=round(time.monotonic() - begun, 3)
+            entry,
+            segment=PIECES + span.number,
+            state=State.DONE,
+            settings=self._plan.settings_digest,
+            outputs=tuple(self._output(path) for path in paths),
+            frames=frames,
+            wall_s=round(time.monotonic() - begun, 3),
         )
 
     def _join(self, entry: Entry, spans: Sequence[Span], kept: Sequence[Entry]) -> Entry:
         """The annotated video out of its pieces: packets are copied, and the source's sound with them."""
         concluded, *drawn = kept
-        pieces = [(span, self._file(entry, span, "mp4")) for span, one in zip(spans, drawn, strict=True) if one.outputs]
+        pieces = [self._plan.run / output.path for one in drawn for output in one.outputs]
         path = self._annotated(entry)
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open(entry) as source:
             info = source.info
         sound = entry.path if info.has_audio else None
-        with PieceJoiner(path, info, pieces[0][1], audio_from=sound) as joined:
-            for span, piece in pieces:
+        with PieceJoiner(path, info, pieces[0], audio_from=sound) as joined:
+            for span in spans:
                 self._go_on()
-                joined.add(piece, (result.frame for result in self._results(entry, span)))
+                for piece, frames in self._pieces.in_order(entry, span):
+                    joined.add(piece, frames)
         if joined.notes:
             self._add_notes(entry, joined.notes)
         wall_s = concluded.wall_s + sum(one.wall_s for one in drawn)
@@ -312,16 +287,7 @@ class Videos:
         path = self._annotated(entry)
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open(entry) as source:
-            return OverlayVideo(path, source.info, plan.output, source=entry.path, zones=self._zones(entry))
-
-    def _zones(self, entry: Entry) -> Zones | None:
-        file = zones_file(self._plan.analysis)
-        return None if file is None else file.of(entry.camera)
-
-    def _is_drawn(self, concluded: Entry) -> bool:
-        """Whether what it takes to draw on the video was kept."""
-        before = self._file(concluded, WHOLE, naming.BEFORE).relative_to(self._plan.run).as_posix()
-        return any(output.path == before for output in concluded.outputs)
+            return OverlayVideo(path, source.info, plan.output, source=entry.path, zones=zones_of(self._plan, entry))
 
     def _go_on(self) -> None:
         if self._stop.asked:
@@ -337,23 +303,6 @@ class Videos:
         for one in seen:
             with open(self._file(entry, replace(WHOLE, number=one.segment), "looks"), "rb") as file:
                 yield from unpack_looks(file, stream_of(entry))
-
-    def _results(self, entry: Entry, span: Span) -> Iterator[FrameResult]:
-        with open(self._file(entry, span, "results"), "rb") as file:
-            yield from unpack(file, stream_of(entry))
-
-    def _soon(self, entry: Entry, span: Span) -> Iterator[FrameResult]:
-        """The results after a segment: who is about to be found is hidden a moment before."""
-        after = replace(span, number=span.number + 1)
-        if self._file(entry, after, "results").exists():
-            yield from self._results(entry, after)
-
-    def _lately(self, entry: Entry, span: Span) -> list[FrameResult]:
-        """The results shortly before a segment: where a face just was, it stays hidden a moment longer."""
-        if span.number == 1:
-            return []
-        found = list(self._results(entry, replace(span, number=span.number - 1)))
-        return [result for result in found if found[-1].frame.seconds - result.frame.seconds <= 2 * LINGER_SECONDS]
 
     def _summarise(
         self,
@@ -432,62 +381,6 @@ class _Tables:
 
     def write_flashes(self, flashes: Flashes) -> None:
         """No row."""
-
-
-class _Segments:
-    """A sink of packed results, each into its segment's file; `before` has what was counted before each."""
-
-    def __init__(self, spans: Sequence[Span], path_of: Callable[[Span], Path]) -> None:
-        self._coming, self._path_of = list(spans), path_of
-        self._span: Span | None = None
-        self._stack = ExitStack()
-        self._file: PackedFile | None = None
-        self._totals = Counts()
-        self.paths: list[Path] = []
-        self._people = 0
-        self.before: dict[str, dict[str, Any]] = {}
-
-    def __enter__(self) -> _Segments:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def write(self, result: FrameResult) -> None:
-        while self._coming and (self._span is None or result.frame.index >= self._coming[0].first_index):
-            self._span = self._coming.pop(0)
-            self._stack.close()
-            path = self._path_of(self._span)
-            self._file = self._stack.enter_context(PackedFile(path))
-            self.paths.append(path)
-        assert self._file is not None and self._span is not None
-        self._file.add(pack(result))
-        before = {"counts": self._totals.numbers, "people": self._people}
-        self.before.setdefault(str(self._span.number), before)
-        self._totals = self._totals + result.counts
-        self._people = max(self._people, most_people(result))
-
-
-class Beating:
-    """Says from within a unit how far it is, about once a second and at its end."""
-
-    def __init__(self, work: Work, source: str, beat: Callable[[Beat], None]) -> None:
-        self._work, self._source, self._beat = work, source, beat
-        self._at, self._beaten = forecast.now(), 0
-        self.frames = 0
-
-    def saw(self) -> None:
-        self.frames += 1
-        if forecast.now() - self._at >= BEAT_S:
-            self.end()
-
-    def end(self) -> None:
-        now = forecast.now()
-        if self.frames > self._beaten:
-            self._beat(Beat(self._work, self.frames - self._beaten, now - self._at, self._source))
-            self._at, self._beaten = now, self.frames
 
 
 def finished(concluded: Entry) -> Entry:

@@ -29,8 +29,8 @@ from crowdmask.errors import OutputError, SettingsError, WeightsError
 from crowdmask.jobs import naming
 from crowdmask.jobs.batch.counting import Counting
 from crowdmask.jobs.batch.units import Done, Placing, Plan, Step, Unit, Worked, failed, told
-from crowdmask.jobs.batch.videos import Beating, Videos
-from crowdmask.jobs.forecast import Beat, Work
+from crowdmask.jobs.batch.videos import Videos
+from crowdmask.jobs.forecast import Beat, Beating, Work
 from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, OutputFile, State, stream_of
 from crowdmask.jobs.manifest.packing import pack
 from crowdmask.jobs.networks import Networks, Pair
@@ -173,8 +173,6 @@ class Worker:
         networks: Networks,
         stop: Stop,
         beat: Callable[[Beat], None] = lambda beat: None,
-        *,
-        draws_at_once: int = 1,
     ) -> None:
         self._plan, self._networks, self._stop = plan, networks, stop
         self._placing = Placing(plan)
@@ -182,7 +180,7 @@ class Worker:
         self._counting = Counting(plan, self._placing.zone, self._placing.place) if only_counts else None
         self._zones = zones_file(plan.analysis)
         self._pair: Pair | None = None
-        self._send, self._draws_at_once, self._drawing = beat, draws_at_once, 0
+        self._send = beat
         threads = min(MOST_THREADS, plan.runtime.threads or os.cpu_count() or 1)
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="crowdmask-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="crowdmask-write")
@@ -220,15 +218,10 @@ class Worker:
             worked = [] if found is None else [found]
         else:
             beat = partial(self._beat, unit.number)
-            plan, runtime = self._plan, self._plan.runtime
-            if unit.step is Step.DRAW and self._draws_at_once > 1:  # each decodes with its share of the threads
-                plan = replace(plan, runtime=replace(runtime, threads=max(1, runtime.cores // self._draws_at_once)))
             if unit.step is Step.DRAW and self._pair is not None:
                 self._pair.rest()
-            videos = Videos(plan, self._placing, self._loaded, self._stop, beat, weights=lambda: self._weights)
-            self._drawing += unit.step is Step.DRAW
+            videos = Videos(self._plan, self._placing, self._loaded, self._stop, beat, weights=lambda: self._weights)
             worked = videos.do(unit)
-            self._drawing -= unit.step is Step.DRAW
         if unit.step is not Step.STILLS:
             # FFmpeg's containers and their streams hold each other: 40 MB of a 1080p file that is closed stay until
             # the rare collection of what is old, and a long video is opened for each of its segments. It takes 30 ms
@@ -240,8 +233,7 @@ class Worker:
         return () if self._pair is None else self._pair.weights
 
     def _beat(self, unit: int, beat: Beat) -> None:
-        # several pieces that are drawn at once are one worker's work
-        self._send(replace(beat, unit=unit, busy_s=beat.busy_s / max(1, self._drawing)))
+        self._send(replace(beat, unit=unit))
 
     def _reading(self, unit: Unit) -> Reading:
         return Reading(unit.entries, self._placing.place, self._readers, self._ahead)

@@ -64,6 +64,27 @@ def test_segments_are_together_the_video(film: Path, settings: dict[str, float])
     assert_same(together, frames_of(film, chosen))
 
 
+@pytest.mark.parametrize("settings", [{}, {"start_s": 1.3, "end_s": 3.1}, {"every": 3}])
+def test_pieces_are_together_their_segment(film: Path, settings: dict[str, float]) -> None:
+    chosen = AnalysisSettings(**settings)  # type: ignore[arg-type]
+    pieces = [piece for span in cut_of(film, 1.5, chosen).spans for piece in span.pieces]
+    assert len(pieces) >= 4
+    assert_same([frame for piece in pieces for frame in frames_of(film, chosen, span=piece)], frames_of(film, chosen))
+
+
+def test_pieces_begin_at_key_frames_about_an_eighth_of_a_segment_apart(tmp_path: Path) -> None:
+    """300 frames at 25 a second and a key frame at every tenth; segments of 4 s, so pieces of half a second."""
+    path = Path(write_clip(tmp_path / "v.mp4", frames=300, gop=10))
+    first, second, third = cut_of(path, 4.0).spans
+    assert [span.first_index for span in (first, second, third)] == [0, 100, 200]
+    # 0.5 s is frame 12.5, so frame 20; 1 s is 25, so 30; 1.5 s is 37.5, so 40; and so on
+    assert [piece.first_index for piece in first.pieces] == [0, 20, 30, 40, 50, 70, 80, 90]
+    assert {piece.number for piece in second.pieces} == {2}
+    assert second.pieces[0].start_pts == second.start_pts and second.pieces[-1].end_pts == second.end_pts
+    assert all(one.end_pts == next_.start_pts for one, next_ in zip(second.pieces, second.pieces[1:], strict=False))
+    assert WHOLE.pieces == (WHOLE,)
+
+
 def test_the_cuts_are_the_first_key_frames_at_or_after_the_multiples(tmp_path: Path) -> None:
     path = Path(write_clip(tmp_path / "v.mp4", frames=100, gop=12))  # key frames at 0, 12, 24 …, 0.48 s apart
     found = cut_of(path, 1.0)

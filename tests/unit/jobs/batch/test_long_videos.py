@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from crowdmask.jobs.batch import pieces
 from crowdmask.jobs.batch.running import FINISHED, INTERRUPTED
 from crowdmask.jobs.manifest.database import Manifest
+from crowdmask.jobs.manifest.entries import CONCLUSION, PIECES
 from crowdmask.jobs.networks import Pair
 from crowdmask.jobs.stopping import Stop
 from crowdmask.media.video_source import VideoSource
@@ -133,6 +135,42 @@ def test_an_interruption_costs_at_most_one_segment(
     again = sorted(set(second.seen) - {2} if at >= 3 else set(second.seen))
     assert min(again) >= segment - 1 if at > 36 else True, "what was done was done again"
     assert not list((tmp_path / "run").rglob("*.looks")), "what is needed no more lies about"
+
+
+@pytest.mark.parametrize("piece", [2, 4, 6, 8])
+def test_an_end_while_drawing_costs_at_most_one_segment(
+    film: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    """What lies about of pieces when one is begun, as a kill would leave it, is of one segment; the rest is kept."""
+    begun, under_way, kept = list[str](), list[set[int]](), list[set[int]]()
+    made, run = pieces.AnnotatedVideo, tmp_path / "run"
+
+    def begin(path: Path, *more: Any, **named: Any) -> Any:
+        begun.append(path.name)
+        if len(begun) == piece:
+            parts = [part.name for part in run.rglob("*.mp4.part")]
+            with Manifest.reading(run / "manifest.sqlite") as manifest:
+                done = {
+                    one.segment - PIECES for one in manifest.segments_of("v.mp4") if PIECES < one.segment < CONCLUSION
+                }
+            kept.append(done)
+            under_way.append({int(name.partition(".")[0]) for name in (*parts, path.name)} - done)
+            stop.ask()
+        return made(path, *more, **named)
+
+    stop = Stop()
+    monkeypatch.setattr(pieces, "AnnotatedVideo", begin)
+    settings: dict[str, Any] = {"detections": "detections.csv", "segment_s": SEGMENT_S}
+    outcome = batch(film, run, stop=stop, **settings)
+    assert outcome.ending == INTERRUPTED
+    assert len(under_way) == 1 and len(under_way[0]) == 1, begun
+    (segment,) = under_way[0]
+    assert kept[0] == set(range(1, segment))
+    before = len(begun)
+    assert batch(film, run, **settings).ending == FINISHED
+    again = {int(name.partition(".")[0]) for name in begun[before:]}
+    assert again == set(range(segment, 5)), "what was drawn was drawn again"
+    assert results(run) == undisturbed
 
 
 def deadly(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
