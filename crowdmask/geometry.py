@@ -20,7 +20,8 @@ def sizes_wh(boxes_xyxy: FloatArray) -> FloatArray:
 
 
 def areas(boxes_xyxy: FloatArray) -> FloatArray:
-    products: FloatArray = np.prod(sizes_wh(boxes_xyxy), axis=1)
+    sizes = sizes_wh(boxes_xyxy)
+    products: FloatArray = sizes[:, 0] * sizes[:, 1]
     return products
 
 
@@ -46,7 +47,8 @@ def intersections(a_xyxy: FloatArray, b_xyxy: FloatArray) -> FloatArray:
     """Area that each box of `a` shares with each of `b`, (len(a), len(b))."""
     top_left = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
     bottom_right = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    shared: FloatArray = np.prod(np.maximum(bottom_right - top_left, 0.0), axis=2)
+    sides = np.maximum(bottom_right - top_left, 0.0)
+    shared: FloatArray = sides[..., 0] * sides[..., 1]
     return shared
 
 

@@ -16,7 +16,7 @@ def assign(costs: NDArray[np.float64], gate: float) -> Pairs:
     nobody else here needs (measured in benchmarks/tracking.py).
     """
     allowed = costs < gate
-    rows = np.flatnonzero(allowed.any(axis=1))
+    rows = allowed.any(axis=1).nonzero()[0]
     if not len(rows):
         return rows, rows
     best = np.where(allowed[rows], costs[rows], np.inf).argmin(axis=1)
@@ -35,7 +35,7 @@ def assign(costs: NDArray[np.float64], gate: float) -> Pairs:
 
 def _groups(allowed: NDArray[np.bool_], rows: NDArray[np.intp]) -> list[tuple[list[int], list[int]]]:
     """Rows and columns that hang together by allowed pairs."""
-    columns_of = {row: np.flatnonzero(allowed[row]).tolist() for row in rows.tolist()}
+    columns_of = {row: allowed[row].nonzero()[0].tolist() for row in rows.tolist()}
     rows_of: dict[int, list[int]] = {}
     for row, columns in columns_of.items():
         for column in columns:

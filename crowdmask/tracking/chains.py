@@ -129,7 +129,7 @@ class Chains:
 
     @staticmethod
     def _pair(rows: NDArray[np.intp], costs: Floats, chains: NDArray[np.bool_], finds: NDArray[np.bool_]) -> None:
-        some_chains, some_finds = np.flatnonzero(chains), np.flatnonzero(finds)
+        some_chains, some_finds = chains.nonzero()[0], finds.nonzero()[0]
         if not len(some_chains) or not len(some_finds):
             return
         part = costs[some_chains[:, None], some_finds]
@@ -148,7 +148,7 @@ class Chains:
             self.chain.finds[rows] += 1
 
     def _begin(self, rows: NDArray[np.intp], seconds: float, states: Floats, sure: NDArray[np.bool_]) -> None:
-        new = np.flatnonzero(sure & (rows < 0))
+        new = (sure & (rows < 0)).nonzero()[0]
         if not len(new):
             return
         rows[new] = len(self) + np.arange(len(new))

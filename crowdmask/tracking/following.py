@@ -18,8 +18,9 @@ from crowdmask.records import Verdict
 from crowdmask.settings import FollowSettings
 from crowdmask.tracking.appearances import Appearance, FollowedFrame, Stretch
 from crowdmask.tracking.chains import SAME_FACE, Chains
-from crowdmask.tracking.observations import NO_FACE, Finds, Floats, boxes_of, sizes_of, states_of
+from crowdmask.tracking.observations import NO_FACE, Finds, Floats, bounded, boxes_of, sizes_of, states_of
 from crowdmask.tracking.people import NEVER, NOBODY, Person, Sums
+from crowdmask.tracking.rows import Rows
 from crowdmask.tracking.sightings import REACH_S, Sighting, Sightings
 from crowdmask.tracking.steady_camera import SteadyCamera, in_picture
 from crowdmask.tracking.stitching import Ends, left_picture, stitch
@@ -46,6 +47,17 @@ class _Pending:
     first: int  # number of its first sighting
     end: int  # and of the first one after it
     sharpness: Floats  # of its sightings
+
+
+@dataclass
+class _Here(Rows):
+    """The people in a frame that is given out."""
+
+    row: NDArray[np.intp]  # of the tables of people
+    cursor: NDArray[np.int64]  # the last sighting up to then,
+    at_s: Floats  # its time,
+    following: NDArray[np.int64]  # the next one
+    again_s: Floats  # and its time, infinite where there is none
 
 
 class Follower:
@@ -143,7 +155,7 @@ class Follower:
         states = self._camera.steady(in_pixels)
         self._chains.expire(seconds)
         rows = self._chains.link(seconds, states, finds.scores)
-        linked = np.flatnonzero(rows >= 0)
+        linked = (rows >= 0).nonzero()[0]
         if not len(linked):
             return np.zeros(0)
         who = self._seen(when, rows[linked], states[linked], finds.scores[linked], linked)
@@ -183,8 +195,8 @@ class Follower:
             self._sums.add(Sums.none(len(begun), len(Verdict)))
             self._evidence.add(Evidence.none(len(begun), len(self._rules.outcomes)))
             self._serials += len(begun)
-        order = np.argsort(people.chain)
-        who: NDArray[np.intp] = order[np.searchsorted(people.chain, serials, sorter=order)]
+        order = people.chain.argsort()
+        who: NDArray[np.intp] = order[people.chain.searchsorted(serials, sorter=order)]
         before = people.last_sighting[who]
         nobody = np.full(len(rows), NEVER, np.int64)
         trust = np.maximum(np.asarray(scores, np.float64), LEAST_TRUST)
@@ -229,7 +241,7 @@ class Follower:
         """Which of these faces are mostly where a person was seen just now: the same face, found in another way."""
         people = self._people
         seen = people.last_look_s >= people.last_look_s[rows].max() - DOUBLED_S
-        others = np.flatnonzero(seen & (people.number != NOBODY))
+        others = (seen & (people.number != NOBODY)).nonzero()[0]
         mine, theirs = boxes_of(people.end_state[rows]), boxes_of(people.end_state[others])
         smaller = np.minimum(areas(mine)[:, None], areas(theirs)[None, :])
         return np.asarray((intersections(mine, theirs) > SAME_FACE * smaller).any(axis=1), np.bool_)
@@ -238,7 +250,7 @@ class Follower:
         """Joins faces about to be confirmed to people who were lost; returns the rows that are somebody else's now."""
         people = self._people
         first_s = people.first_look_s[ready]
-        lost = np.flatnonzero((people.number != NOBODY) & ~people.left & (people.last_look_s < first_s.max()))
+        lost = ((people.number != NOBODY) & ~people.left & (people.last_look_s < first_s.max())).nonzero()[0]
         if not len(lost):
             return np.zeros(0, np.intp)
         pairs = stitch(
@@ -278,72 +290,66 @@ class Follower:
         mine = np.arange(frame.first, frame.end)
         if len(mine) and len(people):
             keys = sightings.of(mine, "who")
-            rows = np.minimum(np.searchsorted(people.key, keys), len(people) - 1)
+            rows = np.minimum(people.key.searchsorted(keys), len(people) - 1)
             known = people.key[rows] == keys  # others were flashes
             people.cursor[rows[known]] = mine[known]
-        here = np.flatnonzero((people.number != NOBODY) & (people.cursor >= sightings.oldest))
-        here = here[self._is_in(frame, here)]
-        here = here[np.argsort(people.number[here])]
-        cursor = people.cursor[here]
-        observed = cursor >= frame.first
-        boxes = self._boxes(frame, here)
-        verdicts = self._verdicts(here, frame.seconds)
+        rows = ((people.number != NOBODY) & (people.cursor >= sightings.oldest)).nonzero()[0]
+        here = self._here(frame, rows)
+        rows, observed = here.row, here.cursor >= frame.first
+        boxes = self._boxes(frame, here, observed)
+        verdicts = self._verdicts(rows, frame.seconds)
         self._add_up(frame, here, boxes, observed, verdicts)
-        finds = np.full(len(here), -1, np.intp)
-        finds[observed] = sightings.of(cursor[observed], "find")
+        finds = np.full(len(rows), -1, np.intp)
+        finds[observed] = sightings.of(here.cursor[observed], "find")
         return FollowedFrame(
             index=frame.index,
             seconds=frame.seconds,
-            persons=people.number[here].astype(np.int32),
+            persons=people.number[rows].astype(np.int32),
             boxes_xyxy=boxes,
             observed=observed,
             behind=self._behind(here, boxes, observed),
             finds=finds,
             verdicts=verdicts,
-            verdict_prob=self._rules.probability(self._evidence, here).astype(np.float32),
+            verdict_prob=self._rules.probability(self._evidence, rows).astype(np.float32),
         )
 
-    def _is_in(self, frame: _Pending, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Whose face was found in a frame, or shortly before and after it."""
+    def _here(self, frame: _Pending, rows: NDArray[np.intp]) -> _Here:
+        """Those of the people whose face was found in a frame, or shortly before and after it, by their numbers."""
         cursor = self._people.cursor[rows]
         at = self._sightings.of(cursor, "seconds")
         following = self._sightings.of(cursor, "following")
         found_again = following != NEVER
-        gap = np.full(len(rows), np.inf)
-        gap[found_again] = self._sightings.of(following[found_again], "seconds") - at[found_again]
-        inside: NDArray[np.bool_] = (cursor >= frame.first) | (gap <= self._settings.fill_gaps_s)
+        again_s = np.full(len(rows), np.inf)
+        again_s[found_again] = self._sightings.of(following[found_again], "seconds")
+        inside: NDArray[np.bool_] = (cursor >= frame.first) | (again_s - at <= self._settings.fill_gaps_s)
         if not self._settings.look_ahead_s:
             inside |= frame.seconds - at <= SHOWN_ON_S
-        return inside
+        chosen = inside.nonzero()[0]
+        chosen = chosen[self._people.number[rows[chosen]].argsort()]
+        return _Here(rows[chosen], cursor[chosen], at[chosen], following[chosen], again_s[chosen])
 
-    def _boxes(self, frame: _Pending, rows: NDArray[np.intp]) -> FloatArray:
+    def _boxes(self, frame: _Pending, here: _Here, observed: NDArray[np.bool_]) -> FloatArray:
         """Smoothed where found, in between on the straight line, after the last find by its speed."""
-        people, sightings = self._people, self._sightings
-        cursor = people.cursor[rows]
-        following = sightings.of(cursor, "following")
-        at, states = sightings.of(cursor, "seconds"), sightings.of(cursor, "smooth").copy()
-        found_again = following != NEVER
-        between = np.flatnonzero((cursor < frame.first) & found_again)
-        if len(between):
-            after = following[between]
-            share = (frame.seconds - at[between]) / (sightings.of(after, "seconds") - at[between])
-            states[between] += np.clip(share, 0.0, 1.0)[:, None] * (sightings.of(after, "smooth") - states[between])
-        beyond = np.flatnonzero((cursor < frame.first) & ~found_again)
-        if len(beyond):
-            states[beyond] += people.end_speed[rows[beyond]] * (frame.seconds - at[beyond])[:, None]
+        sightings = self._sightings
+        states: Floats = sightings.of(here.cursor, "smooth")  # a copy
+        if not observed.all():
+            found_again = here.following != NEVER
+            between = (~observed & found_again).nonzero()[0]
+            at = here.at_s[between]
+            share = (frame.seconds - at) / (here.again_s[between] - at)
+            after = sightings.of(here.following[between], "smooth")
+            states[between] += bounded(share, 0.0, 1.0)[:, None] * (after - states[between])
+            beyond = (~observed & ~found_again).nonzero()[0]
+            states[beyond] += self._people.end_speed[here.row[beyond]] * (frame.seconds - here.at_s[beyond])[:, None]
         return boxes_of(in_picture(states, frame.pose))
 
-    def _behind(self, rows: NDArray[np.intp], boxes: FloatArray, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _behind(self, here: _Here, boxes: FloatArray, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Whose face was looked for in vain about now, and lies where another one was found."""
-        behind = np.zeros(len(rows), bool)
-        if observed.all() or len(rows) < 2:
+        behind = np.zeros(len(here), bool)
+        if len(here) < 2 or observed.all():
             return behind
-        at = self._sightings.of(self._people.cursor[rows], "seconds")
-        following = self._sightings.of(self._people.cursor[rows], "following")
-        again_s = np.full(len(rows), np.inf)
-        again_s[following != NEVER] = self._sightings.of(following[following != NEVER], "seconds")
         looks_s = np.array(self._looks_s)
-        missed = np.searchsorted(looks_s, at, side="right") < np.searchsorted(looks_s, again_s)  # a look in between
+        missed = looks_s.searchsorted(here.at_s, side="right") < looks_s.searchsorted(here.again_s)  # a look in between
         lost = ~observed & missed
         if not lost.any() or lost.all():
             return behind
@@ -360,18 +366,20 @@ class Follower:
     def _add_up(
         self,
         frame: _Pending,
-        rows: NDArray[np.intp],
+        here: _Here,
         boxes: FloatArray,
         observed: NDArray[np.bool_],
         verdicts: NDArray[np.int8],
     ) -> None:
-        sizes = np.sqrt(np.prod(np.asarray(boxes[:, 2:] - boxes[:, :2], np.float64), axis=1))
+        rows = here.row
+        sides = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64)
+        sizes = np.sqrt(sides[:, 0] * sides[:, 1])
         when = (frame.ordinal, frame.index, frame.seconds, self._given_s)
         changed = self._sums.shown(rows, when, verdicts, sizes)
         for row, verdict in zip(rows[changed].tolist(), verdicts[changed].tolist(), strict=True):
             number = int(self._people.number[row])
             self._stretches.setdefault(number, []).append(Stretch(frame.seconds, verdict))
-        cursor = self._people.cursor[rows[observed]]
+        cursor = here.cursor[observed]
         sharp = frame.sharpness[cursor - frame.first]
         quality = sizes[observed] * self._sightings.of(cursor, "trust") * np.where(np.isnan(sharp), 0.5, 0.3 + sharp)
         self._sums.seen_at_best(rows[observed], quality, frame.index, frame.seconds, boxes[observed])
@@ -390,7 +398,7 @@ class Follower:
         flash = gone & ~confirmed
         self.flashes += int(np.count_nonzero(flash))
         probability = self._rules.probability(self._evidence) if over.any() else np.zeros(0)
-        for row in np.flatnonzero(over).tolist():
+        for row in over.nonzero()[0].tolist():
             number = int(people.number[row])
             if self._sums.frames[row]:
                 self._ended.append(

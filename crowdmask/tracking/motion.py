@@ -41,13 +41,13 @@ class Motion(Rows):
 
     def advance(self, seconds: Floats | float) -> None:
         """To `seconds` later, one for all or one each."""
-        dt = np.asarray(seconds, np.float64).reshape(-1, 1)
         if not len(self):
             return
+        dt = np.asarray(seconds, np.float64).reshape(-1, 1)
         drift = (_DRIFT * _scales(self.place)) ** 2
-        self.place[:, :2] += self.speed[:, :2] * dt
         fade = np.exp(-dt / GROWTH_FADES_S)
-        self.place[:, 2:] += self.speed[:, 2:] * (GROWTH_FADES_S * (1.0 - fade))
+        grows = GROWTH_FADES_S * (1.0 - fade)
+        self.place += self.speed * np.concatenate([dt, dt, grows, grows], axis=1)
         self.speed[:, 2:] *= fade
         self.var_place += 2.0 * dt * self.covar + dt**2 * self.var_speed + drift * dt**3 / 3.0
         self.covar += dt * self.var_speed + drift * dt**2 / 2.0

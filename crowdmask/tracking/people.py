@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from crowdmask.records import Verdict
 from crowdmask.tracking.appearances import Appearance, Stretch
-from crowdmask.tracking.observations import Floats
+from crowdmask.tracking.observations import Floats, bounded
 from crowdmask.tracking.rows import Rows
 
 NOBODY = 0  # the number of a face that is not confirmed yet
@@ -125,7 +125,7 @@ class Sums(Rows):
         self.last_ordinal[rows] = ordinal
         self.frames[rows] += 1
         self.by_verdict[rows, verdicts] += 1
-        bins = np.clip(np.log(np.maximum(sizes, 1.0)) / SIZE_STEP, 0, SIZE_BINS - 1).astype(np.intp)
+        bins = bounded(np.log(np.maximum(sizes, 1.0)) / SIZE_STEP, 0, SIZE_BINS - 1).astype(np.intp)
         self.sizes[rows, bins] += 1
         changed: NDArray[np.bool_] = self.verdict[rows] != verdicts
         self.verdict[rows] = verdicts
@@ -150,7 +150,7 @@ class Sums(Rows):
         by_verdict[unknown] = 0
         verdict = int(by_verdict.argmax()) if by_verdict.any() else unknown
         below = np.cumsum(self.sizes[row])
-        middle = int(np.searchsorted(below, (below[-1] + 1) // 2))
+        middle = int(below.searchsorted((below[-1] + 1) // 2))
         return Appearance(
             person=person,
             first_s=float(self.first_s[row]),

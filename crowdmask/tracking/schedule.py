@@ -108,7 +108,7 @@ class Schedule:
         self, seconds: float, rows: NDArray[np.intp], sizes: Floats, scores: NDArray[np.floating]
     ) -> NDArray[np.bool_]:
         asked = np.zeros(len(rows), bool)
-        linked = np.flatnonzero(rows >= 0)
+        linked = (rows >= 0).nonzero()[0]
         if not len(linked):
             return asked
         rows = rows[linked]
@@ -126,6 +126,6 @@ class Schedule:
     def _count(self, question: _Question, probability: NDArray[np.floating]) -> None:
         judged = np.isfinite(probability[:, 0]) & np.isin(question.chains, self._asked.chain)
         judged &= question.scores >= self._judge_score
-        rows = np.searchsorted(self._asked.chain, question.chains[judged])
+        rows = self._asked.chain.searchsorted(question.chains[judged])
         weights = vote_weights(question.sizes[judged], question.scores[judged], None, self._sure)
         self._rules.vote(self._evidence, rows, question.seconds, probability[judged], weights)

@@ -62,7 +62,7 @@ class Sightings:
         self._rows.who[self._rows.who == who] = becomes
 
     def forget_before(self, seconds: float) -> None:
-        count = int(np.searchsorted(self._rows.seconds, seconds))
+        count = int(self._rows.seconds.searchsorted(seconds))
         if count > 256 and count > len(self._rows) // 2:
             self._rows.keep(np.arange(count, len(self._rows)))
             self._base += count
@@ -70,22 +70,22 @@ class Sightings:
 
     def smooth_until(self, seconds: float) -> None:
         """Smooths what was seen up to then; what came after it, and was given already, takes part."""
-        last = int(np.searchsorted(self._rows.seconds, seconds, side="right"))
+        last = int(self._rows.seconds.searchsorted(seconds, side="right"))
         while self._smoothed - self._base < last:
             first = self._smoothed - self._base
             now = self._rows.seconds[first]
-            end = int(np.searchsorted(self._rows.seconds, now, side="right"))
+            end = int(self._rows.seconds.searchsorted(now, side="right"))
             self._rows.smooth[first:end] = self._smoothed_states(first, end, float(now))
             self._smoothed = self._base + end
 
     def _smoothed_states(self, first: int, end: int, now: float) -> Floats:
         """Local straight lines through the sightings of each face about `now`, weighted by a bell and by trust."""
-        low = int(np.searchsorted(self._rows.seconds, now - REACH_S))
-        high = int(np.searchsorted(self._rows.seconds, now + REACH_S, side="right"))
-        order = np.argsort(self._rows.who[first:end])
+        low = int(self._rows.seconds.searchsorted(now - REACH_S))
+        high = int(self._rows.seconds.searchsorted(now + REACH_S, side="right"))
+        order = self._rows.who[first:end].argsort()
         mine = self._rows.who[first:end][order]
         near = self._rows.who[low:high]
-        slot = np.minimum(np.searchsorted(mine, near), len(mine) - 1)
+        slot = np.minimum(mine.searchsorted(near), len(mine) - 1)
         same = mine[slot] == near
         slot, count = slot[same], len(mine)
         dt = self._rows.seconds[low:high][same] - now

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.tracking.observations import NO_FACE, Floats
+from crowdmask.tracking.observations import NO_FACE, Floats, bounded
 from crowdmask.tracking.rows import Rows
 
 UNDECIDED = -1
@@ -34,13 +34,11 @@ def vote_weights(
     sizes: Floats, scores: NDArray[np.floating], sharpness: NDArray[np.floating] | None, sure_score: float
 ) -> Floats:
     """How much each judged face counts (n,), 0..1: small, blurred and doubtful finds count less."""
-    by_size = np.clip(sizes / FULL_SIZE, POOREST, 1.0)
-    by_score = np.clip((np.asarray(scores, np.float64) - sure_score / 2.0) / (0.9 - sure_score / 2.0), POOREST, 1.0)
-    by_sharpness = np.ones(len(sizes))
+    by_size = bounded(sizes / FULL_SIZE, POOREST, 1.0)
+    by_score = bounded((np.asarray(scores, np.float64) - sure_score / 2.0) / (0.9 - sure_score / 2.0), POOREST, 1.0)
+    weights: Floats = by_size * by_score
     if sharpness is not None:
-        known = np.isfinite(sharpness)
-        by_sharpness[known] = np.clip(0.3 + 0.7 * sharpness[known], POOREST, 1.0)
-    weights: Floats = by_size * by_score * by_sharpness
+        weights *= np.where(np.isfinite(sharpness), bounded(0.3 + 0.7 * sharpness, POOREST, 1.0), 1.0)
     return weights
 
 
@@ -140,10 +138,10 @@ class VerdictRules:
         since = np.where(
             np.isinf(evidence.doubted_s[rows]), FIRST_S, np.maximum(0.0, seconds - evidence.doubted_s[rows])
         )
-        prob = np.clip(np.asarray(no_face_prob, np.float64), SUREST, 1.0 - SUREST)
+        prob = bounded(np.asarray(no_face_prob, np.float64), SUREST, 1.0 - SUREST)
         odds = np.log(prob / (1.0 - prob)) - np.where(found, self._none_offset, 0.0)
         level = evidence.doubt[rows] + (1.0 - np.exp(-since / DAMPING_S)) * odds
-        evidence.doubt[rows] = np.clip(level, -MOST_EVIDENCE, MOST_EVIDENCE)
+        evidence.doubt[rows] = bounded(level, -MOST_EVIDENCE, MOST_EVIDENCE)
         evidence.doubted_s[rows] = seconds
 
     def are_no_face(self, evidence: Evidence, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -165,7 +163,7 @@ class VerdictRules:
         sharing = probability @ self._alike
         among = np.where(self._alike[None], probability[:, None, :], 0.0).max(axis=2)
         inside = np.log(np.maximum(probability, SUREST) / np.maximum(among, SUREST))
-        heard = np.log(np.clip(sharing, SUREST, 1.0)) - self._offset
+        heard = np.log(bounded(sharing, SUREST, 1.0)) - self._offset
         heard = np.maximum(heard - heard.max(axis=1, keepdims=True), np.log(SUREST))
         total: Floats = heard + np.minimum(inside, 0.0)
         return total
