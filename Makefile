@@ -24,7 +24,7 @@ demo: $(VENV)/.installed
 	$(BIN)/crowdmask analyze samples/crowd.mp4 --out-dir outputs --overwrite
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 $(VENV)/.installed-cluster: $(VENV)/.installed-test
 	$(PIP) --editable '.[cluster]'
