@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ from tests.factories import write_clip
 
 settings.register_profile("shared machines", deadline=None)  # how long an example takes is no property of the code
 settings.load_profile("shared machines")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What analyses keep for the next one stays out of the user's cache, and out of that of tests beside these."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROWDMASK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ Crowdmask = Callable[..., Ran]
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in list(os.environ):
-        if name.startswith("CROWDMASK_"):
+        if name.startswith("CROWDMASK_") and name != "CROWDMASK_CACHE":
             monkeypatch.delenv(name)
     for name in ("TF_CPP_MIN_LOG_LEVEL", "OPENCV_LOG_LEVEL", "ABSL_MIN_LOG_LEVEL"):
         monkeypatch.setenv(name, "3")  # set by the command; kept out of the other tests' environment

@@ -45,7 +45,7 @@ LATER_S = 0.2  # by which a face may be found earlier or later that is hardly to
 @pytest.fixture(autouse=True)
 def by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that is configured on this machine."""
-    for name in [name for name in os.environ if name.startswith("CROWDMASK_")]:
+    for name in [name for name in os.environ if name.startswith("CROWDMASK_") and name != "CROWDMASK_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for worker processes
