@@ -78,7 +78,8 @@ def analyze_folder(
     `callback(done, failed, found)` is called while it works. Calling it again goes on where an earlier call ended.
     """
     from crowdmask.jobs.batch.inputs import Inputs
-    from crowdmask.jobs.batch.running import BatchWatch, run_batch
+    from crowdmask.jobs.batch.journal import BatchWatch
+    from crowdmask.jobs.batch.running import run_batch
     from crowdmask.jobs.batch.units import Plan
     from crowdmask.jobs.forecast import Progress as HowFar
     from crowdmask.jobs.networks import own_networks, weights_used

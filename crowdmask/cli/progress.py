@@ -20,7 +20,7 @@ from tqdm import tqdm
 from crowdmask.cli.main import printable
 from crowdmask.cli.progress_line import Line, line_of, whole_line
 from crowdmask.jobs import forecast
-from crowdmask.jobs.batch.running import BatchWatch
+from crowdmask.jobs.batch.journal import BatchWatch
 from crowdmask.jobs.forecast import Beat, Forecast, Phase, Progress, Work
 from crowdmask.jobs.watching import Watch
 

@@ -18,7 +18,8 @@ from typing import Any
 from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs import naming
 from crowdmask.jobs.batch.inputs import Inputs
-from crowdmask.jobs.batch.running import FINISHED, BatchOutcome, BatchWatch, run_batch
+from crowdmask.jobs.batch.journal import BatchWatch
+from crowdmask.jobs.batch.running import FINISHED, BatchOutcome, run_batch
 from crowdmask.jobs.batch.units import Plan
 from crowdmask.jobs.forecast import Progress
 from crowdmask.jobs.manifest.claims import discard, remove_empty

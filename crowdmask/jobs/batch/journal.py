@@ -1,4 +1,4 @@
-"""Beside the work: the running log of a batch, RUN/log/, and every half second a look at the disk and at the progress.
+"""Beside the work: the running log of a batch, RUN/log/, a look at the disk every half second, and how far all is.
 
 The log says what happened when, in lines for people or in JSON for programs.
 """
@@ -13,15 +13,21 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from typing_extensions import Self
 
-from crowdmask.jobs.manifest.entries import readable
+from crowdmask.errors import CrowdmaskError
+from crowdmask.jobs.batch.units import Done, Plan, Step, Unit
+from crowdmask.jobs.forecast import Beat, Forecast, Phase, Progress, Work
+from crowdmask.jobs.manifest.entries import Entry, Kind, State, readable
 from crowdmask.jobs.stopping import Stop
+from crowdmask.media.describing import frames_announced
 from crowdmask.media.parts import writing
+from crowdmask.records import Counts
 
 MOST_BYTES, KEPT = 10_000_000, 5
 
@@ -147,3 +153,148 @@ class Pulse:
         except Exception as error:  # whoever works has to learn that nothing is written down any more
             self.error = error
             self._stop.ask()
+
+
+OPENED = 200  # videos; of the others the size is enough, as the files of a night are alike
+FRAMES_PER_BYTE = 25 / 250_000  # of a camera of 2 Mbit/s, until a file says otherwise
+
+
+class Measures:
+    """How many frames videos have, before anything of them is decoded."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._analysis = plan.analysis
+        self._opened = self._frames = self._bytes = 0
+
+    def frames_of(self, entry: Entry) -> int:
+        """What its container says, or what files of its size have."""
+        if self._opened < OPENED:
+            self._opened += 1
+            try:
+                frames = frames_announced(entry.path, self._analysis)
+            except (CrowdmaskError, OSError):
+                return 0  # its failure takes no time
+            if frames is not None:
+                self._frames, self._bytes = self._frames + frames, self._bytes + entry.identity.size
+                return frames
+        each = self._frames / self._bytes if self._bytes else FRAMES_PER_BYTE
+        return round(each * entry.identity.size)
+
+
+@dataclass
+class Tally:
+    """What this session did."""
+
+    done: int = 0
+    failed: int = 0
+    frames: int = 0
+    counts: Counts = field(default_factory=Counts)
+    tells_faces: bool = True  # not so in aggregate-only mode
+    under_way: dict[tuple[str, int], int] = field(
+        default_factory=dict
+    )  # frames of what is not done, by source and unit
+
+    @property
+    def frames_seen(self) -> int:
+        return self.frames + sum(list(self.under_way.values()))
+
+    def add(self, entry: Entry) -> None:
+        self.done += 1
+        self.frames += entry.frames
+        self.counts = self.counts + entry.counts
+        self._forget(entry.source)
+
+    def fail(self, entry: Entry) -> None:
+        self.failed += 1
+        self._forget(entry.source)
+
+    def beat(self, beat: Beat) -> None:
+        if beat.work is not Work.DRAW:  # which goes over the same frames once more
+            place = beat.source, beat.unit
+            self.under_way[place] = self.under_way.get(place, 0) + beat.amount
+
+    def end_unit(self, unit: int) -> None:
+        """What a unit of pictures did is counted by now."""
+        self.under_way.pop(("", unit), None)
+
+    def lose_unit(self, unit: int) -> None:
+        for place in [place for place in self.under_way if place[1] == unit]:
+            del self.under_way[place]
+
+    def _forget(self, source: str) -> None:
+        for place in [place for place in self.under_way if place[0] == source]:
+            del self.under_way[place]
+
+
+class BatchWatch:
+    """Hears how far the batch is, and does nothing; the method is there to be replaced."""
+
+    def moved(self, progress: Progress) -> None:
+        """When something is found, after every unit, and about once a second within one."""
+
+
+class Search(Protocol):
+    """The search for inputs, as far as it has come."""
+
+    found: int  # inputs, done or not
+    to_do: int
+    complete: bool
+
+
+class Going:
+    """How far the session is, said to whoever watches; any thread may beat."""
+
+    def __init__(self, plan: Plan, watch: BatchWatch, *, tells_faces: bool) -> None:
+        self._plan, self._watch, self._measures = plan, watch, Measures(plan)
+        self._beating = threading.Lock()
+        self.forecast, self.tally = Forecast(), Tally(tells_faces=tells_faces)
+        self.phase = Phase.SEARCHING
+        self.planner: Search | None = None  # known once it has this to expect its inputs
+
+    def expect(self, entry: Entry) -> None:
+        """An input is to be done, now or when it rests."""
+        if entry.state not in (State.WAITING, State.UNSETTLED):
+            return
+        if entry.kind is not Kind.VIDEO:
+            self.forecast.expect_stills()
+            return
+        frames = self._measures.frames_of(entry)
+        self.forecast.expect_video(entry.source, frames, frames if self._plan.draws_videos else 0)
+
+    def beat(self, beat: Beat) -> None:
+        with self._beating:  # pieces are drawn on several threads
+            self.forecast.beat(beat)
+            self.tally.beat(beat)
+            self.moved()
+
+    def end_unit(self, done: Done) -> None:
+        self.forecast.end_unit(done.unit.number, len(done.worked) if done.unit.step is Step.STILLS else 0)
+        self.tally.end_unit(done.unit.number)
+
+    def lose_unit(self, unit: Unit) -> None:
+        self.forecast.lose_unit(unit.number)
+        self.tally.lose_unit(unit.number)
+
+    def moved(self) -> None:
+        self._watch.moved(self.progress())
+
+    def progress(self) -> Progress:
+        tally, forecast, planner = self.tally, self.forecast, self.planner
+        if planner is None:
+            return Progress()
+        phase = self.phase
+        if phase is Phase.SEARCHING and planner.to_do:
+            phase = Phase.WORKING if forecast.has_begun else Phase.LOADING
+        return Progress(
+            phase,
+            done=tally.done,
+            failed=tally.failed,
+            found=planner.found,
+            to_do=planner.to_do,
+            all_found=planner.complete,
+            frames=tally.frames_seen,
+            frames_per_s=forecast.frames_per_s,
+            share=forecast.share if planner.complete else None,
+            left_s=forecast.left_s if planner.complete else None,
+            counts=tally.counts if tally.tells_faces else None,
+        )

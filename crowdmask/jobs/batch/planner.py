@@ -1,7 +1,4 @@
-"""Looks the inputs through on its own thread, and puts into the manifest what of them there is to do.
-
-For the forecast it says how many frames a video has, before anything of it is decoded.
-"""
+"""Looks the inputs through on its own thread, and puts into the manifest what of them there is to do."""
 
 from __future__ import annotations
 
@@ -16,7 +13,6 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from crowdmask.errors import CrowdmaskError
 from crowdmask.jobs.batch.assembly import purged_of
 from crowdmask.jobs.batch.inputs import Found, Lost, Walk
 from crowdmask.jobs.batch.journal import Journal
@@ -26,7 +22,6 @@ from crowdmask.jobs.manifest.database import Manifest
 from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.manifest.packing import is_packed_whole
 from crowdmask.jobs.stopping import Stop
-from crowdmask.media.describing import frames_announced
 from crowdmask.results.run_folder import RunFolder
 
 BLOCK, FIRST_BLOCK = 256, 8  # inputs put at once; the first are few, for the networks wait for them
@@ -274,27 +269,3 @@ def drop_unselected(manifest: Manifest, walk: Walk, claims: Claims) -> int:
             manifest.drop([entry.source])
             dropped += 1
     return dropped
-
-
-OPENED = 200  # videos; of the others the size is enough, as the files of a night are alike
-FRAMES_PER_BYTE = 25 / 250_000  # of a camera of 2 Mbit/s, until a file says otherwise
-
-
-class Measures:
-    def __init__(self, plan: Plan) -> None:
-        self._analysis = plan.analysis
-        self._opened = self._frames = self._bytes = 0
-
-    def frames_of(self, entry: Entry) -> int:
-        """What its container says, or what files of its size have."""
-        if self._opened < OPENED:
-            self._opened += 1
-            try:
-                frames = frames_announced(entry.path, self._analysis)
-            except (CrowdmaskError, OSError):
-                return 0  # its failure takes no time
-            if frames is not None:
-                self._frames, self._bytes = self._frames + frames, self._bytes + entry.identity.size
-                return frames
-        each = self._frames / self._bytes if self._bytes else FRAMES_PER_BYTE
-        return round(each * entry.identity.size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -20,8 +19,8 @@ from crowdmask.jobs.batch import periods
 from crowdmask.jobs.batch.assembly import estimated, settings_of
 from crowdmask.jobs.batch.executors import InProcess, Processes
 from crowdmask.jobs.batch.inputs import Inputs, Selection, Walk
-from crowdmask.jobs.batch.journal import Disk, Journal, Pulse
-from crowdmask.jobs.batch.planner import Measures, Planner, drop_unselected
+from crowdmask.jobs.batch.journal import BatchWatch, Disk, Going, Journal, Pulse, Tally
+from crowdmask.jobs.batch.planner import Planner, drop_unselected
 from crowdmask.jobs.batch.queue import Queue
 from crowdmask.jobs.batch.stores import Closed, open_store
 from crowdmask.jobs.batch.units import (
@@ -31,12 +30,11 @@ from crowdmask.jobs.batch.units import (
     Executor,
     Placing,
     Plan,
-    Step,
     Unit,
     Worked,
     with_digests,
 )
-from crowdmask.jobs.forecast import Beat, Forecast, Phase, Progress
+from crowdmask.jobs.forecast import Phase
 from crowdmask.jobs.manifest.claims import Claims, RunLock, put_aside, remove_empty
 from crowdmask.jobs.manifest.database import (
     META_DETECTIONS,
@@ -51,7 +49,7 @@ from crowdmask.jobs.manifest.database import (
     META_ZONE,
     Manifest,
 )
-from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State, Tally, Totals, readable
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State, Totals, readable
 from crowdmask.jobs.manifest.salvage import open_manifest
 from crowdmask.jobs.networks import Networks
 from crowdmask.jobs.stopping import Stop
@@ -65,13 +63,6 @@ if TYPE_CHECKING:
 FINISHED, INTERRUPTED, DISK_FULL = "finished", "interrupted", "disk almost full"
 PAGE, LOOK_S = 256, 0.2
 LOOKS = 3  # at a file that is still being written when all others are done
-
-
-class BatchWatch:
-    """Hears how far the batch is, and does nothing; the method is there to be replaced."""
-
-    def moved(self, progress: Progress) -> None:
-        """When something is found, after every unit, and about once a second within one."""
 
 
 @dataclass(frozen=True)
@@ -165,14 +156,12 @@ class _Batch:
     ) -> None:
         self.run_folder = RunFolder(plan.run)
         self.inputs, self.plan, self.manifest, self.journal, self.stop = inputs, plan, manifest, journal, stop
-        self.claims, self.watch = claims, watch
+        self.claims = claims
         self.begun = time.monotonic()
         self.disk = Disk(plan.run, plan.batch.keep_free)
         self.placing = Placing(plan)
-        self.forecast, self.phase = Forecast(), Phase.SEARCHING
-        self.measures = Measures(plan)
         self.store = open_store(plan, manifest, self.placing.zone, journal)
-        self.tally = Tally(tells_faces=self.store.tells_faces)
+        self.going = Going(plan, watch, tells_faces=self.store.tells_faces)
         self.walk = Walk(
             inputs,
             Selection.of(plan.batch.include, plan.batch.exclude),
@@ -189,9 +178,10 @@ class _Batch:
             placing=self.placing,
             journal=journal,
             stop=stop,
-            expect=self._expect,
+            expect=self.going.expect,
             same_program=manifest.meta(META_REVISION) in (None, str(RESULTS_REVISION)) and not manifest.was_older,
         )
+        self.going.planner = self.planner
         self.queue = Queue(
             plan,
             manifest,
@@ -199,12 +189,12 @@ class _Batch:
             claims,
             from_place=manifest.queue_end,  # what lies before is of earlier sessions
             refuse=self._refuse,
-            forecast=self.forecast,
+            forecast=self.going.forecast,
             kept_of=self.store.segments_of,
         )
         self.weights: list[WeightsUsed] = []
         self.session = 0
-        self.says_notes, self.beating = True, threading.Lock()
+        self.says_notes = True
 
     def run(self, networks: Networks, weights: list[WeightsUsed]) -> BatchOutcome:
         self.weights = weights
@@ -270,7 +260,7 @@ class _Batch:
             return
         kind = executor_for(self.plan)
         pulse = Pulse(self.disk, self.stop, self.journal, self._pulse)
-        with pulse, self.planner, kind(self.plan, networks, self.stop, self._beat) as executor:
+        with pulse, self.planner, kind(self.plan, networks, self.stop, self.going.beat) as executor:
             self._drain(executor)
             self._settle(executor)
             for _ in range(self.plan.batch.retries):
@@ -295,7 +285,7 @@ class _Batch:
         while True:
             while not stop.asked and (unit := queue.peek()) is not None and executor.fits(unit):
                 executor.put(queue.pop())
-            self._moved()
+            self.going.moved()
             if executor.in_hand:
                 for message in executor.take(LOOK_S):
                     self._hear(message)
@@ -308,18 +298,16 @@ class _Batch:
 
     def _hear(self, message: Done | Broken) -> None:
         if isinstance(message, Broken):
-            self.forecast.lose_unit(message.unit.number)
-            self.tally.lose_unit(message.unit.number)
+            self.going.lose_unit(message.unit)
             self._broken(message.unit)
             return
-        self.forecast.end_unit(message.unit.number, len(message.worked) if message.unit.step is Step.STILLS else 0)
-        self.tally.end_unit(message.unit.number)
+        self.going.end_unit(message)
         self.weights = list(message.weights) or self.weights
         kept = [one for one in message.worked if self._is_kept(one)]
         self.store.put(kept)
         for one in kept:
             self._worked(one)
-        self._moved()
+        self.going.moved()
 
     def _is_kept(self, worked: Worked) -> bool:
         """Not a failure that a full disk made, and no part of a video that was given up meanwhile."""
@@ -330,9 +318,9 @@ class _Batch:
         return entry.state is not State.FAILED or not self.disk.is_low
 
     def _worked(self, worked: Worked) -> None:
-        entry, tally = worked.entry, self.tally
+        entry, tally = worked.entry, self.going.tally
         if not entry.segment and not worked.spans and entry.kind is Kind.VIDEO:
-            self.forecast.finish_video(entry.source)
+            self.going.forecast.finish_video(entry.source)
         if worked.spans:
             self.queue.cut(worked)
         elif entry.segment:
@@ -373,8 +361,8 @@ class _Batch:
         while page := list(islice(entries, PAGE)):
             number += len(page)
             for entry in page:
-                self._expect(replace(entry, state=State.WAITING))
-            self.tally.failed -= sum(entry.state is State.FAILED for entry in page)
+                self.going.expect(replace(entry, state=State.WAITING))
+            self.going.tally.failed -= sum(entry.state is State.FAILED for entry in page)
             self.manifest.put(replace(entry, state=State.WAITING) for entry in page)
         if number:
             self._drain(executor)
@@ -414,55 +402,17 @@ class _Batch:
 
     # What is told on the way
 
-    def _expect(self, entry: Entry) -> None:
-        """An input is to be done, now or when it rests."""
-        if entry.state not in (State.WAITING, State.UNSETTLED):
-            return
-        if entry.kind is not Kind.VIDEO:
-            self.forecast.expect_stills()
-            return
-        frames = self.measures.frames_of(entry)
-        self.forecast.expect_video(entry.source, frames, frames if self.plan.draws_videos else 0)
-
-    def _beat(self, beat: Beat) -> None:
-        with self.beating:  # pieces are drawn on several threads
-            self.forecast.beat(beat)
-            self.tally.beat(beat)
-            self._moved()
-
-    def _moved(self) -> None:
-        self.watch.moved(self._progress())
-
-    def _progress(self) -> Progress:
-        tally, planner, forecast = self.tally, self.planner, self.forecast
-        phase = self.phase
-        if phase is Phase.SEARCHING and planner.to_do:
-            phase = Phase.WORKING if forecast.has_begun else Phase.LOADING
-        return Progress(
-            phase,
-            done=tally.done,
-            failed=tally.failed,
-            found=planner.found,
-            to_do=planner.to_do,
-            all_found=planner.complete,
-            frames=tally.frames_seen,
-            frames_per_s=forecast.frames_per_s,
-            share=forecast.share if planner.complete else None,
-            left_s=forecast.left_s if planner.complete else None,
-            counts=tally.counts if tally.tells_faces else None,
-        )
-
     def _pulse(self, log_it: bool) -> None:
         self._put_session()
         if log_it:
-            tally = self.tally
+            tally = self.going.tally
             self.journal.note(
                 "goes on", done=tally.done, failed=tally.failed, frames=tally.frames_seen, found=self.planner.found
             )
 
     def _put_session(self, ending: str = "") -> None:
-        tally = self.tally
-        self.manifest.put_meta(META_PROGRESS, json.dumps(self._progress().as_dict()))
+        tally = self.going.tally
+        self.manifest.put_meta(META_PROGRESS, json.dumps(self.going.progress().as_dict()))
         self.manifest.put_session(
             self.session,
             active_s=round(time.monotonic() - self.begun, 3),
@@ -479,8 +429,8 @@ class _Batch:
         """Put the run's files together out of what is done, however the work ended."""
         manifest, run = self.manifest, self.run_folder
         closed = Closed(ComplianceStats(), {})
-        self.phase = Phase.FINISHING
-        self._moved()
+        self.going.phase = Phase.FINISHING
+        self.going.moved()
         self._put_session(ending)
         try:
             closed = self.store.close(self.weights, ending, finished=ending == FINISHED, leads=self.says_notes)
@@ -493,7 +443,7 @@ class _Batch:
             self.journal.tell(note)
         if ending == FINISHED:
             remove_empty(run.parts)
-        tally, totals = self.tally, manifest.totals()
+        tally, totals = self.going.tally, manifest.totals()
         self.journal.note("ends", how=ending, done=totals.done, failed=totals.failed, left=totals.left)
         failures = tuple((e.source, e.error) for e in islice(manifest.in_order(State.FAILED), PAGE))
         wall_s = time.monotonic() - self.begun

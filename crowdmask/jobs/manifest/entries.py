@@ -13,7 +13,6 @@ from enum import Enum
 from hashlib import blake2b
 from typing import BinaryIO
 
-from crowdmask.jobs.forecast import Beat, Work
 from crowdmask.records import Counts, Gap, SourceKind, Stream
 
 EDGE_BYTES = 16_384  # of the head and of the tail of an input, by which its content is known again
@@ -234,48 +233,3 @@ class Session:
     frames: int = 0  # of this session
     ended_at: str | None = None
     ending: str = ""  # `finished`, or why it ended early
-
-
-@dataclass
-class Tally:
-    """What this session did."""
-
-    done: int = 0
-    failed: int = 0
-    frames: int = 0
-    counts: Counts = field(default_factory=Counts)
-    tells_faces: bool = True  # not so in aggregate-only mode
-    under_way: dict[tuple[str, int], int] = field(
-        default_factory=dict
-    )  # frames of what is not done, by source and unit
-
-    @property
-    def frames_seen(self) -> int:
-        return self.frames + sum(list(self.under_way.values()))
-
-    def add(self, entry: Entry) -> None:
-        self.done += 1
-        self.frames += entry.frames
-        self.counts = self.counts + entry.counts
-        self._forget(entry.source)
-
-    def fail(self, entry: Entry) -> None:
-        self.failed += 1
-        self._forget(entry.source)
-
-    def beat(self, beat: Beat) -> None:
-        if beat.work is not Work.DRAW:  # which goes over the same frames once more
-            place = beat.source, beat.unit
-            self.under_way[place] = self.under_way.get(place, 0) + beat.amount
-
-    def end_unit(self, unit: int) -> None:
-        """What a unit of pictures did is counted by now."""
-        self.under_way.pop(("", unit), None)
-
-    def lose_unit(self, unit: int) -> None:
-        for place in [place for place in self.under_way if place[1] == unit]:
-            del self.under_way[place]
-
-    def _forget(self, source: str) -> None:
-        for place in [place for place in self.under_way if place[0] == source]:
-            del self.under_way[place]
