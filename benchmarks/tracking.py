@@ -153,11 +153,11 @@ def scored(truth: Sequence[Labelled], hidden: Sequence[Labelled], frames: Sequen
     return score(long_enough(truth), without(found, truth, hidden))
 
 
-def row(name: str, every: int, looks: float, result: Scores) -> tuple[str, ...]:
+def row(name: str, every: int, looks: float | None, result: Scores) -> tuple[str, ...]:
     return (
         name,
         str(every),
-        f"{looks:.0%}",
+        "–" if looks is None else f"{looks:.0%}",
         f"{result.hota:.3f}",
         f"{result.idf1:.3f}",
         str(result.switches),
@@ -215,9 +215,7 @@ def with_networks(name: str, given: argparse.Namespace) -> list[tuple]:
                 ]
         labelled = by_frame(np.array([[0, -1, 0, 0, 0, 0], *found, [len(truth) - 1, -1, 0, 0, 0, 0]]))
         labelled = [Labelled(f.ids[f.ids >= 0], f.boxes_xyxy[f.ids >= 0]) for f in labelled]
-        rows.append(
-            row(f"{name}, networks", every, float("nan"), score(long_enough(truth), without(labelled, truth, hidden)))
-        )
+        rows.append(row(f"{name}, networks", every, None, score(long_enough(truth), without(labelled, truth, hidden))))
     return rows
 
 
