@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdmask.geometry import empty_boxes
+from crowdmask.geometry import Rectangle, empty_boxes
 from crowdmask.verdicts import Counts, Outcome, Verdict
 
 __all__ = [
@@ -101,9 +101,29 @@ class Undeveloped(Protocol):
         """The whole of it, upright."""
         ...
 
+    def part(self, place: Rectangle) -> NDArray[np.uint8]:
+        """The pixels that `bgr` has at a place, which need not make the rest of it."""
+        ...
+
     def grey(self, size_wh: tuple[int, int]) -> NDArray[np.uint8] | None:
         """A small grey copy, upright; None where that is no cheaper than making it of `bgr`."""
         ...
+
+
+Picture = NDArray[np.uint8] | Undeveloped
+
+
+def part_of(picture: Picture, place: Rectangle) -> NDArray[np.uint8]:
+    """BGR of a place of a picture, as its whole has it."""
+    if not isinstance(picture, np.ndarray):
+        return picture.part(place)
+    x1, y1, x2, y2 = place
+    return picture[y1:y2, x1:x2]
+
+
+def whole_of(picture: Picture) -> NDArray[np.uint8]:
+    """All of a picture in BGR."""
+    return picture if isinstance(picture, np.ndarray) else picture.bgr()
 
 
 @dataclass(frozen=True)
@@ -112,7 +132,7 @@ class Frame:
 
     index: int
     seconds: float
-    picture: NDArray[np.uint8] | Undeveloped  # `image`, or what it is made of
+    picture: Picture  # `image`, or what it is made of
     lasts_s: float | None = None  # how long it is shown, where the stream says
     stream: Stream = NO_STREAM
     stored: object | None = None  # the picture as it was decoded, where a writer can go on from that
@@ -124,7 +144,7 @@ class Frame:
     @property
     def image(self) -> NDArray[np.uint8]:
         """The picture, (h, w, 3) uint8 BGR; it is never written to."""
-        return self.picture if isinstance(self.picture, np.ndarray) else self.picture.bgr()
+        return whole_of(self.picture)
 
     @property
     def has_picture(self) -> bool:

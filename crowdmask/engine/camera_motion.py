@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.geometry import FloatArray
-from crowdmask.records import Undeveloped
+from crowdmask.records import Picture
 
 LONGEST = 320  # pixels of the small picture's longer side: about a millisecond a frame on one core
 CORNERS = 120
@@ -27,9 +27,7 @@ class CameraMotion:
         self._before: NDArray[np.uint8] | None = None
         self._corners: NDArray[np.float32] | None = None
 
-    def step(
-        self, picture: NDArray[np.uint8] | Undeveloped, boxes_xyxy: FloatArray | None = None
-    ) -> NDArray[np.float64] | None:
+    def step(self, picture: Picture, boxes_xyxy: FloatArray | None = None) -> NDArray[np.float64] | None:
         """(2, 3) from pixels of the frame before to pixels of this one; None where the camera stood still, or nobody
         can say. `boxes_xyxy` are the faces of this frame, if they are known."""
         height, width = picture.shape[:2]
@@ -42,7 +40,7 @@ class CameraMotion:
         return _motion(before, grey, corners, scale)
 
 
-def _grey(picture: NDArray[np.uint8] | Undeveloped, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+def _grey(picture: Picture, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     if not isinstance(picture, np.ndarray):
         grey = picture.grey(size_wh)
         if grey is not None:

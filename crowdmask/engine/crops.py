@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdmask.geometry import FloatArray, crop_boxes
+from crowdmask.records import Picture, part_of
 from crowdmask.settings import AnalysisSettings
 
 
 def cut_crops(
-    image: NDArray[np.uint8],
+    picture: Picture,
     boxes_xyxy: FloatArray,
     settings: AnalysisSettings,
     size: int,
@@ -23,14 +24,14 @@ def cut_crops(
     """
     where = crop_boxes(
         boxes_xyxy,
-        (image.shape[1], image.shape[0]),
+        (picture.shape[1], picture.shape[0]),
         margin=settings.crop_margin,
         undersized_below=settings.undersized_below,
         undersized_margin=settings.undersized_margin,
     )
     crops = np.empty((len(where), size, size, 3), np.uint8) if into is None else into
-    for crop, (x1, y1, x2, y2) in zip(crops, where, strict=True):
-        piece = image[y1:y2, x1:x2]
+    for crop, (x1, y1, x2, y2) in zip(crops, where.tolist(), strict=True):
+        piece = part_of(picture, (x1, y1, x2, y2))
         shrinks = piece.shape[0] > size and piece.shape[1] > size
         cv2.resize(piece, (size, size), dst=crop, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return crops

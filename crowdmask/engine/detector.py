@@ -15,7 +15,7 @@ from crowdmask.engine.runtimes.network import Answers, Network, at_once, finite
 from crowdmask.engine.views import View, view_at, views_of
 from crowdmask.geometry import FloatArray, averaged, clip, face_sizes, nms, sizes_wh
 from crowdmask.nets.anchors import AnchorGrid
-from crowdmask.records import Faces
+from crowdmask.records import Faces, Picture, part_of, whole_of
 from crowdmask.settings import AnalysisSettings
 
 Image = NDArray[np.uint8]
@@ -44,30 +44,29 @@ class RetinaFaceDetector:
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         return self._detect(images, [views_of(_size_wh(image), self._settings) for image in images])
 
-    def detect_at(self, images: Sequence[Image], places: Sequence[FloatArray]) -> list[Faces]:
+    def detect_at(self, pictures: Sequence[Picture], places: Sequence[FloatArray]) -> list[Faces]:
         """The faces at some places of each picture, each place in a view of its own; what lies at its edge is left."""
-        views = [self._views_at(image, boxes) for image, boxes in zip(images, places, strict=True)]
-        return self._detect(images, views)
+        views = [self._views_at(_size_wh(one), boxes) for one, boxes in zip(pictures, places, strict=True)]
+        return self._detect(pictures, views)
 
     def rest(self) -> None:
         self._canvases = _Canvases()
         self._network.rest()
 
-    def _views_at(self, image: Image, boxes_xyxy: FloatArray) -> list[View]:
-        size_wh = _size_wh(image)
+    def _views_at(self, size_wh: tuple[int, int], boxes_xyxy: FloatArray) -> list[View]:
         whole = views_of(size_wh, self._settings)
         views = [view_at(box, size_wh, whole) for box in boxes_xyxy.tolist()]
         return whole if _pixels(views) > _pixels(whole) / 2 else views
 
-    def _detect(self, images: Sequence[Image], views: Sequence[Sequence[View]]) -> list[Faces]:
+    def _detect(self, pictures: Sequence[Picture], views: Sequence[Sequence[View]]) -> list[Faces]:
         looks: list[Look] = []
-        for index, image in enumerate(images):
-            looks += [(index, view, canvas) for view, canvas in _shown(image, views[index], self._canvases.take)]
+        for index, picture in enumerate(pictures):
+            looks += [(index, view, canvas) for view, canvas in _shown(picture, views[index], self._canvases.take)]
         found: dict[int, list[Faces]] = defaultdict(list)
         for look, faces in zip(looks, at_once(self._look, looks, self._workers), strict=True):
             found[look[0]].append(faces)
             self._canvases.give_back(look[2])
-        return [self._merge([Faces.none(), *found[i]], _size_wh(image)) for i, image in enumerate(images)]
+        return [self._merge([Faces.none(), *found[i]], _size_wh(picture)) for i, picture in enumerate(pictures)]
 
     def _look(self, look: Look) -> Faces:
         _, view, canvas = look
@@ -109,8 +108,8 @@ class RetinaFaceDetector:
         return Faces(means, scores[best], np.concatenate([p.landmarks for p in parts])[best])
 
 
-def _size_wh(image: Image) -> tuple[int, int]:
-    return image.shape[1], image.shape[0]
+def _size_wh(picture: Picture) -> tuple[int, int]:
+    return picture.shape[1], picture.shape[0]
 
 
 def _pixels(views: Sequence[View]) -> int:
@@ -148,15 +147,19 @@ def _new_canvas(shape: Shape) -> Image:
     return np.empty(shape, np.uint8)
 
 
-def _shown(image: Image, views: Sequence[View], canvas_of: Callable[[Shape], Image]) -> Iterator[tuple[View, Image]]:
+def _shown(
+    picture: Picture, views: Sequence[View], canvas_of: Callable[[Shape], Image]
+) -> Iterator[tuple[View, Image]]:
     """Each view on its canvas; the smaller views of the whole are made from the larger ones, which is cheaper."""
-    smallest = image
+    smallest: Image | None = None
     for view in views:
-        whole = (view.left, view.top, view.right, view.bottom) == (0, 0, image.shape[1], image.shape[0])
-        part = smallest if whole else image[view.top : view.bottom, view.left : view.right]
-        canvas, picture = _on_canvas(part, view, canvas_of)
-        if whole and picture.size < smallest.size:
-            smallest = picture
+        place = view.left, view.top, view.right, view.bottom
+        if place != (0, 0, *_size_wh(picture)):
+            yield view, _on_canvas(part_of(picture, place), view, canvas_of)[0]
+            continue
+        smallest = whole_of(picture) if smallest is None else smallest
+        canvas, shown = _on_canvas(smallest, view, canvas_of)
+        smallest = shown if shown.size < smallest.size else smallest
         yield view, canvas
 
 

@@ -49,7 +49,7 @@ def judged(
     crops = np.split(together, ends[:-1])
     for frame, faces, ask, place in zip(frames, found, asked, crops, strict=True):
         # each face is written once, straight to its place in the batch
-        cut_crops(frame.image, faces.boxes[ask], judge.settings, size, into=place)
+        cut_crops(frame.picture, faces.boxes[ask], judge.settings, size, into=place)
     answers = judge.classifier.probabilities(together) if len(together) else not_asked(0)
     every = []
     for faces, ask, mine, cut in zip(found, asked, np.split(answers, ends[:-1]), crops, strict=True):

@@ -150,8 +150,8 @@ class Looking:
             return composed(motions[start + 1 : stop + 1])
 
         def look(asked: Sequence[tuple[int, FloatArray]]) -> list[Finds]:
-            images = [frames[at].image for at, _ in asked]
-            faces = found_at(self._judge.detector, images, [places for _, places in asked])
+            pictures = [frames[at].picture for at, _ in asked]
+            faces = found_at(self._judge.detector, pictures, [places for _, places in asked])
             found.update(zip([at for at, _ in asked], faces, strict=True))
             return [_finds(one) for one in faces]
 

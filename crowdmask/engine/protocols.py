@@ -12,7 +12,7 @@ from typing_extensions import Self  # in typing from Python 3.11 on
 
 from crowdmask.engine.following import Concluded, Flashes, Person
 from crowdmask.geometry import FloatArray
-from crowdmask.records import Faces, Frame, FrameResult, Gap, Look, Stream, VideoInfo
+from crowdmask.records import Faces, Frame, FrameResult, Gap, Look, Picture, Stream, VideoInfo, whole_of
 
 
 class Source(Protocol):
@@ -39,7 +39,7 @@ class FaceDetector(Protocol):
 class LooksAtPlaces(Protocol):
     """A detector that need not look at a whole picture to see whether a face is at a place of it."""
 
-    def detect_at(self, images: Sequence[NDArray[np.uint8]], places: Sequence[FloatArray]) -> list[Faces]:
+    def detect_at(self, pictures: Sequence[Picture], places: Sequence[FloatArray]) -> list[Faces]:
         """Of each picture the faces about the boxes (n, 4) of its places; of what else is in it, whatever it came upon.
 
         What it finds at a place depends on nothing but the picture and that place.
@@ -47,11 +47,11 @@ class LooksAtPlaces(Protocol):
         ...
 
 
-def found_at(detector: FaceDetector, images: Sequence[NDArray[np.uint8]], places: Sequence[FloatArray]) -> list[Faces]:
+def found_at(detector: FaceDetector, pictures: Sequence[Picture], places: Sequence[FloatArray]) -> list[Faces]:
     """The faces at places; a detector that cannot look at them alone looks at everything."""
     if isinstance(detector, LooksAtPlaces):
-        return detector.detect_at(images, places)
-    return detector.detect(images)
+        return detector.detect_at(pictures, places)
+    return detector.detect([whole_of(picture) for picture in pictures])
 
 
 class MaskClassifier(Protocol):

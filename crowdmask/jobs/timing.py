@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crowdmask.engine.protocols import FaceDetector, MaskClassifier, ResultTaker, found_at
 from crowdmask.geometry import FloatArray
-from crowdmask.records import Faces, FrameResult
+from crowdmask.records import Faces, FrameResult, Picture
 
 Item = TypeVar("Item")
 
@@ -82,9 +82,9 @@ class TimedDetector:
         with self._times.stage("detect"):
             return self._detector.detect(images)
 
-    def detect_at(self, images: Sequence[NDArray[np.uint8]], places: Sequence[FloatArray]) -> list[Faces]:
+    def detect_at(self, pictures: Sequence[Picture], places: Sequence[FloatArray]) -> list[Faces]:
         with self._times.stage("detect"):
-            return found_at(self._detector, images, places)
+            return found_at(self._detector, pictures, places)
 
 
 class TimedClassifier:

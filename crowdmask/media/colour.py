@@ -82,6 +82,26 @@ class BgrOf:
             bgr = self._filtered(frame) if is_as_written(frame, matrix_of(frame)) else self._reformatted(frame)
         return np.ascontiguousarray(bgr.to_ndarray(), np.uint8)
 
+    def part(self, frame: av.VideoFrame, place: Rectangle) -> NDArray[np.uint8] | None:
+        """The pixels that the whole has at a place; None of a kind of frame whose pixels depend on those about them.
+
+        Of even size and the usual kind, swscale makes each pixel of its own luma and the chroma that four pixels share.
+        """
+        if frame.width % 2 or frame.height % 2 or not is_as_written(frame, matrix_of(frame)):
+            return None
+        x1, y1, x2, y2 = place
+        left, top, right, bottom = x1 // 2 * 2, y1 // 2 * 2, x2 + x2 % 2, y2 + y2 % 2
+        cut = new_picture((right - left, bottom - top))
+        luma, *chroma = zip(planes_of(cut), planes_of(frame), strict=True)
+        luma[0][:] = luma[1][top:bottom, left:right]
+        for target, source in chroma:
+            target[:] = source[top // 2 : bottom // 2, left // 2 : right // 2]
+        # what a file leaves unsaid goes by the size of the whole
+        cut.colorspace, cut.color_range = matrix_of(frame), frame.color_range
+        with self._lock:
+            bgr = self._reformatted(cut).to_ndarray()
+        return np.asarray(bgr, np.uint8)[y1 - top : y2 - top, x1 - left : x2 - left]
+
     def _filtered(self, frame: av.VideoFrame) -> av.VideoFrame:
         kind = (frame.width, frame.height, frame.colorspace, frame.color_range)
         if kind not in self._graphs:

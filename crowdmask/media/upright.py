@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.geometry import Rectangle
 from crowdmask.media.colour import BgrOf, is_as_written, luma_of, writable_matrix
 from crowdmask.media.orientation import Orientation, orientation_of
 from crowdmask.records import Frame, Gap, Stream, VideoInfo
@@ -56,6 +57,11 @@ class _Developer:
         image.flags.writeable = False
         return image
 
+    def part(self, decoded: av.VideoFrame, place: Rectangle) -> Image | None:
+        """A place of `bgr`; None where that is made in another way than pixel by pixel."""
+        lies_so = self._orientation == Orientation() and (decoded.width, decoded.height) == self.size_wh
+        return self._bgr_of.part(decoded, place) if lies_so else None
+
     def grey(self, decoded: av.VideoFrame, size_wh: tuple[int, int]) -> Image | None:
         if (
             decoded.format.name not in _LUMA_FIRST
@@ -82,6 +88,13 @@ class DecodedPicture:
         if self._bgr is None:
             self._bgr = self._developer.bgr(self._decoded)
         return self._bgr
+
+    def part(self, place: Rectangle) -> Image:
+        part = self._developer.part(self._decoded, place) if self._bgr is None else None
+        if part is not None:
+            return part
+        x1, y1, x2, y2 = place
+        return self.bgr()[y1:y2, x1:x2]
 
     def grey(self, size_wh: tuple[int, int]) -> Image | None:
         return self._developer.grey(self._decoded, size_wh)

@@ -21,7 +21,7 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import analyse, conclude, look, stages_of
 from crowdmask.errors import SourceError
 from crowdmask.geometry import face_sizes
-from crowdmask.records import Faces, Frame, FrameResult, Look, SourceKind, Stream
+from crowdmask.records import Faces, Frame, FrameResult, Look, Picture, SourceKind, Stream, whole_of
 from crowdmask.results.people import PeopleStats
 from crowdmask.settings import AnalysisSettings, RuntimeSettings
 from crowdmask.verdicts import Counts, Outcome, Verdict
@@ -301,9 +301,9 @@ class AtPlaces(FakeDetector):
         super().__init__()
         self.places = 0
 
-    def detect_at(self, images: Sequence[NDArray[np.uint8]], places: Sequence[NDArray[np.float32]]) -> list[Faces]:
+    def detect_at(self, pictures: Sequence[Picture], places: Sequence[NDArray[np.float32]]) -> list[Faces]:
         found = []
-        for image, boxes in zip(images, places, strict=True):
+        for image, boxes in zip(map(whole_of, pictures), places, strict=True):
             self.places += len(boxes)
             centres, reach = (boxes[:, :2] + boxes[:, 2:]) / 2, face_sizes(boxes)[:, None] * 2.5
             faces = self._one(image)

@@ -234,3 +234,28 @@ def test_sizes_and_colours_may_change_from_frame_to_frame() -> None:
         assert np.abs(made(plain(RED_709, matrix=1)).astype(int) - (0, 0, 255)).max() <= 3
         assert made(plain((235, 128, 128), size=(8, 8))).shape == (8, 8, 3)
         assert np.abs(made(plain((235, 128, 128), "yuvj420p", span=FULL)).astype(int) - 235).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (640, 360), (66, 46), (65, 46), (64, 47)])
+@pytest.mark.parametrize("matrix", [1, 2, 6])
+def test_a_part_is_what_the_whole_has_there(size: tuple[int, int], matrix: int) -> None:
+    rng = np.random.default_rng(sum(size) + matrix)
+    frame = av.VideoFrame(*size, "yuv420p")
+    for plane in planes_of(frame):
+        plane[:] = rng.integers(0, 256, plane.shape)
+    frame.colorspace = matrix
+    made, (width, height) = BgrOf(), size
+    whole = made(frame)
+    for _ in range(30):
+        x1, y1 = int(rng.integers(0, width)), int(rng.integers(0, height))
+        x2, y2 = int(rng.integers(x1, width)) + 1, int(rng.integers(y1, height)) + 1
+        part = made.part(frame, (x1, y1, x2, y2))
+        if width % 2 or height % 2:
+            assert part is None, "swscale mixes the chroma of neighbours there"
+        else:
+            assert part is not None and np.array_equal(part, whole[y1:y2, x1:x2]), (x1, y1, x2, y2)
+
+
+def test_kinds_that_are_not_converted_pixel_by_pixel_have_no_parts() -> None:
+    assert BgrOf().part(plain((16, 128, 128), "yuv422p"), (0, 0, 8, 8)) is None
+    assert BgrOf().part(plain((16, 128, 128), span=FULL), (0, 0, 8, 8)) is None

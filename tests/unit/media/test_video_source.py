@@ -15,7 +15,7 @@ from crowdmask.media import seeking
 from crowdmask.media.orientation import Orientation, rotate
 from crowdmask.media.sources import open_source
 from crowdmask.media.upright import fit
-from crowdmask.records import Frame, Gap, VideoInfo
+from crowdmask.records import Frame, Gap, VideoInfo, part_of
 from crowdmask.settings import AnalysisSettings
 from tests.factories import make_image, read_index, write_clip
 
@@ -67,6 +67,22 @@ def test_times_count_from_the_streams_own_start(tmp_path: Path) -> None:
     info, frames, _ = read(path)
     assert [f.seconds for f in frames] == pytest.approx([0.04 * i for i in range(10)], abs=1e-6)
     assert info.starts_at_s > 4.9
+
+
+@pytest.mark.parametrize(("rotation", "size"), [(0, (96, 64)), (90, (64, 96)), (180, (96, 64))])
+def test_a_part_of_a_picture_is_what_the_whole_has_there(rotation: int, size: tuple[int, int], tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "v.mp4", size, [make_image(i, size) for i in range(3)], rotation=rotation)
+    places = [(0, 0, 40, 30), (31, 17, 58, 64), (7, 3, 8, 4)]
+    parts, wholes = [], []
+    for asked in (True, False):
+        with open_source(path, AnalysisSettings()) as source:
+            for frame in source:
+                if asked:
+                    parts.append([part_of(frame.picture, place) for place in places])
+                wholes += [] if asked else [frame.image]
+    for (x1, y1, x2, y2), k in ((place, k) for k, place in enumerate(places)):
+        for cut, whole in zip(parts, wholes, strict=True):
+            assert np.array_equal(cut[k], whole[y1:y2, x1:x2])
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
