@@ -1,4 +1,4 @@
-"""How a process that analyses keeps its memory small; the two things that it asks of the C library."""
+"""How a process that analyses keeps its memory small; what it asks of the C library and of the collector."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ _MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # of mallopt, malloc.h
 ARENAS = 2
 
 
-def give_memory_back() -> None:
-    """What building and compiling a graph took is free again, but glibc keeps it for itself unless it is asked."""
-    gc.collect()
+def give_memory_back(*, collect: bool = True) -> None:
+    """What building and compiling a graph took is free again, but glibc keeps it for itself unless it is asked.
+
+    Where none of it was Python's there is nothing to `collect`, which takes a twentieth of a second.
+    """
+    if collect:
+        gc.collect()
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def collect_what_is_new_only() -> None:
+    """What is loaded by now stays until the end, and no collection needs to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def keep_large_arrays_apart() -> None:

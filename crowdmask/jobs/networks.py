@@ -53,8 +53,9 @@ def weights_used(analysis: AnalysisSettings, runtime: RuntimeSettings) -> tuple[
 def own_networks(analysis: AnalysisSettings, runtime: RuntimeSettings) -> Pair:
     """The project's networks for these settings, kept for every further input of this process."""
     from crowdmask.engine.load import load_classifier, load_detector
-    from crowdmask.engine.memory import keep_large_arrays_apart
+    from crowdmask.engine.memory import collect_what_is_new_only, keep_large_arrays_apart
 
     keep_large_arrays_apart()
     detector, classifier = load_detector(analysis, runtime), load_classifier(analysis, runtime)
+    collect_what_is_new_only()
     return Pair(detector, classifier, weights_used(analysis, runtime))

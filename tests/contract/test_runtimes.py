@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crowdmask.engine.runtimes.choosing import compiler
 from crowdmask.engine.runtimes.network import Network, Wanted
-from crowdmask.engine.runtimes.with_openvino import OFTEN
+from crowdmask.engine.runtimes.with_openvino import OFTEN, OpenVinoNetwork
 from crowdmask.nets.anchors import AnchorGrid
 from crowdmask.nets.checkpoint import arrays_of, save_weights
 from crowdmask.nets.facts import Facts
@@ -155,6 +155,19 @@ def test_a_network_rests_while_others_ask_it(compiled: Compile) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(ask, range(60)))
+
+
+def test_pictures_may_be_written_over_as_soon_as_they_are_answered(compiled: Compile) -> None:
+    """OpenVINO compiles a network of its own for a size that keeps coming, and compares the two on a picture."""
+    network, canvas = compiled("finder"), pictures(1, 64, 96)
+    for seed in range(OFTEN + 3):
+        canvas[:] = pictures(1, 64, 96, seed)
+        network(canvas)
+    if isinstance(network, OpenVinoNetwork):
+        begun_beside = network._beside.submit(int)  # which is done when all before it is
+        while not begun_beside.done():
+            canvas += 1
+        assert canvas.shape in network._fixed
 
 
 def test_pictures_are_not_written_to_and_may_be_read_only(compiled: Compile) -> None:

@@ -43,7 +43,7 @@ class Network(Protocol):
     @property
     def facts(self) -> Facts: ...
     def __call__(self, pictures: NDArray[np.uint8]) -> Answers:
-        """The graph's outputs by name for BGR pictures (n, h, w, 3)."""
+        """The graph's outputs by name for BGR pictures (n, h, w, 3), which are the caller's again at once."""
         ...
 
     def rest(self) -> None:

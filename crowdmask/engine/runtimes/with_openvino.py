@@ -88,7 +88,9 @@ class OpenVinoNetwork:
             self._seen[shape] = self._seen.get(shape, 0) + 1
             usual = self._any_size()
             if self._seen[shape] == OFTEN and not self._differs:
-                self._beside.submit(self._try_fixed, pictures, usual)  # which is compiled by then: it is one thread
+                # a copy, for the caller may write the next picture to the same memory; `usual` is compiled by then, as
+                # the thread is one
+                self._beside.submit(self._try_fixed, pictures.copy(), usual)
             return usual
 
     def _any_size(self) -> Future[_Compiled]:
@@ -165,7 +167,7 @@ class _Compiled:
                 f"OpenVINO cannot compile {model.friendly_name} for this CPU ({_first_line(error)}): "
                 "choose another --precision, or --runtime tensorflow"
             ) from error
-        give_memory_back()
+        give_memory_back(collect=False)
         self._outputs = outputs
         self._lock = threading.Lock()
         self._free: list[Any] = []
