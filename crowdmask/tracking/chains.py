@@ -38,6 +38,7 @@ class Chain(Rows):
     last_look: NDArray[np.int64]
     sure_s: Floats  # when it was found surely last
     finds: NDArray[np.int64]
+    known: NDArray[np.bool_]  # as a person's
 
     @classmethod
     def begun(cls, first_serial: int, count: int, seconds: float, look: int) -> Chain:
@@ -48,6 +49,7 @@ class Chain(Rows):
             np.full(count, look, np.int64),
             np.full(count, seconds),
             np.ones(count, np.int64),
+            np.zeros(count, bool),
         )
 
 
@@ -74,6 +76,10 @@ class Chains:
     def drop(self, serials: NDArray[np.int64]) -> None:
         """These go on as others."""
         self._keep(~np.isin(self.chain.serial, serials))
+
+    def know(self, serials: NDArray[np.int64]) -> None:
+        """These are people's: what is found once more on one of them begins nobody."""
+        self.chain.known[np.isin(self.chain.serial, serials)] = True
 
     def _keep(self, stays: NDArray[np.bool_]) -> bool:
         if stays.all():
@@ -102,10 +108,25 @@ class Chains:
             recent[rows[rows >= 0]] = False
             self._pair(rows, costs, recent, weak)
         linked = rows >= 0
+        begins = sure & ~double
+        begins[linked] = self.chain.finds[rows[linked]] == 1
+        if begins.any():
+            twice = begins & self._lie_on_known(rows, states)
+            double |= twice
+            rows[twice] = -1
+            linked = rows >= 0
         self._go_on(rows[linked], seconds, states[linked], doubt[linked])
         self.chain.sure_s[rows[linked & sure]] = seconds
         self._begin(rows, seconds, states, sure & ~double)
         return rows
+
+    def _lie_on_known(self, rows: NDArray[np.intp], states: Floats) -> NDArray[np.bool_]:
+        """Which finds are mostly where one goes on with a person: that face, found once more in another way."""
+        known = (rows >= 0).nonzero()[0]
+        known = known[self.chain.known[rows[known]]]
+        if not len(known):
+            return np.zeros(len(states), bool)
+        return np.asarray(covers(states, states[known]).any(axis=1), np.bool_)
 
     def _costs(self, states: Floats, doubt: Floats) -> Floats:
         """Negative log-likelihoods (n, m), infinite where a find cannot belong to a chain."""
@@ -157,10 +178,14 @@ class Chains:
         self._serials += len(new)
 
 
+def covers(states: Floats, others: Floats) -> NDArray[np.bool_]:
+    """Which of some finds (n, m) share so much of the smaller box with which others that they are one face."""
+    mine, theirs = boxes_of(states), boxes_of(others)
+    smaller = np.minimum(areas(mine)[:, None], areas(theirs)[None, :])
+    return np.asarray(intersections(mine, theirs) > SAME_FACE * smaller, np.bool_)
+
+
 def doubles(states: Floats, scores: NDArray[np.floating], sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which finds are mostly covered by a surer one: half a head, or the same face at another size."""
-    boxes = boxes_of(states)
-    smaller = np.minimum(areas(boxes)[:, None], areas(boxes)[None, :])
-    covered = intersections(boxes, boxes) > SAME_FACE * smaller
-    surer = covered & (scores[None, :] > scores[:, None]) & sure[None, :]
+    surer = covers(states, states) & (scores[None, :] > scores[:, None]) & sure[None, :]
     return np.asarray(surer.any(axis=1), np.bool_)

@@ -230,6 +230,7 @@ class Follower:
         ready = some[sure]
         if not len(ready):
             return
+        self._chains.know(people.chain[ready])
         joined = self._stitch(ready)
         fresh = ready[~np.isin(ready, joined)]
         people.number[fresh] = self._numbers + 1 + np.arange(len(fresh))
