@@ -26,8 +26,8 @@ from zoneinfo import ZoneInfo
 from crowdmask.engine.following import Person
 from crowdmask.engine.judging import Judge
 from crowdmask.engine.spine import conclude, is_followed, look, stages_of
-from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
-from crowdmask.jobs.batch.units import Plan, Step, Unit, Worked, failed, told
+from crowdmask.errors import SourceError
+from crowdmask.jobs.batch.units import Plan, Step, Unit, Worked, tried, unsettled
 from crowdmask.jobs.forecast import Beat, Beating, Work
 from crowdmask.jobs.manifest.entries import IN_ONE_PIECE, Entry, Identity, Kind, OutputFile, State, stream_of
 from crowdmask.jobs.manifest.packing import PackedFile, pack_look, unpack_looks
@@ -177,19 +177,10 @@ class Counting:
         tally.write(result)
         return self._worked(entry, tally.sums, 1, False)
 
-    def video(self, unit: Unit, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]) -> Worked | None:
-        """All of a short video, a long one's spans, or a step with its segments; None where it was interrupted."""
+    def video(self, unit: Unit, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]) -> list[Worked]:
+        """All of a short video, a long one's spans, or a step with its segments."""
         entry = unit.entries[0]
-        try:
-            return self._step(unit, entry, judge, stop, beat)
-        except KeyboardInterrupt:
-            return None
-        except (WeightsError, SettingsError):
-            raise
-        except (CrowdmaskError, OSError) as error:
-            return failed(entry, told(error, entry.path))
-        except Exception as error:  # a broken file that a library stumbles over must not stop the night
-            return failed(entry, f"{entry.path} cannot be analysed ({type(error).__name__}: {error})")
+        return tried(entry, lambda: [self._step(unit, entry, judge, stop, beat)])
 
     def _step(
         self, unit: Unit, entry: Entry, judge: Callable[[], Judge], stop: Stop, beat: Callable[[Beat], None]
@@ -197,7 +188,7 @@ class Counting:
         if unit.step is Step.VIDEO:
             return self._video(entry, judge, stop, beat)
         if Identity.of(entry.path) != entry.identity:
-            return _unsettled(entry)
+            return unsettled(entry)
         if unit.step is Step.LOOK:
             return self._look(entry, unit.spans[0], judge, stop, beat)
         return self._conclude(entry, unit.kept, stop)
@@ -217,7 +208,7 @@ class Counting:
                 looks = self._looked_at(frames, judge(), entry, beat)
                 counted = self._counted(entry, looks, stop)
         if Identity.of(entry.path) != entry.identity:
-            return _unsettled(entry)
+            return unsettled(entry)
         if why_whole:
             entry = replace(entry, note=f"{IN_ONE_PIECE}, for {why_whole}")
         return self._summed(replace(entry, gaps=tuple(source.gaps)), counted)
@@ -251,7 +242,9 @@ class Counting:
     def _open(self, entry: Entry, span: Span, stop: Stop) -> VideoSource:
         plan, stream = self._plan, stream_of(entry)
         with stop.breakable():
-            source = open_source(entry.path, plan.analysis, threads=plan.runtime.threads, stream=stream, span=span)
+            source = open_source(
+                entry.path, plan.analysis, threads=plan.runtime.decoding_threads, stream=stream, span=span
+            )
         assert isinstance(source, VideoSource)  # pictures were sorted out before
         return source
 
@@ -297,10 +290,6 @@ class Counting:
             frames=frames,
         )
         return Worked(done, sums=sums, is_long=is_long)
-
-
-def _unsettled(entry: Entry) -> Worked:
-    return Worked(replace(entry, identity=replace(Identity.of(entry.path), digest=""), state=State.UNSETTLED))
 
 
 class _Tally:

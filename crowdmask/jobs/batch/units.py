@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
-from crowdmask.errors import CrowdmaskError
-from crowdmask.jobs.manifest.entries import Entry, Kind, State
+from crowdmask.errors import CrowdmaskError, SettingsError, WeightsError
+from crowdmask.jobs.manifest.entries import Entry, Identity, Kind, State
 from crowdmask.jobs.naming import (
     annotated_file,
     faces_file_of,
@@ -170,6 +170,31 @@ class Executor(Protocol):
 
 def failed(entry: Entry, reason: str) -> Worked:
     return Worked(replace(entry, state=State.FAILED, attempts=entry.attempts + 1, error=reason))
+
+
+def unsettled(entry: Entry) -> Worked:
+    """It was changed while it was analysed: it is looked at again when it rests."""
+    return Worked(replace(entry, identity=replace(Identity.of(entry.path), digest=""), state=State.UNSETTLED))
+
+
+def tried(entry: Entry, work: Callable[[], list[Worked]], undo: Callable[[], None] = lambda: None) -> list[Worked]:
+    """What comes of a video; a failure, whatever it is, is its own, and nothing comes where the work was broken off.
+
+    `undo` removes what an end in the midst of it leaves.
+    """
+    try:
+        return work()
+    except KeyboardInterrupt:
+        undo()
+        return []  # nothing of it is kept, and it is given out again
+    except (WeightsError, SettingsError):
+        raise
+    except (CrowdmaskError, OSError) as error:
+        undo()
+        return [failed(entry, told(error, entry.path))]
+    except Exception as error:  # a broken file that a library stumbles over must not stop the night
+        undo()
+        return [failed(entry, f"{entry.path} cannot be analysed ({type(error).__name__}: {error})")]
 
 
 def told(error: Exception, path: str) -> str:

@@ -19,10 +19,10 @@ from crowdmask.engine.judging import Judge
 from crowdmask.engine.protocols import PersonTaker, ResultTaker
 from crowdmask.engine.spine import conclude, is_followed, look, stages_of
 from crowdmask.engine.watching import zone_names
-from crowdmask.errors import CrowdmaskError, SettingsError, SourceError, WeightsError
+from crowdmask.errors import SourceError
 from crowdmask.jobs import naming
 from crowdmask.jobs.batch.pieces import KeptForDrawing, Pieces, before_file_of, zones_of
-from crowdmask.jobs.batch.units import Placing, Plan, Step, Unit, Worked, failed, files_of, told
+from crowdmask.jobs.batch.units import Placing, Plan, Step, Unit, Worked, files_of, tried, unsettled
 from crowdmask.jobs.forecast import Beat, Beating, Work
 from crowdmask.jobs.manifest.entries import (
     CONCLUSION,
@@ -73,20 +73,7 @@ class Videos:
 
     def do(self, unit: Unit) -> list[Worked]:
         entry = unit.entries[0]
-        try:
-            found = self._step(unit, entry)
-        except KeyboardInterrupt:
-            self._remove_parts(entry, unit.spans)
-            return []  # nothing of it is kept, and it is given out again
-        except (WeightsError, SettingsError):
-            raise
-        except (CrowdmaskError, OSError) as error:
-            self._remove_parts(entry, unit.spans)
-            return [failed(entry, told(error, entry.path))]
-        except Exception as error:  # a broken file that a library stumbles over must not stop the night
-            self._remove_parts(entry, unit.spans)
-            return [failed(entry, f"{entry.path} cannot be analysed ({type(error).__name__}: {error})")]
-        return [Worked(one) if isinstance(one, Entry) else one for one in found]
+        return tried(entry, lambda: [self._step(unit, entry)], lambda: self._remove_parts(entry, unit.spans))
 
     def _remove_parts(self, entry: Entry, spans: Sequence[Span]) -> None:
         run = self._plan.run
@@ -94,26 +81,23 @@ class Videos:
         for path in (*files_of(self._plan, replace(entry, kind=Kind.VIDEO)), *own):
             part_of(run / path).unlink(missing_ok=True)
 
-    def _step(self, unit: Unit, entry: Entry) -> Sequence[Entry | Worked]:
+    def _step(self, unit: Unit, entry: Entry) -> Worked:
         if unit.step is Step.VIDEO:
-            return [self._video(entry)]
+            return self._video(entry)
         if Identity.of(entry.path) != entry.identity:
-            return [self._unsettled(entry)]
+            return unsettled(entry)
         if unit.step is Step.LOOK:
-            return [self._look(entry, unit.spans[0])]
+            return Worked(self._look(entry, unit.spans[0]))
         if unit.step is Step.CONCLUDE:
             concluded = self._conclude(entry, unit.spans, unit.kept)
-            return [concluded if self._pieces.are_to_draw(concluded) else finished(concluded)]
+            return Worked(concluded if self._pieces.are_to_draw(concluded) else finished(concluded))
         if unit.step is Step.DRAW:
-            return [self._draw(entry, unit.spans[0])]
-        return [self._join(entry, unit.spans, unit.kept)]
+            return Worked(self._draw(entry, unit.spans[0]))
+        return Worked(self._join(entry, unit.spans, unit.kept))
 
     def known(self, entry: Entry) -> Entry:
         """The entry with what its file says of itself; OSError where it cannot be read."""
         return self._placing.place(replace(entry, kind=Kind.VIDEO, identity=Identity.of(entry.path)))
-
-    def _unsettled(self, entry: Entry) -> Entry:
-        return replace(entry, identity=replace(Identity.of(entry.path), digest=""), state=State.UNSETTLED)
 
     def _open(self, entry: Entry, span: Span = WHOLE, threads: int = 0) -> VideoSource:
         plan = self._plan
@@ -130,7 +114,7 @@ class Videos:
 
     # The steps
 
-    def _video(self, entry: Entry) -> Entry | Worked:
+    def _video(self, entry: Entry) -> Worked:
         """All of a short video at once; of a long one where it is cut."""
         if is_picture(entry.path):
             return Worked(replace(entry, kind=Kind.PICTURE, state=State.WAITING))  # it only has a video's name
@@ -145,8 +129,8 @@ class Videos:
         seen = self._look(entry, WHOLE)
         concluded = self._conclude(entry, [WHOLE], [seen])
         if self._pieces.are_to_draw(concluded):
-            return self._join(entry, [WHOLE], [concluded, self._draw(entry, WHOLE)])
-        return finished(concluded)
+            return Worked(self._join(entry, [WHOLE], [concluded, self._draw(entry, WHOLE)]))
+        return Worked(finished(concluded))
 
     def _look(self, entry: Entry, span: Span) -> Entry:
         """What the networks see of a segment."""

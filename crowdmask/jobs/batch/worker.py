@@ -214,8 +214,7 @@ class Worker:
             with closing(reading or self._reading(unit)) as pictures:
                 worked = self._stills(pictures, partial(self._beat, unit.number))
         elif self._counting is not None:
-            found = self._counting.video(unit, self._loaded, self._stop, partial(self._beat, unit.number))
-            worked = [] if found is None else [found]
+            worked = self._counting.video(unit, self._loaded, self._stop, partial(self._beat, unit.number))
         else:
             beat = partial(self._beat, unit.number)
             if unit.step is Step.DRAW and self._pair is not None:
