@@ -50,6 +50,7 @@ from zoneinfo import ZoneInfo
 
 from crowdmask.media.parts import write_whole
 from crowdmask.records import Counts
+from crowdmask.results.columns import no_formula
 from crowdmask.results.timeline.buckets import Width, edges, local_at, minute_of
 from crowdmask.results.zone_stats import ZoneStats, ZoneSums
 from crowdmask.tracking.zones import IN, OUT, ZoneNames
@@ -235,6 +236,7 @@ def write_aggregate(path: Path, cells: Iterable[tuple[Cell, Told]], zone: ZoneIn
         ends = None if untimed else (local_at(start, zone), local_at(stop, zone))
         values = table.values(row_of_period(ends, camera, found))
         left_out += any(shown.parts is None for shown in found.values())
+        values["camera"] = no_formula(camera)
         writer.writerow(["" if value is None else value for value in values.values()])
     write_whole(path, out.getvalue().encode("utf-8", "backslashreplace"))
     return left_out

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from crowdmask.errors import SettingsError, SourceError
 from crowdmask.results.aggregate import FACES, PEOPLE, Cell, Told, beside, row_of_period
+from crowdmask.results.columns import unguarded
 from crowdmask.results.run_folder import RunFolder
 from crowdmask.results.timeline.buckets import Width, bucket_spans, edges, local_at, minute_of
 from crowdmask.results.timeline.statistics_rows import LONGEST_EMPTY_DAYS, TOTAL, StatisticsRow, TotalRow
@@ -89,7 +90,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         for row in rows:
-            _ = row["camera"], row["masked"], int(row["frames"])
+            row["camera"] = unguarded(row["camera"])
+            _ = row["masked"], int(row["frames"])
             if row["bucket_start"]:
                 _ = datetime.fromisoformat(row["bucket_start"]), datetime.fromisoformat(row["bucket_end"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -15,6 +15,7 @@ from crowdmask.results.aggregate import UNTIMED, Cell, Periods, Sums, Told, told
 from crowdmask.results.report.data import gather
 from crowdmask.results.report.page import page
 from crowdmask.results.timeline.buckets import Width
+from crowdmask.results.timeline.period_rows import read_rows
 from crowdmask.results.timeline.statistics_columns import STATISTICS
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -173,6 +174,14 @@ def test_the_file_has_the_columns_of_stats_and_tells_no_frame(tmp_path: Path) ->
     assert small["faces"] == "" and small["frames"] == "7"
     for row in rows:
         assert row["source"] == row["peak_unmasked"] == row["frames_with_faces"] == row["gap_s"] == ""
+
+
+def test_a_camera_named_like_a_formula_is_none_in_a_spreadsheet(tmp_path: Path) -> None:
+    path, name = tmp_path / "aggregate.csv", '=HYPERLINK("http://example.org")'
+    write_aggregate(path, [(Cell(UNTIMED, UNTIMED, name), told(sums(12, 12, 0), 10))], PARIS)
+    (row,) = csv.DictReader(path.open(newline=""))
+    assert row["camera"] == f"'{name}"
+    assert [read["camera"] for read in read_rows(path)] == [name]
 
 
 def test_no_cells_leave_a_header(tmp_path: Path) -> None:
