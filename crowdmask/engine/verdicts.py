@@ -11,7 +11,7 @@ from crowdmask.verdicts import Outcome, Verdict
 
 Probabilities = NDArray[np.float32]  # (n, outcomes)
 # Chosen on the held-out photographs: a face that is dropped is missed, one that is left unknown is still counted.
-NO_FACE_FROM, DOUBTED_FROM = 0.95, 0.8
+NO_FACE_FROM, DOUBTED_FROM = 0.96, 0.8
 CLASSIFIER_SAYS = 0.75  # of whether a find is a face at all, beside 1 of the detector
 LEAST_ODDS, MOST_SCORE = 1e-4, 0.995  # so that neither of the two is ever so sure that the other says nothing
 
