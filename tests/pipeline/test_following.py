@@ -6,7 +6,6 @@ import pickle
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -331,15 +330,17 @@ class Slow(FakeDetector):
     def __init__(self) -> None:
         super().__init__()
         self.under_way = self.most = 0
-        self.together = threading.Barrier(2)
+        self.changed = threading.Condition()
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        with suppress(threading.BrokenBarrierError):
-            self.together.wait(0.2)  # for another call, if there is one beside this one
+        with self.changed:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.most == 2, timeout=1.0)  # in each call, until two met
         found = super().detect(images)
-        self.under_way -= 1
+        with self.changed:
+            self.under_way -= 1
         return found
 
 
