@@ -6,6 +6,7 @@ Where they lie follows from the video and the settings alone, and so does every 
 
 from __future__ import annotations
 
+import gc
 import json
 from bisect import bisect_right
 from collections import deque
@@ -104,6 +105,13 @@ class _Drawing:
 
     def draw(self, number: int, piece: Span) -> int:
         """One of its pieces, on any thread; how many frames it has."""
+        frames = self._draw(number, piece)
+        # FFmpeg's containers and their streams hold each other: tens of MB of each piece of a 1080p video would stay
+        # until the rare collection of what is old
+        gc.collect()
+        return frames
+
+    def _draw(self, number: int, piece: Span) -> int:
         of, entry, plan = self._of, self._entry, self._of.plan
         share = replace(plan.runtime, threads=max(1, plan.runtime.cores // self._at_once))
         first, following = piece.first_index, _following(self._span, piece)

@@ -20,6 +20,7 @@ from crowdmask.jobs.manifest.database import Manifest
 from crowdmask.jobs.manifest.entries import CONCLUSION, PIECES
 from crowdmask.jobs.networks import Pair
 from crowdmask.jobs.stopping import Stop
+from crowdmask.media.segments import Span
 from crowdmask.media.video_source import VideoSource
 from crowdmask.records import Faces
 from crowdmask.settings import AnalysisSettings, OutputSettings, RuntimeSettings
@@ -246,3 +247,21 @@ def test_a_file_that_was_opened_for_each_segment_is_not_held_in_memory(film: Pat
     finally:
         gc.enable()
     assert held <= 2, held
+
+
+def test_nor_is_it_for_each_piece_that_is_drawn(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    draw = pieces._Drawing._draw
+
+    def counted(self: pieces._Drawing, number: int, piece: Span) -> int:
+        held.append(sum(isinstance(one, (VideoSource, av.container.InputContainer)) for one in gc.get_objects()))
+        return draw(self, number, piece)
+
+    monkeypatch.setattr(pieces._Drawing, "_draw", counted)
+    gc.collect()
+    gc.disable()
+    try:
+        batch(film, tmp_path / "run", segment_s=2 * SEGMENT_S)
+    finally:
+        gc.enable()
+    assert len(held) > 4 and max(held) <= 4, held  # two of each of the pieces drawn at once
