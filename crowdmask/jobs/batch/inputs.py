@@ -255,6 +255,7 @@ class Walk:
         self._real_tops = [os.path.realpath(top) for top in (*inputs.folders, *(glob[0] for glob in inputs.globs))]
         self._folders_seen: set[tuple[int, int]] = set()
         self._seen: set[bytes] = set()  # hashes of what may turn up twice
+        self.met_other_shards = False  # something was left to them
 
     def __iter__(self) -> Iterator[Found | Lost]:
         for path in self._inputs.files:
@@ -285,6 +286,12 @@ class Walk:
     def _in_shard(self, source: str) -> bool:
         return self._shard is None or shard_of(source, self._shard[1]) == self._shard[0]
 
+    def _is_of_others(self, source: str) -> bool:
+        if self._in_shard(source):
+            return False
+        self.met_other_shards = True
+        return True
+
     def _glob(self, folder: str, pattern: str) -> Iterator[Found | Lost]:
         whole = pattern_re(pattern)
         parts = pattern.split("/")
@@ -310,7 +317,7 @@ class Walk:
 
     def _given_file(self, path: str) -> Iterator[Found | Lost]:
         source = readable(self._inputs.source_of(path))
-        if not self._in_shard(source) or self._is_second(source, path) or self._is_own(path):
+        if self._is_of_others(source) or self._is_second(source, path) or self._is_own(path):
             return
         try:
             status = os.stat(path)
@@ -379,7 +386,7 @@ class Walk:
 
     def _file(self, entry: os.DirEntry[str], takes: Taken) -> Iterator[Found | Lost]:
         source = readable(self._inputs.source_of(entry.path))
-        if not takes(source) or not self._in_shard(source) or self._is_own(entry.path):
+        if not takes(source) or self._is_of_others(source) or self._is_own(entry.path):
             return
         try:
             status = entry.stat()

@@ -270,6 +270,9 @@ class _Batch:
         if pulse.error is not None:
             raise pulse.error
         if self.planner.complete and not self.planner.found and not self.manifest.totals().inputs:
+            if self.walk.met_other_shards:
+                self.journal.tell(f"shard {self.plan.batch.shard} has none of the inputs: the others have them all")
+                return
             raise SourceError(
                 f"{self.inputs.root}: there is no picture and no video in it"
                 + (", or the patterns leave none" if self.plan.batch.include or self.plan.batch.exclude else "")

@@ -103,6 +103,16 @@ def test_missing_shards_are_named(split: Path, tmp_path: Path) -> None:
     assert kept and lost and not kept & lost
 
 
+def test_a_shard_may_have_none_of_the_inputs(tmp_path: Path) -> None:
+    still(tmp_path / "in" / "cam" / "1.png", 1)
+    for name, shard in (("whole", None), ("part1", "1/3"), ("part2", "2/3"), ("part3", "3/3")):
+        batch(tmp_path / "in", tmp_path / name, detections="detections.parquet", shard=shard)
+    merged = merge([tmp_path / f"part{n}" for n in (1, 2, 3)], tmp_path / "joined")
+    assert merged.notes == ()
+    assert (tmp_path / "joined/frames.csv").read_bytes() == (tmp_path / "whole/frames.csv").read_bytes()
+    assert (tmp_path / "part1/frames.csv").read_text().count("\n") == 1, "the header alone"
+
+
 def test_the_same_input_in_two_runs_is_taken_once_and_said_so(split: Path, tmp_path: Path) -> None:
     merged = merge([split / "part1", split / "whole"], tmp_path / "joined")
     assert merged.twice > 0 and f"{merged.twice} inputs were done by more than one run" in merged.notes[-1]
