@@ -337,7 +337,7 @@ class Follower:
             found_again = here.following != NEVER
             between = (~observed & found_again).nonzero()[0]
             at = here.at_s[between]
-            share = (frame.seconds - at) / (here.again_s[between] - at)
+            share = (frame.seconds - at) / np.maximum(here.again_s[between] - at, 1e-9)  # frames of one time
             after = sightings.of(here.following[between], "smooth")
             states[between] += bounded(share, 0.0, 1.0)[:, None] * (after - states[between])
             beyond = (~observed & ~found_again).nonzero()[0]

@@ -82,8 +82,8 @@ class Sightings:
         """Local straight lines through the sightings of each face about `now`, weighted by a bell and by trust."""
         low = int(self._rows.seconds.searchsorted(now - REACH_S))
         high = int(self._rows.seconds.searchsorted(now + REACH_S, side="right"))
-        order = self._rows.who[first:end].argsort()
-        mine = self._rows.who[first:end][order]
+        # frames may have the same time, and a face more than one sighting then
+        mine, which = np.unique(self._rows.who[first:end], return_inverse=True)
         near = self._rows.who[low:high]
         slot = np.minimum(mine.searchsorted(near), len(mine) - 1)
         same = mine[slot] == near
@@ -103,6 +103,4 @@ class Sightings:
                 s0 = np.bincount(slot, weight * value, count)
                 s1 = np.bincount(slot, weight * dt * value, count)
                 out[:, column] = (w2 * s0 - w1 * s1) / spread
-        back = np.empty_like(out)
-        back[order] = out
-        return back
+        return out[which]

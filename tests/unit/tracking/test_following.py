@@ -40,6 +40,21 @@ def test_times_are_the_streams_own() -> None:
     assert person.seen_s == pytest.approx(3.9)
 
 
+@pytest.mark.parametrize("looks", [(True, True, True), (True, False, True)])
+def test_frames_of_one_time_have_their_boxes(looks: tuple[bool, ...]) -> None:
+    """Some streams stamp two or three frames alike."""
+    one, done = follower(), []
+    for k in range(30):
+        finds, answers = seen([Face(100, 200)], k)
+        looked = looks[k % 3]
+        done += one.frame(k, k // 3 / RATE, finds if looked else None, answers if looked else None)
+    done += one.finish()
+    assert [len(frame.persons) for frame in done] == [1] * 30
+    for k, frame in enumerate(done):
+        assert np.isfinite(frame.boxes_xyxy).all()
+        assert iou(frame.boxes_xyxy, seen([Face(100, 200)], k)[0].boxes_xyxy)[0, 0] > 0.8, k
+
+
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_a_flash_is_not_shown_and_not_counted_but_reported(length: int) -> None:
     frames, people, one = follow([LEFT_TO_RIGHT, Face(500, 400, first=20, last=19 + length)], 100)
