@@ -6,7 +6,6 @@ Where they lie follows from the video and the settings alone, and so does every 
 
 from __future__ import annotations
 
-import gc
 import json
 from bisect import bisect_right
 from collections import deque
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from crowdmask.engine.memory import give_memory_back
 from crowdmask.engine.watching import zones_file
 from crowdmask.jobs import naming
 from crowdmask.jobs.batch.units import Plan
@@ -108,7 +108,7 @@ class _Drawing:
         frames = self._draw(number, piece)
         # FFmpeg's containers and their streams hold each other: tens of MB of each piece of a 1080p video would stay
         # until the rare collection of what is old
-        gc.collect()
+        give_memory_back()
         return frames
 
     def _draw(self, number: int, piece: Span) -> int:
