@@ -75,7 +75,7 @@ class OpenVinoNetwork:
         for one in compiled:
             if one.done() and one.exception() is None:
                 one.result().rest()
-        give_memory_back()
+        give_memory_back(collect=False)
 
     def _for(self, pictures: NDArray[np.uint8]) -> Future[_Compiled]:
         shape = pictures.shape

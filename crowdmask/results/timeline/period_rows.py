@@ -39,7 +39,7 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptPeriods:
     """All periods of some runs, in any order."""
 
     zones: ZoneNames
@@ -101,7 +101,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def kept_periods(files: Sequence[Path]) -> Kept:
+def kept_periods(files: Sequence[Path]) -> KeptPeriods:
     """What the aggregate.csv of some runs tell."""
     periods: list[Period] = []
     headers: list[list[str]] = []
@@ -120,7 +120,7 @@ def kept_periods(files: Sequence[Path]) -> Kept:
         told = RunFolder(file.parent).read_summary().get("aggregate")
         widths.add(str(told.get("aggregate")) if isinstance(told, Mapping) else "")
     (width,) = widths if len(widths) == 1 else ("",)
-    return Kept(zone_names(headers), tuple(periods), Width.parse(width) if width else None)
+    return KeptPeriods(zone_names(headers), tuple(periods), Width.parse(width) if width else None)
 
 
 def _period(row: Mapping[str, str], names: ZoneNames) -> Period:
@@ -164,7 +164,7 @@ def _complete(periods: Sequence[Period]) -> Iterator[Period]:
 
 
 def period_statistics(
-    kept: Kept,
+    kept: KeptPeriods,
     width: Width | None,
     zone: ZoneInfo,
     *,
