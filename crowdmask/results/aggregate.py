@@ -158,9 +158,11 @@ class Told:
     def __add__(self, other: Told) -> Told:
         """What is left out of one is left out of both together: the other's would be taken for that of both."""
         faces = None if self.faces is None or other.faces is None else self.faces + other.faces
-        both = None if self.parts is None or other.parts is None else (self.parts, other.parts)
-        parts = None if both is None else tuple(mine + theirs for mine, theirs in zip(*both, strict=True))
-        return Told(self.frames + other.frames, faces, parts)  # type: ignore[arg-type]
+        parts = None
+        if self.parts is not None and other.parts is not None:
+            (supporting, against, neither), (more_supporting, more_against, more_neither) = self.parts, other.parts
+            parts = (supporting + more_supporting, against + more_against, neither + more_neither)
+        return Told(self.frames + other.frames, faces, parts)
 
 
 def is_small(count: int, min_count: int) -> bool:
