@@ -143,6 +143,7 @@ def _window(
             cv2.resize(piece, (int(size_wh[0]), int(size_wh[1])), interpolation=cv2.INTER_AREA), np.uint8
         )
         stretch = np.ones(2)
+    shift = shift + (stretch - 1) / 2  # boxes are measured from the pixels' edges, warping from their middles
     matrix = np.array([[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]]])
     how = cv2.INTER_CUBIC if rng.random() < 0.3 else cv2.INTER_LINEAR
     return np.asarray(cv2.warpAffine(piece, matrix, (side, side), flags=how, borderValue=GREY), np.uint8)
