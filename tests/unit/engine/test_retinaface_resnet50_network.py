@@ -125,7 +125,7 @@ def test_it_finds_what_the_package_finds(
 ) -> None:
     image = noise(128, 160, seed=2)
     monkeypatch.setattr(views, "PASSES", (views.Pass(1.0, 0.0, float("inf")),))  # the package looks once
-    monkeypatch.setattr("crowdmask.engine.detector.SAME_FACE_IOU", 2.0)  # and keeps the best box as it is
+    monkeypatch.setattr("crowdmask.engine.merging.SAME_FACE_IOU", 2.0)  # and keeps the best box as it is
     cv2.imwrite(str(tmp_path / "a.png"), image)
     env = {**os.environ, "DEEPFACE_HOME": str(weights.parents[2]), "TF_CPP_MIN_LOG_LEVEL": "3"}
     program = [sys.executable, "-c", REFERENCE, str(tmp_path / "a.png"), str(CONFIDENCE)]
