@@ -19,7 +19,7 @@ from crowdmask.labels.coco import parse_coco
 from crowdmask.labels.files import files_below
 from crowdmask.labels.records import LabelledPicture, Problem
 from crowdmask.labels.table import LabelTable
-from crowdmask.labels.voc import parse_voc
+from crowdmask.labels.voc import as_edges, parse_voc
 
 NUMBERED_BY = ("frame_index", "frame_id", "frame")
 
@@ -80,7 +80,8 @@ def _read_voc(folder: Path, problems: list[Problem]) -> list[Read]:
             problems.append(Problem(path, f"the annotation file does not parse: {error}"))
             continue
         read.append((number, size_wh, boxes, path))
-    return read
+    edges = as_edges([boxes for _, _, boxes, _ in read])
+    return [(number, size_wh, boxes, path) for (number, size_wh, _, path), boxes in zip(read, edges, strict=True)]
 
 
 def _read_coco(path: Path, problems: list[Problem]) -> list[Read]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,19 +16,19 @@ FOLDERS = ("annotations", "Annotations", "labels", "xmls", "xml")
 
 
 def read_voc(root: Path, table: LabelTable) -> tuple[list[LabelledPicture], list[Problem]]:
-    """Coordinates are taken as they stand, as half-open pixels counted from 0, as today's tools write them."""
-    pictures: list[LabelledPicture] = []
     problems: list[Problem] = []
     pairs, orphans = paired(root, FOLDERS, ".xml")
+    read: list[tuple[Path, Path, tuple[int, int] | None, list[RawBox]]] = []
     for picture, label in pairs:
         if label is None:
             problems.append(Problem(picture, "no annotation file: one without objects says that it shows no face"))
             continue
         try:
-            size_wh, raw = parse_voc(label)
+            read.append((picture, label, *parse_voc(label)))
         except (ElementTree.ParseError, ValueError, OSError) as error:
             problems.append(Problem(label, f"the annotation file does not parse: {error}"))
-            continue
+    pictures: list[LabelledPicture] = []
+    for (picture, label, size_wh, _), raw in zip(read, as_edges([raw for *_, raw in read]), strict=True):
         result, found = labelled(picture, size_wh, raw, table, label)
         pictures.append(result)
         problems += found
@@ -51,3 +53,15 @@ def parse_voc(path: Path) -> tuple[tuple[int, int] | None, list[RawBox]]:
         raw.append(RawBox((x1, y1, x2, y2), name, difficult))
     # some exporters write 0 for a size they did not look up
     return ((width, height) if width > 0 and height > 0 else None), raw
+
+
+def as_edges(files: Sequence[Sequence[RawBox]]) -> list[list[RawBox]]:
+    """The boxes of a folder measured between pixels, from 0, however its writer counted.
+
+    Pascal VOC numbers the pixels from 1 and names the last one inside: the whole of a picture is 1 to its width. Many
+    tools write VOC's files but measure edges from 0. A folder of whole numbers of which the least is 1 is taken for the
+    former, any other one as it stands.
+    """
+    corners = [value for raw in files for box in raw for value in box.xyxy if math.isfinite(value)]
+    counted = min(corners, default=0.0) == 1.0 and all(map(float.is_integer, corners))
+    return [[box.moved(-1.0, -1.0, 0.0, 0.0) if counted else box for box in raw] for raw in files]

@@ -125,12 +125,31 @@ def test_nothing_usable_is_an_error_with_the_first_path(tmp_path: Path) -> None:
     ],
 )
 def test_impossible_box_is_left_out(tmp_path: Path, corners: tuple[float, ...], fault: str) -> None:
-    add(tmp_path, "a", xml(thing("mask", *corners), thing("no-mask", 1, 1, 5, 5)))
+    add(tmp_path, "a", xml(thing("mask", *corners), thing("no-mask", 0, 0, 5, 5)))
     found = read_labels(tmp_path)
     assert found.pictures[0].class_names == ("no-mask",)
     (problem,) = found.problems
     assert fault in problem.reason and problem.left_out is LeftOut.BOX
     assert found.left_out() == f"{tmp_path}: left out 1 box"
+
+
+def test_a_folder_that_counts_pixels_from_1_is_brought_to_edges(tmp_path: Path) -> None:
+    """As the format says: the whole of a picture of 100 x 80 is 1, 1, 100, 80; a single pixel has an area."""
+    add(tmp_path, "a", xml(thing("mask", 1, 1, 100, 80), thing("mask", 31, 41, 31, 41)))
+    add(tmp_path, "b", xml(thing("mask", 21, 11, 40, 30)))
+    first, second = read_labels(tmp_path).pictures
+    assert first.boxes.tolist() == [[0, 0, 100, 80], [30, 40, 31, 41]]
+    assert second.boxes.tolist() == [[20, 10, 40, 30]]  # though nothing in its own file begins at 1
+
+
+@pytest.mark.parametrize("corners", [(0, 11, 20, 30), (7.5, 11, 20, 30), (2, 11, 20, 30)])
+def test_a_folder_that_measures_from_0_is_taken_as_it_stands(tmp_path: Path, corners: tuple[float, ...]) -> None:
+    """A 0 or a fraction anywhere says so; whole numbers of which none is 1 say nothing."""
+    add(tmp_path, "a", xml(thing("mask", *corners)))
+    add(tmp_path, "b", xml(thing("mask", 21 if corners[0] == 2 else 1, 11, 40, 30)))
+    assert read_labels(tmp_path).pictures[0].boxes.tolist() == [list(corners)]
+    assert read_labels(tmp_path).pictures[1].boxes[0, 2] == 40
+    assert read_labels(tmp_path).pictures[1].boxes[0, 0] in (21, 1)
 
 
 def test_overhanging_box_is_cut_at_the_edge(tmp_path: Path) -> None:
