@@ -16,26 +16,30 @@ from crowdmask.records import Faces, FrameResult, Verdict
 class Judged:
     """The faces found in one picture with the classifier's word on each; NaN and UNKNOWN where it was not asked.
 
-    `unmasked_prob` is that of a bare face or a wrongly worn mask, `incorrect_prob` that of the latter alone.
+    `unmasked_prob` is that of a bare face or a wrongly worn mask where it is a face at all; `incorrect_prob` that of
+    the latter and `no_face_prob` that it is none, among all outcomes.
     """
 
     faces: Faces
     unmasked_prob: NDArray[np.float32]
     verdicts: NDArray[np.int8]
     incorrect_prob: NDArray[np.float32]
+    no_face_prob: NDArray[np.float32]
 
     @classmethod
     def of(cls, result: FrameResult) -> Judged:
         none = np.zeros(len(result.faces), np.float32)
-        worn = np.asarray(result.columns.get("incorrect_prob", none), np.float32)
-        return cls(result.faces, result.unmasked_prob, result.verdicts, worn)
+        worn, no_face = (
+            np.asarray(result.columns.get(name, none), np.float32) for name in ("incorrect_prob", "no_face_prob")
+        )
+        return cls(result.faces, result.unmasked_prob, result.verdicts, worn, no_face)
 
     @classmethod
     def unasked(cls, faces: Faces) -> Judged:
         """Faces alone, for measuring a detector without a classifier."""
         n = len(faces)
         nothing = np.full(n, np.nan, np.float32)
-        return cls(faces, nothing, np.full(n, Verdict.UNKNOWN, np.int8), nothing)
+        return cls(faces, nothing, np.full(n, Verdict.UNKNOWN, np.int8), nothing, nothing)
 
     def folded(self) -> Judged:
         """With every wrongly worn mask called unmasked, as which it counts."""
@@ -44,7 +48,13 @@ class Judged:
 
     def above(self, confidence: float) -> Judged:
         kept = self.faces.scores >= confidence
-        return Judged(self.faces.take(kept), self.unmasked_prob[kept], self.verdicts[kept], self.incorrect_prob[kept])
+        return Judged(
+            self.faces.take(kept),
+            self.unmasked_prob[kept],
+            self.verdicts[kept],
+            self.incorrect_prob[kept],
+            self.no_face_prob[kept],
+        )
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ class _Finds:
 
     picture: NDArray[np.intp]
     score: NDArray[np.float64]
-    prob: NDArray[np.float64]  # of unmasked, NaN where not asked
+    prob: NDArray[np.float64]  # of unmasked, where it is a face; NaN where not asked
+    of_face: NDArray[np.float64]  # probability that it is one, 1 where not asked
     verdict: NDArray[np.int8]
     face: NDArray[np.intp]  # index into the labelled faces of all pictures, -1 for none
     ignored: NDArray[np.bool_]
@@ -86,7 +87,8 @@ def score(
 
     Give predictions down to a low score (0.02 or so): the curves and average precisions need them; everything else
     looks only at those from `confidence` up. In the lists of the classes a find stands twice, as masked with
-    score x P(masked) and as unmasked with score x P(unmasked); where the classifier was not asked, P is 0.5.
+    score x P(masked) and as unmasked with score x P(unmasked), which with P(no face) are 1; where the classifier was
+    not asked, P is 0.5.
     A wrongly worn mask counts as unmasked in all measures but `incorrect` and `three_class`.
     """
     if len(predictions) != len(truths):
@@ -135,7 +137,7 @@ def score(
 
 
 def _flatten(predictions: Judgements, truths: Truths, match_iou: float) -> tuple[_Finds, _Labelled]:
-    finds = [_Finds(*(np.zeros(0, d) for d in (np.intp, float, float, np.int8, np.intp, bool)))]
+    finds = [_Finds(*(np.zeros(0, d) for d in (np.intp, float, float, float, np.int8, np.intp, bool)))]
     labelled = [_Labelled(*(np.zeros(0, d) for d in (np.intp, np.int8, np.float32, object)))]
     faces_before = 0
     for i, (judged, truth) in enumerate(zip(predictions, truths, strict=True)):
@@ -147,6 +149,7 @@ def _flatten(predictions: Judgements, truths: Truths, match_iou: float) -> tuple
                 np.full(len(found), i, np.intp),
                 found.scores.astype(np.float64),
                 judged.unmasked_prob.astype(np.float64),
+                1 - np.nan_to_num(judged.no_face_prob.astype(np.float64)),
                 judged.verdicts,
                 np.where(pairing.right, pairing.face + faces_before, -1),
                 pairing.ignored,
@@ -175,7 +178,7 @@ def _curves(
     curves = {"faces": precision_recall(finds.score[counted], found[counted], len(labelled.label))}
     prob_unmasked = np.where(np.isnan(finds.prob), 0.5, finds.prob)
     for label, prob in ((Label.MASKED, 1.0 - prob_unmasked), (Label.UNMASKED, prob_unmasked)):
-        scores = finds.score * prob
+        scores = finds.score * finds.of_face * prob
         right = np.zeros(len(scores), bool)
         start = 0
         for judged, truth in zip(predictions, truths, strict=True):
@@ -227,7 +230,11 @@ def _three_class(predictions: Judgements, truths: Truths, finds: _Finds, match_i
     each list with score x P(class), and is paired with the faces of that class alone."""
     known = np.nan_to_num(np.concatenate([p.unmasked_prob for p in predictions]).astype(np.float64), nan=2 / 3)
     worn = np.nan_to_num(np.concatenate([p.incorrect_prob for p in predictions]).astype(np.float64), nan=1 / 3)
-    chances = {Label.MASKED: 1 - known, Label.UNMASKED: np.maximum(known - worn, 0.0), Label.INCORRECT: worn}
+    chances = {
+        Label.MASKED: finds.of_face * (1 - known),
+        Label.UNMASKED: np.maximum(finds.of_face * known - worn, 0.0),
+        Label.INCORRECT: worn,
+    }
     averages: dict[str, float | None] = {}
     for label, chance in chances.items():
         scores = finds.score * chance

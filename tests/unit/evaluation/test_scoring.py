@@ -36,7 +36,8 @@ def judged(*finds: tuple[float, float, float]) -> Judged:
     probs = np.array([p for _, _, p in finds], np.float32)
     verdicts = np.where(probs >= 0.6, Verdict.UNMASKED, np.where(probs < 0.4, Verdict.MASKED, Verdict.UNKNOWN))
     faces = make_faces([at(x) for x, _, _ in finds], [s for _, s, _ in finds])
-    return Judged(faces, probs, verdicts.astype(np.int8), np.zeros(len(finds), np.float32))
+    none = np.zeros(len(finds), np.float32)
+    return Judged(faces, probs, verdicts.astype(np.int8), none, none)
 
 
 def as_worn_wrongly(judgement: Judged, find: int, prob: float) -> Judged:
@@ -191,6 +192,16 @@ def test_false_finds_with_a_verdict() -> None:
     """Of three finds that no label covers one is unknown and one lies in a region to ignore."""
     told = score([judged((0, 0.9, 0.9), (50, 0.9, 0.5), (100, 0.9, 0.1))], [truth((100, X))])
     assert told.judged_false_finds == 1
+
+
+def test_what_is_hardly_a_face_stands_low_in_the_lists_of_the_classes() -> None:
+    """A fist of 0.9 and P(no face) 0.5 beside a bare face of 0.8: second of the unmasked, with 0.45, first of faces."""
+    finds = replace(judged((200, 0.9, 1.0), (0, 0.8, 1.0)), no_face_prob=np.array([0.5, 0.0], np.float32))
+    told = score([finds], [truth((0, U), (100, M))])
+    assert told.ap.unmasked == 1.0
+    assert told.ap.faces == pytest.approx(0.25)  # one of two faces, at a precision of one half
+    known = replace(finds, no_face_prob=np.zeros(2, np.float32))
+    assert score([known], [truth((0, U), (100, M))]).ap.unmasked == 0.5
 
 
 def test_three_classes() -> None:
