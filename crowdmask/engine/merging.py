@@ -58,7 +58,9 @@ def _agreed(
     """
     of_view, heard_xyxy, heard_scores = heard
     same = iou(boxes_xyxy, heard_xyxy) >= settings.nms_iou
-    says = np.where(same, _logit(heard_scores)[None, :], NOT_SEEN)
+    best = _logit(scores)
+    # what is surer than the best of a face's own looks is a look at its neighbour
+    says = np.where(same, np.minimum(_logit(heard_scores)[None, :], best[:, None]), NOT_SEEN)
     total, count = np.zeros(len(scores)), np.zeros(len(scores))
     for index, view in enumerate(views):
         mine = of_view == index
@@ -66,7 +68,6 @@ def _agreed(
         counts = seen | _should_see(view, boxes_xyxy)
         total += np.where(counts, says[:, mine].max(axis=1, initial=NOT_SEEN), 0.0)
         count += counts
-    best = _logit(scores)
     mean = np.divide(total, count, out=best.copy(), where=count > 0)
     return np.asarray(1 / (1 + np.exp(-(AGREEMENT * mean + (1 - AGREEMENT) * best))), np.float32)
 

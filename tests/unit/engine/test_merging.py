@@ -74,6 +74,13 @@ def test_a_face_near_the_limit_of_a_view_need_not_be_seen_there() -> None:
         assert (score < 0.79) == doubted, side
 
 
+def test_a_look_at_the_neighbour_lifts_no_face() -> None:
+    """Two faces of 40 px, an overlap of a quarter; a find of 0.9 between them is a look at the first."""
+    one, other, between = (100, 100, 40, 40), (124, 100, 40, 40), (111, 100, 40, 40)
+    faces = merged([(LARGE, found((*one, 0.95), (*between, 0.9), (*other, 0.7)))], WH, ALONE)
+    assert faces.scores == pytest.approx([0.95, 0.7], abs=1e-6)
+
+
 def test_a_tile_has_a_say_only_in_what_lies_wholly_in_it() -> None:
     tile = View(0, 0, 300, 300, 1.0, 0.0, 200.0)
     inside, cut = found((100, 100, 40, 40, 0.8)), found((280, 100, 40, 40, 0.8))
