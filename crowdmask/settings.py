@@ -191,7 +191,7 @@ class AnalysisSettings(FollowSettings):
     )
     confidence: float = setting(0.6, "Least detector score of a face.", low=0.01, high=0.99)
     judge_confidence: float = setting(
-        0.835,
+        0.825,
         "Finds of which both networks together are less sure that they are faces are counted, but unknown.",
         low=0.0,
         high=0.99,
