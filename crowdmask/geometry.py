@@ -83,7 +83,9 @@ def averaged(
     overlap = iou(kept_xyxy, boxes_xyxy)
     weights = np.where(overlap >= iou_threshold, overlap * scores[None, :], 0.0)
     total = weights.sum(axis=1, keepdims=True)
-    mean = np.divide(weights @ boxes_xyxy, total, out=kept_xyxy.astype(np.float64), where=total > 0)
+    # no matrix product: how that adds up depends on how many boxes are kept beside
+    summed = np.stack([(weights * side).sum(axis=1) for side in boxes_xyxy.T], axis=1)
+    mean = np.divide(summed, total, out=kept_xyxy.astype(np.float64), where=total > 0)
     return np.asarray(mean, np.float32)
 
 
