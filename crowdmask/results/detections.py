@@ -85,8 +85,8 @@ DETECTIONS: Table[FaceRow] = Table(
         Column(
             "score",
             Kind.SINGLE,
-            "how sure the detector is of the face, 0 to 1, all looks at it taken together ([how](detection-size.md)); "
-            "four decimals in CSV; empty where it was interpolated",
+            "how sure the detector is of the face, 0 to 1, all looks at it taken together; four decimals in CSV; "
+            "empty where it was interpolated",
             lambda row: known(row.result.faces.scores[row.face]),
             places=4,
         ),
