@@ -26,10 +26,6 @@ class RawBox:
     class_name: str
     ignore: bool = False
 
-    def moved(self, *by_xyxy: float) -> RawBox:
-        x1, y1, x2, y2 = (corner + by for corner, by in zip(self.xyxy, by_xyxy, strict=True))
-        return replace(self, xyxy=(x1, y1, x2, y2))
-
 
 def labelled(
     picture: Path, size_wh: tuple[int, int] | None, raw: Sequence[RawBox], table: LabelTable, label_file: Path

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from crowdmask.errors import DatasetError
 from crowdmask.labels.boxes import RawBox, labelled
@@ -19,7 +18,7 @@ from crowdmask.labels.coco import parse_coco
 from crowdmask.labels.files import files_below
 from crowdmask.labels.records import LabelledPicture, Problem
 from crowdmask.labels.table import LabelTable
-from crowdmask.labels.voc import as_edges, parse_voc
+from crowdmask.labels.voc import read_files
 
 NUMBERED_BY = ("frame_index", "frame_id", "frame")
 
@@ -68,20 +67,17 @@ Read = tuple[int, tuple[int, int] | None, list[RawBox], Path]
 def _read_voc(folder: Path, problems: list[Problem]) -> list[Read]:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such file or folder: give a folder of .xml files, or a COCO .json")
+    numbers = {path: _last_number(path.stem) for path in files_below(folder, frozenset({".xml"}))}
+    said = read_files([path for path, number in numbers.items() if number is not None])
     read = []
-    for path in files_below(folder, frozenset({".xml"})):
-        number = _last_number(path.stem)
+    for path, number in numbers.items():
         if number is None:
             problems.append(Problem(path, "its name ends in no frame number"))
-            continue
-        try:
-            size_wh, boxes = parse_voc(path)
-        except (ElementTree.ParseError, ValueError, OSError) as error:
-            problems.append(Problem(path, f"the annotation file does not parse: {error}"))
-            continue
-        read.append((number, size_wh, boxes, path))
-    edges = as_edges([boxes for _, _, boxes, _ in read])
-    return [(number, size_wh, boxes, path) for (number, size_wh, _, path), boxes in zip(read, edges, strict=True)]
+        elif isinstance(found := said[path], Problem):
+            problems.append(found)
+        else:
+            read.append((number, found.size_wh, found.boxes, path))
+    return read
 
 
 def _read_coco(path: Path, problems: list[Problem]) -> list[Read]:

@@ -148,6 +148,20 @@ def test_a_frame_that_is_labelled_twice_keeps_the_first(tmp_path: Path) -> None:
     assert len(read.frames[10].boxes) == 2 and "frame 10 has labels already" in read.problems[0].reason
 
 
+def test_frames_that_count_pixels_from_1_are_brought_to_edges(tmp_path: Path) -> None:
+    corners = {"walk_000003": (1, 11, 20, 30), "walk_000007": (41, 31, 60, 50)}
+    for name, (x1, y1, x2, y2) in corners.items():
+        box = f"<xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax>"
+        (tmp_path / f"{name}.xml").write_text(
+            f"<annotation><object><name>mask</name><bndbox>{box}</bndbox></object></annotation>"
+        )
+    found = read_frames(tmp_path / "walk.mp4", tmp_path).frames
+    assert {number: frame.boxes.tolist() for number, frame in found.items()} == {
+        3: [[0, 10, 20, 30]],
+        7: [[40, 30, 60, 50]],
+    }
+
+
 def test_values_and_table(tmp_path: Path) -> None:
     values = set_values(run(clip(tmp_path), write_labels(tmp_path / "walk", (10, 25))))
     assert values["video"]["verdicts_per_minute"] == pytest.approx(56.25)
