@@ -77,11 +77,13 @@ def nms(boxes_xyxy: FloatArray, scores: FloatArray, iou_threshold: float) -> NDA
 
 
 def averaged(
-    kept_xyxy: FloatArray, boxes_xyxy: FloatArray, scores: NDArray[np.float32], iou_threshold: float
+    kept_xyxy: FloatArray, boxes_xyxy: FloatArray, scores: NDArray[np.float32], overlap: FloatArray, least: float
 ) -> FloatArray:
-    """Each kept box replaced by the mean of all finds that overlap it so far, weighted by overlap and score."""
-    overlap = iou(kept_xyxy, boxes_xyxy)
-    weights = np.where(overlap >= iou_threshold, overlap * scores[None, :], 0.0)
+    """Each kept box replaced by the mean of the finds that overlap it at least so far, weighted by overlap and score.
+
+    `overlap` is their intersection over union, (kept, finds).
+    """
+    weights = np.where(overlap >= least, overlap * scores[None, :], 0.0)
     total = weights.sum(axis=1, keepdims=True)
     # no matrix product: how that adds up depends on how many boxes are kept beside
     summed = np.stack([(weights * side).sum(axis=1) for side in boxes_xyxy.T], axis=1)

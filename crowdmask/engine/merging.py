@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.engine.logits import logit, probability_of
 from crowdmask.engine.views import View
 from crowdmask.geometry import FloatArray, averaged, clip, face_sizes, iou, nms, sizes_wh
 from crowdmask.records import Faces
@@ -34,12 +35,14 @@ def merged(seen: Sequence[tuple[View, Faces]], picture_wh: tuple[int, int], sett
     asked = kept[scores[kept] >= settings.weakest]
     best = asked[nms(boxes[asked], scores[asked], settings.nms_iou)]
     heard = kept[scores[kept] >= HEARD_FROM]
-    agreed = _agreed(
-        [of for of, _ in seen], boxes[best], scores[best], (view[heard], boxes[heard], scores[heard]), settings
-    )
+    overlap = iou(boxes[best], boxes[heard])
+    sure = _logit(scores[best])
+    # what is surer than the best of a face's own looks is a look at its neighbour
+    says = np.where(overlap >= settings.nms_iou, np.minimum(_logit(scores[heard]), sure[:, None]), -np.inf)
+    agreed = _agreed([one for one, _ in seen], boxes[best], sure, view[heard], says)
     # measured on held-out photographs: +0.004 to +0.011 face AP over the best box alone, +0.003 and +0.009 more where
     # weak finds have a say
-    means = averaged(boxes[best], boxes[heard], scores[heard], SAME_FACE_IOU)
+    means = averaged(boxes[best], boxes[heard], scores[heard], overlap, SAME_FACE_IOU)
     order = np.argsort(-agreed, kind="stable")
     order = order[agreed[order] >= settings.weakest]
     return Faces(means[order], agreed[order], landmarks[best[order]])
@@ -48,28 +51,23 @@ def merged(seen: Sequence[tuple[View, Faces]], picture_wh: tuple[int, int], sett
 def _agreed(
     views: Sequence[View],
     boxes_xyxy: FloatArray,
-    scores: NDArray[np.float32],
-    heard: tuple[NDArray[np.intp], FloatArray, NDArray[np.float32]],
-    settings: AnalysisSettings,
+    sure: NDArray[np.float64],
+    of_view: NDArray[np.intp],
+    says: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """The faces' scores, moved towards what all the views say that should see them, (n,).
+    """The faces' scores, moved from what the best look is `sure` of towards all the views that should see them, (n,).
 
+    `says` is what each find says of each face, (n, m), as a logit; nothing, -inf, of those that it is no look at.
     A fist that looks like a face at one scale alone is none; a face is one at every scale that is looked at.
     """
-    of_view, heard_xyxy, heard_scores = heard
-    same = iou(boxes_xyxy, heard_xyxy) >= settings.nms_iou
-    best = _logit(scores)
-    # what is surer than the best of a face's own looks is a look at its neighbour
-    says = np.where(same, np.minimum(_logit(heard_scores)[None, :], best[:, None]), NOT_SEEN)
-    total, count = np.zeros(len(scores)), np.zeros(len(scores))
+    total, count = np.zeros(len(sure)), np.zeros(len(sure))
     for index, view in enumerate(views):
-        mine = of_view == index
-        seen = same[:, mine].any(axis=1)
-        counts = seen | _should_see(view, boxes_xyxy)
-        total += np.where(counts, says[:, mine].max(axis=1, initial=NOT_SEEN), 0.0)
+        said = says[:, of_view == index].max(axis=1, initial=-np.inf)
+        counts = np.isfinite(said) | _should_see(view, boxes_xyxy)
+        total += np.where(counts, np.maximum(said, NOT_SEEN), 0.0)
         count += counts
-    mean = np.divide(total, count, out=best.copy(), where=count > 0)
-    return np.asarray(1 / (1 + np.exp(-(AGREEMENT * mean + (1 - AGREEMENT) * best))), np.float32)
+    mean = np.divide(total, count, out=sure.copy(), where=count > 0)
+    return np.asarray(probability_of(AGREEMENT * mean + (1 - AGREEMENT) * sure), np.float32)
 
 
 def _should_see(view: View, boxes_xyxy: FloatArray) -> NDArray[np.bool_]:
@@ -80,5 +78,4 @@ def _should_see(view: View, boxes_xyxy: FloatArray) -> NDArray[np.bool_]:
 
 
 def _logit(probability: NDArray[np.float32]) -> NDArray[np.float64]:
-    known = np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(known / (1 - known)))
+    return logit(np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6))

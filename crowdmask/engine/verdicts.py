@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdmask.engine.logits import logit, probability_of
 from crowdmask.geometry import FloatArray, face_sizes
 from crowdmask.settings import AnalysisSettings
 from crowdmask.verdicts import Outcome, Verdict
@@ -51,14 +52,9 @@ def sureness(probabilities: Probabilities, scores: NDArray[np.float32]) -> NDArr
     the detector doubts shows a mask. A classifier that knows no such outcome says exactly 0: the score alone counts.
     """
     none = np.nan_to_num(probabilities[:, Outcome.NO_FACE]).astype(np.float64)
-    face = -_logit(np.clip(none, LEAST_ODDS, 1 - LEAST_ODDS))
-    both = (_logit(np.clip(scores, LEAST_ODDS, MOST_SCORE)) + CLASSIFIER_SAYS * face) / (1 + CLASSIFIER_SAYS)
-    return np.asarray(np.where(none > 0, 1 / (1 + np.exp(-both)), scores), np.float32)
-
-
-def _logit(probability: NDArray[np.floating]) -> NDArray[np.float64]:
-    known = np.asarray(probability, np.float64)
-    return np.asarray(np.log(known / (1 - known)))
+    face = -logit(np.clip(none, LEAST_ODDS, 1 - LEAST_ODDS))
+    both = (logit(np.clip(scores, LEAST_ODDS, MOST_SCORE)) + CLASSIFIER_SAYS * face) / (1 + CLASSIFIER_SAYS)
+    return np.asarray(np.where(none > 0, probability_of(both), scores), np.float32)
 
 
 def decide(probabilities: Probabilities, scores: NDArray[np.float32], settings: AnalysisSettings) -> NDArray[np.int8]:

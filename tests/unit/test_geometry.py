@@ -125,8 +125,8 @@ def test_averaged_by_hand() -> None:
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 8], [50, 50, 60, 60]], np.float32)
     scores = np.array([0.8, 0.5, 0.9], np.float32)
     # weights 1.0 x 0.8 and 0.8 x 0.5; the third is elsewhere: (0.8 x 10 + 0.4 x 8) / 1.2
-    mean = averaged(kept, boxes, scores, 0.6)
+    mean = averaged(kept, boxes, scores, iou(kept, boxes), 0.6)
     assert mean[0].tolist() == pytest.approx([0, 0, 10, 11.2 / 1.2])
     # with nothing near enough a box stays as it is
-    assert averaged(kept, boxes[2:], scores[2:], 0.6).tolist() == [[0, 0, 10, 10]]
-    assert averaged(kept[:0], boxes, scores, 0.6).shape == (0, 4)
+    assert averaged(kept, boxes[2:], scores[2:], iou(kept, boxes[2:]), 0.6).tolist() == [[0, 0, 10, 10]]
+    assert averaged(kept[:0], boxes, scores, iou(kept[:0], boxes), 0.6).shape == (0, 4)
